@@ -1,0 +1,1 @@
+//! Would this pod get an address?

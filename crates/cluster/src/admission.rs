@@ -1,0 +1,128 @@
+//! What the API server checks before a pod exists: webhooks, quotas, and the objects they refer to; and what
+//! guards a pod against eviction.
+
+use crate::arrival::Arrival;
+use crate::labels::{LabelSelector, Labels};
+use crate::location::Location;
+use crate::{Name, Resources};
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// `metadata.name`.
+    pub name: Name,
+    /// `metadata.labels`, `kubernetes.io/metadata.name` included.
+    pub labels: Labels,
+}
+
+/// A Service, as far as webhooks and DNS need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// `metadata.namespace`.
+    pub namespace: Name,
+    /// `metadata.name`.
+    pub name: Name,
+    /// Where it is written.
+    pub location: Location,
+    /// `spec.selector`; `None` when absent (endpoints are made elsewhere).
+    pub selector: Option<Labels>,
+}
+
+/// One webhook of a Validating- or MutatingWebhookConfiguration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where it is written: the configuration, at `/webhooks/N`.
+    pub location: Location,
+    /// `webhooks[].name`.
+    pub name: Name,
+    /// When its configuration arrives.
+    pub arrival: Arrival,
+    /// `failurePolicy: Fail`.
+    pub fails_closed: bool,
+    /// Namespace and name of the Service that answers; `None` for a URL.
+    pub service: Option<(Name, Name)>,
+    /// What it is asked about.
+    pub rules: Vec<WebhookRule>,
+    /// `namespaceSelector`.
+    pub namespace_selector: LabelSelector,
+    /// `objectSelector`.
+    pub object_selector: LabelSelector,
+    /// `matchConditions` are there, which the model does not evaluate.
+    pub has_match_conditions: bool,
+}
+
+/// One rule of a webhook; `*` is everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookRule {
+    /// `CREATE`, `UPDATE`, …
+    pub operations: Vec<Name>,
+    /// API groups.
+    pub groups: Vec<Name>,
+    /// Resources (`pods`, `deployments`, `pods/*`).
+    pub resources: Vec<Name>,
+}
+
+/// A PriorityClass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriorityClass {
+    /// `metadata.name`.
+    pub name: Name,
+    /// `value`.
+    pub value: i32,
+    /// `globalDefault`.
+    pub global_default: bool,
+    /// `preemptionPolicy: PreemptLowerPriority`.
+    pub preempts: bool,
+}
+
+/// A ResourceQuota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// `metadata.namespace`.
+    pub namespace: Name,
+    /// `metadata.name`.
+    pub name: Name,
+    /// Where it is written.
+    pub location: Location,
+    /// `spec.hard` over requests and pods: only the resources named there.
+    pub hard: Vec<(Name, i64)>,
+    /// Priority classes that its scope selects; `None` is every pod.
+    pub priority_classes: Option<Vec<Name>>,
+}
+
+impl Quota {
+    /// The first limited resource that `used` plus `wanted` would pass, with its limit.
+    pub fn refuses(&self, used: &Resources, wanted: &Resources) -> Option<(&Name, i64)> {
+        self.hard
+            .iter()
+            .find(|(name, hard)| wanted.get(name) > 0 && used.get(name).saturating_add(wanted.get(name)) > *hard)
+            .map(|(name, hard)| (name, *hard))
+    }
+}
+
+/// A PodDisruptionBudget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisruptionBudget {
+    /// `metadata.namespace`.
+    pub namespace: Name,
+    /// `metadata.name`.
+    pub name: Name,
+    /// Where it is written.
+    pub location: Location,
+    /// Which pods.
+    pub selector: LabelSelector,
+    /// How many must stay, or may go.
+    pub bound: BudgetBound,
+    /// `unhealthyPodEvictionPolicy: AlwaysAllow`.
+    pub always_allow_unhealthy: bool,
+}
+
+/// `minAvailable` or `maxUnavailable`, a count or a percentage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum BudgetBound {
+    MinAvailable(u32),
+    MinAvailablePercent(u32),
+    MaxUnavailable(u32),
+    MaxUnavailablePercent(u32),
+}

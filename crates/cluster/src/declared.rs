@@ -1,0 +1,122 @@
+//! What the user declared, lowered and defaulted. Immutable during a run; scenarios replace parts of it.
+
+use std::collections::BTreeMap;
+
+use crate::admission::{DisruptionBudget, Namespace, PriorityClass, Quota, Service, Webhook};
+use crate::network::Cni;
+use crate::profile::Profile;
+use crate::storage::{StorageClass, Volume, VolumeClaim};
+use crate::{Labels, Name, Node, NodeClass, NodePool, ObjectKey, Workload};
+
+/// Everything that was declared.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The cluster profile with its defaults.
+    pub profile: Profile,
+    /// Who hands out addresses.
+    pub cni: Cni,
+    /// The CNI's image tag, where it is known.
+    pub cni_version: Name,
+    /// Workloads, in stream order, the profile's add-ons first.
+    pub workloads: Vec<Workload>,
+    /// NodePools in name order.
+    pub node_pools: Vec<NodePool>,
+    /// EC2NodeClasses in name order.
+    pub node_classes: Vec<NodeClass>,
+    /// Nodes at t=0: Node objects, then the profile's node groups. Ids and network state are set when a run
+    /// starts; a group's node carries `group`.
+    pub nodes: Vec<Node>,
+    /// Namespaces that are declared or used.
+    pub namespaces: BTreeMap<Name, Namespace>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Webhooks, one entry a webhook.
+    pub webhooks: Vec<Webhook>,
+    /// Disruption budgets.
+    pub disruption_budgets: Vec<DisruptionBudget>,
+    /// Priority classes by name, the two system classes included.
+    pub priority_classes: BTreeMap<Name, PriorityClass>,
+    /// Quotas.
+    pub quotas: Vec<Quota>,
+    /// Storage classes.
+    pub storage_classes: Vec<StorageClass>,
+    /// Volume claims.
+    pub volume_claims: Vec<VolumeClaim>,
+    /// Volumes.
+    pub volumes: Vec<Volume>,
+    /// Karpenter's own settings, read from its Deployment.
+    pub karpenter: KarpenterSettings,
+    /// Security group policies: namespace, pod selector. Pods that match get a branch interface.
+    pub security_group_policies: Vec<(Name, crate::LabelSelector)>,
+    /// Every object of the input by key with its labels, modelled or not: for "does it exist".
+    pub objects: BTreeMap<ObjectKey, Labels>,
+    /// Kinds that were seen and are not modelled, with their counts.
+    pub not_modelled: BTreeMap<Name, u32>,
+    /// Profile fields that were not written, as JSON pointers into the profile, with the default that was taken.
+    pub defaults: Vec<(crate::FieldPath, Name)>,
+}
+
+/// Karpenter's settings, by its environment variables (`KPA pkg/operator/options`, core `pkg/operator/options`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KarpenterSettings {
+    /// `BATCH_IDLE_DURATION`, milliseconds.
+    pub batch_idle_ms: i64,
+    /// `BATCH_MAX_DURATION`, milliseconds.
+    pub batch_max_ms: i64,
+    /// `VM_MEMORY_OVERHEAD_PERCENT` in thousandths of a percent: 7500 is 7.5 %.
+    pub vm_memory_overhead_millipercent: i64,
+    /// `RESERVED_ENIS`.
+    pub reserved_enis: u32,
+    /// `PREFERENCE_POLICY=Ignore`.
+    pub ignore_preferences: bool,
+    /// `MIN_VALUES_POLICY=BestEffort`.
+    pub min_values_best_effort: bool,
+    /// Feature gate `SpotToSpotConsolidation`.
+    pub spot_to_spot: bool,
+    /// Feature gate `ReservedCapacity`.
+    pub reserved_capacity: bool,
+}
+
+impl Default for KarpenterSettings {
+    fn default() -> KarpenterSettings {
+        KarpenterSettings {
+            batch_idle_ms: 1_000,
+            batch_max_ms: 10_000,
+            vm_memory_overhead_millipercent: 7_500,
+            reserved_enis: 0,
+            ignore_preferences: false,
+            min_values_best_effort: false,
+            spot_to_spot: false,
+            reserved_capacity: true,
+        }
+    }
+}
+
+impl Declared {
+    /// The workload with this index.
+    pub fn workload(&self, id: crate::WorkloadId) -> &Workload {
+        &self.workloads[id.0 as usize]
+    }
+
+    /// Workloads with their ids.
+    pub fn workload_ids(&self) -> impl Iterator<Item = (crate::WorkloadId, &Workload)> {
+        self.workloads.iter().enumerate().map(|(index, workload)| {
+            (crate::WorkloadId(u32::try_from(index).unwrap_or(u32::MAX)), workload)
+        })
+    }
+
+    /// The class that claims without one get.
+    pub fn default_storage_class(&self) -> Option<&StorageClass> {
+        self.storage_classes.iter().find(|class| class.is_default)
+    }
+
+    /// The storage class with this name.
+    pub fn storage_class(&self, name: &str) -> Option<&StorageClass> {
+        self.storage_classes.iter().find(|class| class.name == name)
+    }
+
+    /// The node class with this name.
+    pub fn node_class(&self, name: &str) -> Option<&NodeClass> {
+        self.node_classes.iter().find(|class| class.name == name)
+    }
+}

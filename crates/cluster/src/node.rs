@@ -1,0 +1,78 @@
+//! A node of the cluster and the instance under it.
+
+use crate::labels::Labels;
+use crate::location::Location;
+use crate::network::NodeNetwork;
+use crate::node_claim::ClaimId;
+use crate::{Name, Resources, Taint, Timestamp};
+
+/// A node's index in [`crate::Cluster::nodes`]; never reused in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct NodeId(pub u32);
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its index.
+    pub id: NodeId,
+    /// `metadata.name`.
+    pub name: Name,
+    /// What brought it: a node group of the profile, a Node object, or the NodePool of its claim.
+    pub location: Location,
+    /// Index into `profile.node_groups` for a group's node.
+    pub group: Option<u32>,
+    /// Its claim, where a provisioner made it.
+    pub claim: Option<ClaimId>,
+    /// The EC2 instance type; empty when unknown.
+    pub instance_type: Name,
+    /// The availability zone.
+    pub zone: Name,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `metadata.annotations`.
+    pub annotations: Labels,
+    /// `spec.taints`.
+    pub taints: Vec<Taint>,
+    /// `spec.unschedulable`.
+    pub unschedulable: bool,
+    /// `status.capacity`.
+    pub capacity: Resources,
+    /// `status.allocatable`; `pods` is the kubelet's maxPods.
+    pub allocatable: Resources,
+    /// Its interfaces and addresses.
+    pub network: NodeNetwork,
+    /// CSI drivers registered here (`CSINode.spec.drivers`) with their attach limits.
+    pub volume_drivers: Vec<(Name, Option<u32>)>,
+    /// Images already on the node.
+    pub images: Vec<Name>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// The kubelet reports Ready (its CNI configuration is there).
+    pub ready: bool,
+    /// When it was asked to go.
+    pub deleted: Option<Timestamp>,
+    /// Gone; the entry stays so that ids stay valid.
+    pub gone: bool,
+}
+
+impl Node {
+    /// `kubernetes.io/arch`.
+    pub fn arch(&self) -> &str {
+        self.labels.get("kubernetes.io/arch").map_or("", |arch| arch.as_str())
+    }
+
+    /// `kubernetes.io/os`.
+    pub fn os(&self) -> &str {
+        self.labels.get("kubernetes.io/os").map_or("linux", |os| os.as_str())
+    }
+
+    /// In the API.
+    pub fn exists(&self) -> bool {
+        !self.gone
+    }
+
+    /// The NodePool that made it.
+    pub fn node_pool(&self) -> Option<&Name> {
+        self.labels.get("karpenter.sh/nodepool")
+    }
+}

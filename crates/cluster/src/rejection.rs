@@ -1,0 +1,166 @@
+//! Why a pod was not placed: by kube-scheduler on the nodes there are, by the provisioner on nodes to come.
+
+use crate::labels::SelectorRequirement;
+use crate::{Name, NodeId, Taint, Timestamp};
+
+/// The outcome of one scheduling attempt that found no node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Nodes in the cluster at that attempt.
+    pub nodes: u32,
+    /// Each reason with the number of nodes that gave it. A node gives the reasons of the first filter plugin
+    /// that refused it (`NodeResourcesFit` may give several).
+    pub reasons: Vec<NodeReason>,
+    /// What preemption found.
+    pub preemption: Vec<NodeReason>,
+    /// `FailedScheduling`'s message, letter for letter.
+    pub message: String,
+}
+
+/// A reason and how many nodes gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReason {
+    /// The plugin that refused.
+    pub plugin: Plugin,
+    /// Why.
+    pub reason: FilterReason,
+    /// How many nodes.
+    pub nodes: u32,
+    /// The first of them.
+    pub example: Option<NodeId>,
+}
+
+/// kube-scheduler's plugins that can refuse a node or a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[allow(missing_docs, reason = "the variants are kube-scheduler's own plugin names")]
+pub enum Plugin {
+    SchedulingGates,
+    NodeUnschedulable,
+    NodeName,
+    TaintToleration,
+    NodeAffinity,
+    NodePorts,
+    NodeResourcesFit,
+    VolumeRestrictions,
+    NodeVolumeLimits,
+    VolumeBinding,
+    VolumeZone,
+    PodTopologySpread,
+    InterPodAffinity,
+    DynamicResources,
+    DefaultPreemption,
+}
+
+/// Why a filter refused a node, with its numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are those of kube-scheduler's messages")]
+pub enum FilterReason {
+    Unschedulable,
+    NodeName,
+    Taint(Taint),
+    NodeAffinity,
+    HostPort,
+    TooManyPods,
+    /// A resource by name; amounts in the units of [`crate::Resources::get`].
+    Insufficient {
+        resource: Name,
+        requested: i64,
+        used: i64,
+        allocatable: i64,
+    },
+    VolumeNodeConflict,
+    VolumeZoneConflict,
+    VolumeLimit,
+    UnboundClaims,
+    ClaimNotFound {
+        claim: Name,
+    },
+    NoVolumeToBind,
+    SpreadLabelMissing,
+    SpreadSkew,
+    PodAffinity,
+    PodAntiAffinity,
+    ExistingAntiAffinity,
+    PreemptionUnhelpful,
+    NoVictims,
+}
+
+/// Why one pool cannot serve a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolRejection {
+    /// The pool's name.
+    pub pool: Name,
+    /// Why.
+    pub reason: PoolReason,
+}
+
+/// Why a pool cannot serve a pod, with its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PoolReason {
+    /// The pool, its node class or their conditions are not ready.
+    NotReady {
+        /// What is missing, in words.
+        why: Name,
+    },
+    /// The pod does not tolerate a taint of the pool.
+    Taint(Taint),
+    /// The pod asks for something that the pool excludes.
+    Requirement {
+        /// The label's key.
+        key: Name,
+        /// What the pod asks for.
+        wanted: SelectorRequirement,
+        /// What the pool offers for the key; `None` when it does not have the label.
+        offered: Option<SelectorRequirement>,
+    },
+    /// `spec.limits` is reached.
+    Limit {
+        /// The limited resource.
+        resource: Name,
+        /// The limit; units as in [`crate::Resources::get`].
+        limit: i64,
+        /// What the pool's nodes have.
+        used: i64,
+        /// What the smallest fitting instance type would add.
+        wanted: i64,
+    },
+    /// No instance type of the pool is large enough.
+    TooLarge {
+        /// The first resource that no type has enough of.
+        resource: Name,
+        /// What the pod and the daemons on the node ask for.
+        requested: i64,
+        /// What the largest type can give.
+        largest: i64,
+    },
+    /// The DaemonSets alone fill every instance type of the pool.
+    FilledByDaemons {
+        /// The resource that they fill.
+        resource: Name,
+    },
+    /// No instance type satisfies the pool's and the pod's requirements together.
+    NoInstanceType,
+    /// Types fit, but none is offered in a zone and capacity type that is allowed and has capacity.
+    NoOffering,
+    /// A topology spread or (anti-)affinity term cannot be satisfied by any domain that the pool can make.
+    Topology {
+        /// The topology key.
+        key: Name,
+    },
+    /// `minValues` cannot be satisfied.
+    MinValues {
+        /// The key.
+        key: Name,
+    },
+    /// The pod's volume can only be used in places that the pool cannot make.
+    VolumeTopology,
+}
+
+/// The provisioner's last answer for a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvisioningRefusal {
+    /// When.
+    pub at: Timestamp,
+    /// One entry a pool, in the order tried; empty when there is no pool.
+    pub pools: Vec<PoolRejection>,
+}

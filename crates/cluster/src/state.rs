@@ -1,0 +1,90 @@
+//! The cluster at one instant of a run: what was declared, and what has become of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::network::Subnet;
+use crate::node_claim::NodeClaim;
+use crate::rejection::ProvisioningRefusal;
+use crate::storage::{Volume, VolumeClaim};
+use crate::time::Timestamp;
+use crate::{ClaimId, Declared, Name, Node, NodeId, Pod, PodId, WorkloadId};
+
+/// The cluster at one instant. Ids index the vectors; entries are never removed in a run.
+///
+/// Only the simulation's world (or, live, the edge that applies watch events) changes it; everything that
+/// decides gets it by shared reference.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// What was declared.
+    pub declared: Arc<Declared>,
+    /// Virtual time.
+    pub now: Timestamp,
+    /// Pods.
+    pub pods: Vec<Pod>,
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// NodeClaims.
+    pub claims: Vec<NodeClaim>,
+    /// Subnets.
+    pub subnets: Vec<Subnet>,
+    /// Volume claims.
+    pub volume_claims: Vec<VolumeClaim>,
+    /// Volumes.
+    pub volumes: Vec<Volume>,
+    /// Workloads that are in the API.
+    pub arrived: Vec<bool>,
+    /// NodePools and EC2NodeClasses that are in the API.
+    pub arrived_objects: std::collections::BTreeSet<crate::ObjectKey>,
+    /// The provisioner's last refusal of a pod that still waits.
+    pub refusals: BTreeMap<PodId, ProvisioningRefusal>,
+    /// The API server's last refusal to create a workload's pods, until one is created.
+    pub creation_refusals: BTreeMap<WorkloadId, (Timestamp, crate::change::Refusal)>,
+    /// What a controller could not do for want of something, and since when, until it could.
+    pub blocked: BTreeMap<WorkloadId, (Timestamp, crate::capability::Capability)>,
+    /// Faults in force.
+    pub faults: Vec<crate::change::Fault>,
+}
+
+impl Cluster {
+    /// The pod with this id.
+    pub fn pod(&self, id: PodId) -> &Pod {
+        &self.pods[id.0 as usize]
+    }
+
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The claim with this id.
+    pub fn claim(&self, id: ClaimId) -> &NodeClaim {
+        &self.claims[id.0 as usize]
+    }
+
+    /// The volume claim with this namespace and name.
+    pub fn volume_claim(&self, namespace: &str, name: &str) -> Option<&VolumeClaim> {
+        self.volume_claims.iter().find(|claim| claim.namespace == namespace && claim.name == name)
+    }
+
+    /// Nodes in the API.
+    pub fn live_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.exists())
+    }
+
+    /// Pods in the API that are not finished.
+    pub fn live_pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().filter(|pod| !pod.is_over())
+    }
+
+    /// Pods that hold room on a node.
+    pub fn pods_on(&self, node: NodeId) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().filter(move |pod| pod.node == Some(node) && pod.holds_node())
+    }
+
+    /// `namespace/name` of a pod.
+    pub fn pod_name(&self, id: PodId) -> Name {
+        let pod = self.pod(id);
+        Name::from(format!("{}/{}", pod.namespace, pod.name))
+    }
+}

@@ -1,0 +1,66 @@
+//! Volumes: classes, claims, volumes, attachments.
+
+use crate::location::Location;
+use crate::template::NodeSelectorTerm;
+use crate::{Name, NodeId};
+
+/// A StorageClass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageClass {
+    /// `metadata.name`.
+    pub name: Name,
+    /// Where it is written.
+    pub location: Location,
+    /// `provisioner`.
+    pub provisioner: Name,
+    /// `volumeBindingMode: WaitForFirstConsumer`.
+    pub wait_for_consumer: bool,
+    /// `storageclass.kubernetes.io/is-default-class`.
+    pub is_default: bool,
+    /// `allowedTopologies`, as node selector terms.
+    pub allowed_topologies: Vec<NodeSelectorTerm>,
+}
+
+/// A claim's index in [`crate::Cluster::volume_claims`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct VolumeClaimId(pub u32);
+
+/// A PersistentVolumeClaim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeClaim {
+    /// Its index.
+    pub id: VolumeClaimId,
+    /// `metadata.namespace`.
+    pub namespace: Name,
+    /// `metadata.name`.
+    pub name: Name,
+    /// Where it is written.
+    pub location: Location,
+    /// `storageClassName`, the default class filled in; `None` when there is no class.
+    pub storage_class: Option<Name>,
+    /// `ReadWriteOncePod` or a driver that attaches to one node: only one node at a time.
+    pub single_node: bool,
+    /// The node that the scheduler chose for a WaitForFirstConsumer claim.
+    pub selected_node: Option<NodeId>,
+    /// The volume bound to it; index into [`crate::Cluster::volumes`].
+    pub volume: Option<u32>,
+}
+
+/// A PersistentVolume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// `metadata.name`.
+    pub name: Name,
+    /// Where it is written, for one of the input.
+    pub location: Option<Location>,
+    /// The CSI driver, or the in-tree plugin's name (`kubernetes.io/aws-ebs`).
+    pub driver: Name,
+    /// Written for this claim (`spec.claimRef`), as namespace and name.
+    pub claim_ref: Option<(Name, Name)>,
+    /// `storageClassName`.
+    pub storage_class: Option<Name>,
+    /// `nodeAffinity`: any term may hold; empty is everywhere.
+    pub node_affinity: Vec<NodeSelectorTerm>,
+    /// Where it is attached.
+    pub attached: Vec<NodeId>,
+}

@@ -1,0 +1,1 @@
+//! Would this pod be placed; if not, which filter said no?

@@ -1,0 +1,39 @@
+//! The contract of everything that decides.
+
+use catalog::Catalog;
+use cluster::{Change, Cluster, Timestamp};
+
+use crate::effect::Effects;
+
+/// What an actor may look at besides the cluster.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The cluster at this instant; `cluster.now` is the time.
+    pub cluster: &'a Cluster,
+    /// What can be bought.
+    pub catalog: &'a Catalog,
+}
+
+/// A part of the cluster that acts. Pure: the same changes give the same effects.
+///
+/// Retries are event-driven: an actor that cannot act because something is missing waits for the change that
+/// brings it, and then acts at the next instant at which the real one would have tried again (its poll or
+/// back-off grid). So a run in which nothing can change any more has nothing left to do, and ends.
+pub trait Actor {
+    /// Learns one change. The cluster already contains it.
+    fn observe(&mut self, change: &Change, context: Context<'_>);
+
+    /// Acts on what was observed; called once all changes of an instant have been observed.
+    fn decide(&mut self, context: Context<'_>, effects: &mut Effects);
+
+    /// When to be asked again if nothing happens before; must be later than now.
+    fn wake_at(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Like [`Actor::wake_at`], for what goes on for ever in a settled cluster (cron schedules, expiry):
+    /// does not keep a run going.
+    fn background_wake_at(&self) -> Option<Timestamp> {
+        None
+    }
+}

@@ -1,0 +1,19 @@
+//! What would happen?
+//!
+//! Virtual time, a total order of events, and actors for everything that plimsoll does not own: the workload
+//! controllers, kube-scheduler, the kubelets, the CNI, volumes, cluster DNS, EC2 and stock Karpenter.
+//! An actor observes [`cluster::Change`]s, decides [`Effect`]s, and says when it wants to be asked again.
+//!
+//! Invariants: no I/O, no clock, no hash-map order; one seeded generator, passed in. Nothing in an actor is
+//! written for one example. Only [`world::World`] changes the [`cluster::Cluster`].
+
+pub mod actor;
+pub mod actors;
+pub mod effect;
+pub mod engine;
+pub mod start;
+pub mod world;
+
+pub use actor::Actor;
+pub use effect::{Effect, Effects};
+

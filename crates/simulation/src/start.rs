@@ -1,0 +1,1 @@
+//! The cluster at t=0, from what was declared.

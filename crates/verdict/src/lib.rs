@@ -1,0 +1,1 @@
+//! Does it converge; if not, what is the smallest change that makes it?
