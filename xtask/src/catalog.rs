@@ -11,6 +11,7 @@ mod generate;
 #[cfg(feature = "catalog")]
 mod inputs;
 mod instances;
+mod limits;
 mod offerings;
 #[cfg(feature = "catalog")]
 mod output;

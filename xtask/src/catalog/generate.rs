@@ -8,13 +8,18 @@ use serde_json::Value;
 
 use super::inputs::{self, Inputs};
 use super::prices::{AllTraits, RawTable, Traits};
-use super::{instances, offerings, output, prices};
+use super::{instances, limits, offerings, output, prices};
 
 /// Downloads the inputs and writes every table under `crates/catalog/data` of the repository at `root`.
 pub fn regenerate(root: &Path) -> Result<()> {
     let inputs = inputs::fetch(&root.join("target/catalog-inputs"))?;
     let data = root.join("crates/catalog/data");
-    output::write(&data.join("instances.tsv.gz"), &instances::table(&inputs.instance_types)?)?;
+    output::write(
+        &data.join("instances.tsv.gz"),
+        &instances::table(&inputs.instance_types, &limits::branch_interfaces(&inputs.branch_limits))?,
+    )?;
+    let published = limits::max_pods(&inputs.max_pods);
+    output::write_plain(&root.join("crates/catalog/tests/data/eni-max-pods.tsv"), &published)?;
     let traits = traits(&inputs.instance_types)?;
     let known: BTreeSet<String> = traits.keys().cloned().collect();
     let regions = offerings::regions(&inputs.offerings, &inputs.types_by_region, &known)?;
