@@ -32,6 +32,7 @@ pub mod taint;
 pub mod template;
 pub mod time;
 pub mod timeline;
+pub mod unmet;
 pub mod waiting;
 pub mod workload;
 
@@ -52,5 +53,6 @@ pub use taint::{Effect, Taint, Toleration};
 pub use template::PodTemplate;
 pub use time::Timestamp;
 pub use timeline::Timeline;
+pub use unmet::{Unmet, unmet};
 pub use waiting::Waiting;
 pub use workload::{Workload, WorkloadId};
