@@ -11,6 +11,7 @@ pub mod actor;
 pub mod actors;
 pub mod effect;
 pub mod engine;
+pub mod needs;
 pub mod start;
 pub mod world;
 
