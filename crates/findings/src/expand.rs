@@ -86,7 +86,9 @@ impl<'a> Facts<'a> {
             Waiting::UnknownScheduler(name) => one(Party::Outside(name.clone()), Ending::Impossible),
             Waiting::NodeMissing(name) => one(Party::Outside(name.clone()), Ending::Impossible),
             Waiting::Unschedulable(_) => self.unschedulable(pod, why()),
-            Waiting::CniNotReady => one(pod.node.map_or(Party::Room, Party::Network), Ending::Continues),
+            Waiting::CniNotReady | Waiting::NodeNotReady(_) => {
+                one(pod.node.map_or(Party::Room, Party::Network), Ending::Continues)
+            }
             Waiting::NoAddress(shortage) => vec![self.no_address(pod, shortage, why())],
             Waiting::VolumeUnbound { waits_for, .. } => match waits_for {
                 Some(capability) => one(Party::Capability(capability.clone()), Ending::Continues),

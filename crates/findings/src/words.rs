@@ -86,6 +86,7 @@ fn pods_wait(scene: &Scene<'_>, wait: &Wait, waiting: &Waiting) -> String {
         Waiting::UnknownScheduler(name) => format!("no scheduler named {name} is in the input"),
         Waiting::Unschedulable(rejection) => rejection.message.clone(),
         Waiting::NodeMissing(name) => format!("bound to node {name}, which does not exist"),
+        Waiting::NodeNotReady(node) => format!("{} is not Ready", node_name(scene, *node)),
         Waiting::CniNotReady => format!("ContainerCreating, {} is not ready", party(scene, &wait.on)),
         Waiting::NoAddress(shortage) => {
             format!("ContainerCreating, {}", address_shortage(scene, wait, shortage))
