@@ -81,3 +81,12 @@ impl Tally {
         (ready < wanted).then_some(Unmet::Workload { workload, wanted, ready, waiting: self.waiting })
     }
 }
+
+impl Unmet {
+    /// The workload that is not there.
+    pub fn workload(&self) -> WorkloadId {
+        match self {
+            Unmet::Workload { workload, .. } | Unmet::NotArrived(workload) => *workload,
+        }
+    }
+}

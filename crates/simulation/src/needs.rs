@@ -50,7 +50,8 @@ fn services_needed(cluster: &Cluster, program: Program) -> &'static [&'static st
         | Program::CiliumAgent
         | Program::KubeProxy
         | Program::EbsCsiNode
-        | Program::NodeTerminationHandler => &[],
+        | Program::NodeTerminationHandler
+        | Program::RegistryTokenRefresher => &[],
     }
 }
 
