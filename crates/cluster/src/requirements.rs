@@ -392,6 +392,14 @@ impl Requirements {
         self.intersects(incoming)
     }
 
+    /// Whether a thing with these labels satisfies all of it, with [`Undefined::Denied`].
+    pub fn hold_for(&self, labels: &Labels) -> bool {
+        self.iter().all(|wanted| match labels.get(&wanted.key) {
+            Some(value) => wanted.has(value),
+            None => wanted.allows_absence(),
+        })
+    }
+
     /// Whether what both mention agrees.
     pub fn intersects(&self, incoming: &Requirements) -> Result<(), Incompatible> {
         for wanted in incoming.iter() {

@@ -88,6 +88,7 @@ proptest! {
         let compatible =
             Requirements::of_labels(&labels).compatible(&Requirements::of_selectors(&selectors), Undefined::Denied);
         prop_assert_eq!(compatible.is_ok(), matches, "{:?} against {:?}", selectors, labels);
+        prop_assert_eq!(Requirements::of_selectors(&selectors).hold_for(&labels), matches);
     }
 }
 
