@@ -33,20 +33,8 @@ fn step(it: &InstanceType) -> usize {
         4..8 => 2,
         8..16 => 3,
         16..32 => 4,
-        32..48 => {
-            if older {
-                4
-            } else {
-                5
-            }
-        }
-        48..64 => {
-            if older {
-                4
-            } else {
-                6
-            }
-        }
+        32..64 if older => 4,
+        32..48 => 5,
         _ => 6,
     };
     if it.is_flex() && it.vcpus <= 32 { step.saturating_sub(1) } else { step }

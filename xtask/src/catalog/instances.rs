@@ -25,6 +25,11 @@ pub fn table(types: &Value) -> Result<String> {
     Ok(format!("{COLUMNS}\n{}\n", rows.join("\n")))
 }
 
+/// Whether a Kubernetes node can be of this type.
+pub fn is_usable(entry: &Value) -> bool {
+    !texts(&entry["ProcessorInfo"]["SupportedArchitectures"]).iter().any(|arch| arch.ends_with("_mac"))
+}
+
 /// One type.
 fn row(name: &str, entry: &Value) -> Result<String> {
     let network = &entry["NetworkInfo"];
