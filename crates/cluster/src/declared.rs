@@ -8,9 +8,7 @@ use crate::network::Cni;
 use crate::pod::Stage;
 use crate::profile::Profile;
 use crate::storage::{StorageClass, Volume, VolumeClaim};
-use crate::{
-    Labels, Location, Name, Node, NodeClaim, NodeClass, NodePool, ObjectKey, Workload, WorkloadId,
-};
+use crate::{Labels, Location, Name, Node, NodeClaim, NodeClass, NodePool, ObjectKey, Workload, WorkloadId};
 
 /// Everything that was declared.
 #[derive(Clone, Debug)]
@@ -131,9 +129,10 @@ impl Declared {
 
     /// Workloads with their ids.
     pub fn workload_ids(&self) -> impl Iterator<Item = (crate::WorkloadId, &Workload)> {
-        self.workloads.iter().enumerate().map(|(index, workload)| {
-            (crate::WorkloadId(u32::try_from(index).unwrap_or(u32::MAX)), workload)
-        })
+        self.workloads
+            .iter()
+            .enumerate()
+            .map(|(index, workload)| (crate::WorkloadId(u32::try_from(index).unwrap_or(u32::MAX)), workload))
     }
 
     /// The class that claims without one get.
