@@ -1,6 +1,6 @@
 //! Builders for tests.
 
-use catalog::InstanceType;
+use catalog::{Catalog, InstanceType};
 use cluster::network::{
     AddressSpace, CiliumEniSettings, Interface, NodeNetwork, Slot, Subnet, SubnetId, VpcCniSettings,
 };
@@ -70,19 +70,11 @@ pub(crate) fn ipamd(settings: &VpcCniSettings, interfaces: u32, addresses: u32) 
 
 /// A nitro type with this many interfaces and addresses an interface.
 pub(crate) fn instance_type(interfaces: u32, addresses: u32) -> InstanceType {
-    InstanceType {
-        name: "test.large".into(),
-        arch: "amd64",
-        vcpus: 2,
-        memory_mib: 8192,
-        max_interfaces: interfaces,
-        default_card_interfaces: interfaces,
-        ipv4_per_interface: addresses,
-        hypervisor: "nitro".into(),
-        bare_metal: false,
-        ebs_attachments: 27,
-        ebs_attachments_shared: true,
-    }
+    let mut it = Catalog::embedded().instance_type("m7g.large").unwrap().clone();
+    (it.name, it.hypervisor, it.bare_metal) = ("test.large".into(), "nitro".into(), false);
+    (it.max_interfaces, it.default_card_interfaces, it.ipv4_per_interface) =
+        (interfaces, interfaces, addresses);
+    it
 }
 
 pub(crate) fn subnet(index: u32, cidr: &str) -> Subnet {

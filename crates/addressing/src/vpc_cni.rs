@@ -18,6 +18,7 @@ use cluster::{Node, Timestamp};
 use crate::assignment::{free_in_slot, serving};
 use crate::limits::{Limits, max_pods};
 use catalog::InstanceType;
+use catalog::branch_interfaces::is_trunking_compatible;
 
 /// One pass of the pool loop: 2.5 s before and 2.5 s after it looks at the pool.
 pub const POOL_LOOP_MS: i64 = 5_000;
@@ -102,7 +103,8 @@ impl<'a> Ipamd<'a> {
     pub fn of(node: &Node, instance_type: Option<&InstanceType>, settings: &'a VpcCniSettings) -> Ipamd<'a> {
         let limits = Limits::of_node(node, instance_type);
         let has_trunk = node.network.interfaces.iter().any(|interface| interface.is_trunk);
-        let trunk_to_come = settings.pod_eni && !has_trunk && crate::pod_eni::branch_limit(node) > 0;
+        let trunk_to_come =
+            settings.pod_eni && !has_trunk && instance_type.is_some_and(is_trunking_compatible);
         Ipamd { settings, limits, max_pods: max_pods(node), reserved_interfaces: u32::from(trunk_to_come) }
     }
 
