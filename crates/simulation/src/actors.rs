@@ -18,3 +18,20 @@ mod stage_hand;
 pub mod standing;
 pub mod timers;
 pub mod victims;
+
+use std::sync::Arc;
+
+use cluster::Declared;
+
+use crate::Options;
+use crate::actor::Actor;
+
+/// Every actor, in the order in which they are asked.
+pub fn all(_declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
+    vec![
+        Box::new(arrival::Arrivals::new(options.late.clone())),
+        Box::new(deployment::Deployments::default()),
+        Box::new(daemonset::DaemonSets::default()),
+        Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
+    ]
+}

@@ -4,15 +4,16 @@
 //! a wave healthy before the next; Helm hooks are Argo hooks with their weight as wave) with its pause of two
 //! seconds between waves. `listed` is `kubectl apply`: stream order at its client's 50 requests a second.
 //!
-//! Objects whose arrival the model does not keep (ConfigMaps, Services, claims, …) are there from the start.
-//! Not modelled: the time-outs of Argo CD and Helm: a wave that is never healthy is waited for for ever.
+//! Objects whose arrival the model does not keep (Services, budgets, volume claims, …) are there from the start.
+//! Not modelled: the time-outs of Argo CD and Helm (a wave that is never healthy is waited for for ever), and the
+//! deletion of hooks that succeeded: finished pods hold nothing.
 
 use std::collections::BTreeSet;
 
 use cluster::arrival::{Arrival, HookPhase};
-use cluster::change::DeletionCause;
 use cluster::profile::Order;
-use cluster::{Change, Declared, Kind, ObjectKey, WorkloadId};
+use cluster::role::Program;
+use cluster::{Change, Declared, Kind, ObjectKey, Timestamp, WorkloadId};
 
 use super::health::Health;
 use crate::actor::{Actor, Context};
@@ -30,6 +31,8 @@ pub enum Item {
     Object(ObjectKey),
     /// A workload.
     Workload(WorkloadId),
+    /// A volume claim of the input, by index.
+    VolumeClaim(u32),
 }
 
 /// What arrives together.
@@ -52,6 +55,8 @@ pub struct Arrivals {
     waited_for: BTreeSet<WorkloadId>,
     started: bool,
     due: bool,
+    /// Workloads that run one of these programs are brought by the engine, when all else has come to rest.
+    late: Vec<Program>,
 }
 
 impl Actor for Arrivals {
@@ -60,7 +65,14 @@ impl Actor for Arrivals {
         self.due |= moved.iter().any(|workload| self.waited_for.contains(workload));
     }
 
+    fn wake_at(&self) -> Option<Timestamp> {
+        (!self.started).then_some(Timestamp::ZERO)
+    }
+
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
+        if context.cluster.now < Timestamp::ZERO {
+            return; // What exists at t=0 is being brought into being.
+        }
         if !std::mem::replace(&mut self.started, true) {
             self.waves = waves(&context.cluster.declared);
             self.due = true;
@@ -71,7 +83,6 @@ impl Actor for Arrivals {
         // Nothing is waited for before the first wave; after it, the pause comes on top of the health.
         let mut delay_ms = if self.awaited().is_some() { WAVE_DELAY_MS } else { 0 };
         while self.previous_is_healthy(context) {
-            self.clean_up(context, effects);
             let Some(wave) = self.waves.get(self.next) else { break };
             self.next += 1;
             let gap_ms = if context.cluster.declared.profile.order == Order::Listed && self.next > 1 {
@@ -79,11 +90,12 @@ impl Actor for Arrivals {
             } else {
                 0
             };
-            for item in &wave.items {
+            for item in wave.items.iter().filter(|item| !self.is_late(item, context)) {
                 delay_ms += gap_ms;
-                effects.after(delay_ms, arrive(item));
+                effects.after(delay_ms, arrive(item, &context.cluster.declared));
             }
-            self.waited_for = if wave.awaited { workloads(wave).collect() } else { BTreeSet::new() };
+            self.waited_for =
+                if wave.awaited { self.on_time(wave, context).collect() } else { BTreeSet::new() };
             if !self.waited_for.is_empty() {
                 break;
             }
@@ -92,49 +104,51 @@ impl Actor for Arrivals {
 }
 
 impl Arrivals {
+    /// Everything arrives in its order, but what runs one of the `late` programs.
+    pub fn new(late: Vec<Program>) -> Arrivals {
+        Arrivals { late, ..Arrivals::default() }
+    }
+
+    fn is_late(&self, item: &Item, context: Context<'_>) -> bool {
+        let program = |id: &WorkloadId| context.cluster.declared.workload(*id).template.role.program;
+        matches!(item, Item::Workload(id) if self.late.contains(&program(id)))
+    }
+
+    fn on_time<'a>(&'a self, wave: &'a Wave, context: Context<'a>) -> impl Iterator<Item = WorkloadId> + 'a {
+        workloads(wave).filter(move |id| !self.is_late(&Item::Workload(*id), context))
+    }
+
     /// The wave that is waited for.
     fn awaited(&self) -> Option<&Wave> {
         self.next.checked_sub(1).and_then(|last| self.waves.get(last)).filter(|wave| wave.awaited)
     }
 
     fn previous_is_healthy(&self, context: Context<'_>) -> bool {
-        self.awaited().is_none_or(|wave| unhealthy(&self.health, wave, context).next().is_none())
-    }
-
-    /// Hooks that are deleted once they succeeded take their pods with them.
-    fn clean_up(&self, context: Context<'_>, effects: &mut Effects) {
-        let Some(wave) = self.awaited() else { return };
-        for id in workloads(wave) {
-            let hook = context.cluster.declared.workload(id).arrival.hook.as_ref();
-            if hook.is_some_and(|hook| hook.delete_on_success) {
-                let pods = self.health.pods(id);
-                pods.for_each(|pod| effects.now(Effect::DeletePod(pod, DeletionCause::Owner)));
-            }
-        }
+        let healthy = |id: WorkloadId| self.health.is_healthy(context.cluster, id);
+        self.awaited().is_none_or(|wave| self.on_time(wave, context).all(healthy))
     }
 }
 
-fn arrive(item: &Item) -> Effect {
+fn arrive(item: &Item, declared: &Declared) -> Effect {
     match item {
         Item::Object(key) => Effect::Arrive(key.clone()),
         Item::Workload(id) => Effect::ArriveWorkload(*id),
+        Item::VolumeClaim(index) => {
+            let claim = &declared.volume_claims[*index as usize];
+            Effect::CreateVolumeClaim(
+                claim.namespace.clone(),
+                claim.name.clone(),
+                claim.storage_class.clone(),
+            )
+        }
     }
 }
 
 fn workloads(wave: &Wave) -> impl Iterator<Item = WorkloadId> {
     wave.items.iter().filter_map(|item| match item {
         Item::Workload(id) => Some(*id),
-        Item::Object(_) => None,
+        Item::Object(_) | Item::VolumeClaim(_) => None,
     })
-}
-
-/// The workloads of a wave that keep the next one from coming.
-pub fn unhealthy<'a>(
-    health: &'a Health,
-    wave: &'a Wave,
-    context: Context<'a>,
-) -> impl Iterator<Item = WorkloadId> {
-    workloads(wave).filter(move |id| !health.is_healthy(context.cluster, *id))
 }
 
 /// Everything that is declared, in the order in which it arrives. The first wave is what is there from the
@@ -176,7 +190,7 @@ fn position(arrival: &Arrival, order: Order) -> Position {
     }
 }
 
-/// Workloads, pools, node classes and webhook configurations.
+/// Workloads, pools, node classes, webhook configurations, and what else has an arrival.
 fn with_arrival(declared: &Declared) -> Vec<(Arrival, Item)> {
     let object = |arrival: &Arrival, key: &ObjectKey| (arrival.clone(), Item::Object(key.clone()));
     let mut items: Vec<(Arrival, Item)> =
@@ -192,6 +206,7 @@ fn with_arrival(declared: &Declared) -> Vec<(Arrival, Item)> {
                 object(&class.arrival, &ObjectKey::new(Kind::Ec2NodeClass, "", class.name.clone()))
             }))
             .collect();
+    items.extend(declared.arrivals.iter().map(|(key, arrival)| object(arrival, key)));
     let mut configurations = BTreeSet::new();
     for webhook in &declared.webhooks {
         if configurations.insert(&webhook.location.object) {
@@ -207,7 +222,7 @@ fn without_arrival(declared: &Declared, others: &[(Arrival, Item)]) -> Vec<Item>
         .iter()
         .filter_map(|(_, item)| match item {
             Item::Object(key) => Some(key),
-            Item::Workload(_) => None,
+            Item::Workload(_) | Item::VolumeClaim(_) => None,
         })
         .chain(declared.workloads.iter().map(|workload| &workload.key))
         .collect();
@@ -215,7 +230,8 @@ fn without_arrival(declared: &Declared, others: &[(Arrival, Item)]) -> Vec<Item>
         matches!(kind, Kind::Pod | Kind::Node | Kind::NodeClaim | Kind::Cluster | Kind::Scenario)
     };
     let rest = declared.objects.keys().filter(|key| !known.contains(key) && !comes_otherwise(&key.kind));
-    rest.map(|key| Item::Object(key.clone())).collect()
+    let claims = (0u32..).zip(&declared.volume_claims).map(|(index, _)| Item::VolumeClaim(index));
+    rest.map(|key| Item::Object(key.clone())).chain(claims).collect()
 }
 
 #[cfg(test)]
@@ -224,8 +240,8 @@ mod tests {
     use crate::actors::deployment::Deployments;
     use crate::actors::kubelet::Kubelets;
     use crate::actors::stage_hand::{StageHand, declared, deployment, node};
+    use cluster::Workload;
     use cluster::arrival::Hook;
-    use cluster::{Timestamp, Workload};
 
     const HOUR: Timestamp = Timestamp(3_600_000);
 

@@ -117,7 +117,9 @@ impl Deployments {
         let rollout = self.rollouts.entry(workload).or_insert_with(|| Rollout::new(declared.key.clone()));
         let single = matches!(declared.shape, Shape::ReplicaSet { .. });
         let revision = if single { 0 } else { pod.revision };
-        rollout.set_of(revision, &pod.template, single).observe(step);
+        // The pods of t=0 were made from what is declared, even where one names its node.
+        let template = if rollout.sets.is_empty() { &declared.template } else { &pod.template };
+        rollout.set_of(revision, template, single).observe(step);
         self.dirty.insert(workload);
     }
 

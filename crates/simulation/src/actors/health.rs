@@ -3,11 +3,11 @@
 //! argoproj/argo-cd v3.1 `gitops-engine/pkg/health/health_{deployment,statefulset,daemonset,job,pod}.go`.
 //! ReplicaSets and CronJobs are healthy once they exist.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cluster::template::RestartPolicy;
 use cluster::workload::Shape;
-use cluster::{Change, Cluster, PodId, WorkloadId};
+use cluster::{Change, Cluster, WorkloadId};
 
 use super::daemonset::{daemon_template, should_run};
 use super::standing::{Standing, Standings, Step};
@@ -25,8 +25,6 @@ struct Tally {
     /// Active and Ready pods by revision.
     active: BTreeMap<u32, (u32, u32)>,
     succeeded: u32,
-    /// Pods that are not gone.
-    present: BTreeSet<PodId>,
 }
 
 impl Health {
@@ -70,11 +68,6 @@ impl Health {
             Shape::ReplicaSet { .. } | Shape::CronJob { .. } => true,
         }
     }
-
-    /// The workload's pods that are not gone.
-    pub fn pods(&self, id: WorkloadId) -> impl Iterator<Item = PodId> {
-        self.tallies.get(&id).into_iter().flat_map(|tally| tally.present.iter().copied())
-    }
 }
 
 impl Tally {
@@ -94,11 +87,6 @@ impl Tally {
         if step.after == Standing::Succeeded {
             self.succeeded = self.succeeded.saturating_add(1);
         }
-        if step.after == Standing::Gone {
-            self.present.remove(&step.pod)
-        } else {
-            self.present.insert(step.pod)
-        };
     }
 
     /// `wanted` pods of one revision, all Ready, and no others.

@@ -4,7 +4,7 @@
 //! start of containers in [`containers`], crashes in [`crash`], the node's own status in [`node_status`].
 //!
 //! A kubelet on a node that is lost (not Ready although its CNI is) does nothing until the node is back; what
-//! fell due in between is done then. Not modelled: kubelet admission (`OutOfcpu`, …) for pods that bypass the
+//! fell due in between is done then (but for the end of finite work, which is reported all the same). Not modelled: kubelet admission (`OutOfcpu`, …) for pods that bypass the
 //! scheduler, eviction under pressure, liveness probes, post-start hooks.
 
 pub mod containers;
@@ -35,7 +35,7 @@ use crate::effect::{Effect, Effects};
 const STOP_MS: i64 = 1_000;
 
 /// What a pod's program lacks when it starts, if anything.
-pub type Needs = fn(&Cluster, &Pod) -> Option<Capability>;
+pub type Needs = fn(&Cluster, PodId) -> Option<Capability>;
 
 /// The kubelets of all nodes.
 #[derive(Clone, Debug)]
@@ -99,7 +99,6 @@ enum What {
     Replan,
     Restart,
     Ready,
-    Finished,
     DeadlinePassed,
     Stopped,
 }
@@ -192,9 +191,6 @@ impl Kubelets {
             self.take(pod.id, node, cluster);
             if pod.stage >= Stage::Running {
                 self.images.adopt(node, pod);
-            }
-            if phase == Phase::Ready {
-                self.finish_later(pod, cluster);
             }
         }
     }
@@ -350,7 +346,6 @@ impl Kubelets {
             What::Replan => self.plan(pod, node, cluster, effects),
             What::Restart => self.restart(pod, cluster, effects),
             What::Ready => self.ready(pod, effects),
-            What::Finished => effects.now(Effect::PodStage(pod.id, Stage::Succeeded)),
             What::DeadlinePassed => effects.now(Effect::PodStage(pod.id, Stage::Failed)),
         }
     }
@@ -359,7 +354,7 @@ impl Kubelets {
     fn started(&mut self, pod: &Pod, broken: Option<CrashCause>, cluster: &Cluster, effects: &mut Effects) {
         self.life(pod.id).phase = Phase::Running;
         effects.now(Effect::PodStage(pod.id, Stage::Running));
-        match broken.or_else(|| (self.needs)(cluster, pod).map(CrashCause::Needs)) {
+        match broken.or_else(|| (self.needs)(cluster, pod.id).map(CrashCause::Needs)) {
             Some(cause) => self.crashes.crashed(pod, cause, 0, cluster, effects),
             None => self.running(pod, cluster.now.after_ms(pod.template.ready_delay_ms), cluster, effects),
         }
@@ -369,7 +364,7 @@ impl Kubelets {
     fn restart(&mut self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
         let attempts = self.crashes.restarts_by(pod.id);
         (0..attempts).for_each(|_| effects.now(Effect::PodRestarted(pod.id)));
-        if let Some(missing) = (self.needs)(cluster, pod) {
+        if let Some(missing) = (self.needs)(cluster, pod.id) {
             return self.crashes.crashed(pod, CrashCause::Needs(missing), attempts, cluster, effects);
         }
         self.crashes.forget(pod.id);
@@ -379,7 +374,7 @@ impl Kubelets {
     }
 
     fn running(&mut self, pod: &Pod, ready_at: Timestamp, cluster: &Cluster, effects: &mut Effects) {
-        self.finish_later(pod, cluster);
+        self.finish_later(pod, cluster, effects);
         if ready_at > cluster.now {
             self.alarm_at(ready_at, pod.id, What::Ready);
         } else {
@@ -387,9 +382,9 @@ impl Kubelets {
         }
     }
 
-    fn finish_later(&mut self, pod: &Pod, cluster: &Cluster) {
+    fn finish_later(&self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
         if let Some(runtime) = runtime_ms(cluster, pod) {
-            self.alarm_at(cluster.now.after_ms(runtime.max(1)), pod.id, What::Finished);
+            effects.after(runtime.max(1), Effect::PodStage(pod.id, Stage::Succeeded));
         }
     }
 

@@ -161,6 +161,8 @@ pub fn declared(workloads: Vec<Workload>, nodes: Vec<Node>) -> Declared {
         node_pools: Vec::new(),
         node_classes: Vec::new(),
         nodes,
+        pods: Vec::new(),
+        claims: Vec::new(),
         namespaces: BTreeMap::new(),
         services: Vec::<Service>::new(),
         webhooks: Vec::new(),
@@ -173,7 +175,9 @@ pub fn declared(workloads: Vec<Workload>, nodes: Vec<Node>) -> Declared {
         karpenter: KarpenterSettings::default(),
         security_group_policies: Vec::new(),
         objects: BTreeMap::new(),
+        arrivals: BTreeMap::new(),
         not_modelled: BTreeMap::new(),
+        would_matter: Vec::new(),
         defaults: Vec::new(),
     }
 }
@@ -216,6 +220,7 @@ impl StageHand {
             nodes,
             claims: Vec::new(),
             subnets: Vec::new(),
+            deleted_workloads: BTreeSet::new(),
             arrived_objects: BTreeSet::new(),
             refusals: BTreeMap::new(),
             creation_refusals: BTreeMap::new(),
@@ -474,6 +479,7 @@ impl StageHand {
                         location,
                         storage_class,
                         single_node,
+                        single_pod: false,
                         selected_node,
                         volume,
                     });
@@ -504,6 +510,7 @@ impl StageHand {
                             storage_class,
                             node_affinity,
                             attached,
+                            labels: Labels::new(),
                         });
                         self.cluster.volumes.len() as u32 - 1
                     }

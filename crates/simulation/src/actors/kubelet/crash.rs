@@ -86,7 +86,7 @@ impl Crashes {
         let mut due = Vec::new();
         for (id, crash) in self.crashing.iter_mut().filter(|(_, crash)| crash.planned.is_none()) {
             let CrashCause::Needs(lacked) = &crash.cause else { continue };
-            if needs(cluster, cluster.pod(*id)).as_ref() != Some(lacked) {
+            if needs(cluster, *id).as_ref() != Some(lacked) {
                 crash.planned = Some(crash.backoff.fail_through(cluster.now));
                 due.push((*id, crash.backoff.next()));
             }

@@ -5,7 +5,7 @@
 //! ConfigMaps and Secrets are all treated as volumes: those that only the environment names would hold the pod
 //! one step later (`CreateContainerConfigError`), with its address taken.
 
-use cluster::{Cluster, Kind, Node, ObjectKey, Pod, Waiting};
+use cluster::{Cluster, Node, ObjectKey, Pod, Waiting};
 
 use crate::actors::claims::{ClaimNames, first_unattached};
 use crate::actors::fargate::is_fargate;
@@ -38,8 +38,9 @@ pub fn sandbox_need(cluster: &Cluster, claims: &ClaimNames, pod: &Pod, node: &No
     if own_network && !pod.addressed { SandboxNeed::Address } else { SandboxNeed::Nothing }
 }
 
-/// Whether a ConfigMap or Secret is there. Every namespace has `kube-root-ca.crt` from the control plane.
+/// Whether a ConfigMap or Secret is there: one of the input once it has arrived. What the input does not have is
+/// taken to exist.
 fn object_exists(cluster: &Cluster, key: &ObjectKey) -> bool {
-    let published = key.kind == Kind::ConfigMap && key.name == "kube-root-ca.crt";
-    published || cluster.declared.objects.contains_key(key)
+    let arrival = cluster.declared.arrivals.get(key);
+    arrival.is_none_or(|arrival| arrival.existing || cluster.arrived_objects.contains(key))
 }

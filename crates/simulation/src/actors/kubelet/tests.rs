@@ -110,13 +110,23 @@ fn a_node_is_ready_once_its_cni_is_and_pods_wait_for_it() {
 }
 
 #[test]
-fn a_missing_secret_holds_the_pod() {
+fn a_secret_of_the_input_holds_the_pod_until_it_arrives() {
     let secret = ObjectKey::new(Kind::Secret, "apps", "token");
-    let roots = ObjectKey::new(Kind::ConfigMap, "apps", "kube-root-ca.crt");
-    let needy = PodTemplate { needs_objects: vec![roots, secret.clone()], ..template("web") };
-    let mut hand = hand(needy);
+    let unknown = ObjectKey::new(Kind::ConfigMap, "apps", "kube-root-ca.crt");
+    let needy = PodTemplate { needs_objects: vec![unknown, secret.clone()], ..template("web") };
+    let key = secret.clone();
+    let mut hand = hand_with(
+        needy,
+        |_, _| None,
+        |declared| {
+            declared.arrivals.insert(key, Default::default());
+        },
+    );
     assert!(hand.run(HOUR));
-    assert_eq!(waits(&hand), Some(Waiting::ObjectMissing(secret)));
+    assert_eq!(waits(&hand), Some(Waiting::ObjectMissing(secret.clone())));
+    hand.perform(Effect::Arrive(secret));
+    assert!(hand.run(HOUR));
+    assert_eq!(hand.cluster.pod(POD).stage, Stage::Ready);
 }
 
 fn rule(architectures: &[&str], pull: Pull) -> ImageRule {
@@ -163,9 +173,10 @@ fn without_restarts_a_crash_is_a_failure() {
 }
 
 /// Lacks name resolution until another pod of the cluster's DNS is Ready.
-fn lacks_dns(cluster: &Cluster, pod: &Pod) -> Option<Capability> {
+fn lacks_dns(cluster: &Cluster, pod: PodId) -> Option<Capability> {
     let dns = |pod: &&Pod| pod.template.role.program == Program::ClusterDns && pod.stage == Stage::Ready;
-    let lacks = pod.template.role.program == Program::Karpenter && cluster.pods.iter().find(dns).is_none();
+    let lacks = cluster.pod(pod).template.role.program == Program::Karpenter
+        && cluster.pods.iter().find(dns).is_none();
     lacks.then_some(Capability::ClusterDns)
 }
 
