@@ -1,2 +1,49 @@
-//! Automation.
-fn main() {}
+//! Every chore of this repository, as `cargo xtask CHORE`.
+//!
+//! Chores that need heavy dependencies are behind a cargo feature of this crate, so that `cargo xtask tidy`
+//! stays quick to build. Nothing here is part of the product.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal")]
+
+#[cfg(any(test, feature = "catalog"))]
+mod catalog;
+mod repository;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Chores of the plimsoll repository.
+#[derive(Parser)]
+#[command(name = "xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+/// What can be asked for.
+#[derive(Subcommand)]
+enum Chore {
+    /// Regenerate the embedded tables under crates/catalog/data from pinned packages (needs the network).
+    Catalog,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().chore {
+        Chore::Catalog => regenerate_catalog(),
+    }
+}
+
+/// Regenerates the tables.
+#[cfg(feature = "catalog")]
+fn regenerate_catalog() -> Result<()> {
+    catalog::regenerate(&repository::root())
+}
+
+/// Runs this crate again with the feature that holds the generator.
+#[cfg(not(feature = "catalog"))]
+fn regenerate_catalog() -> Result<()> {
+    let shell = xshell::Shell::new()?;
+    shell.change_dir(repository::root());
+    xshell::cmd!(shell, "cargo run --quiet --package xtask --features catalog -- catalog").run()?;
+    Ok(())
+}

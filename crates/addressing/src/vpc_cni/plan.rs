@@ -1,0 +1,1 @@
+//! The paper version: what settled nodes take, without taking it.

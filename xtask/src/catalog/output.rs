@@ -1,0 +1,25 @@
+//! Writing a table so that the same rows always give the same bytes.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use flate2::{Compression, GzBuilder};
+
+/// Writes `text` gzipped, without a file name and with a modification time of zero.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes())?;
+    let bytes = encoder.finish()?;
+    println!(
+        "{}: {} rows, {} bytes, {} compressed",
+        path.display(),
+        text.lines().count(),
+        text.len(),
+        bytes.len()
+    );
+    std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
