@@ -112,7 +112,7 @@ fn search_remedies(
         branches.push(Branch::declared());
     }
     let baseline = Baseline { outcome: told.outcome, missing: told.missing() };
-    let proposed = remedies::propose(declared, catalog, told);
+    let proposed = remedies::propose(inputs, declared, catalog, told);
     search::search(inputs, catalog, &branches, baseline, proposed, options.bounds)
 }
 

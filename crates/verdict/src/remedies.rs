@@ -21,21 +21,22 @@ use catalog::Catalog;
 use cluster::role::Program;
 use cluster::{Declared, Workload};
 use findings::{Party, Wait};
-use sources::{Action, Edit};
+use sources::{Action, Edit, Inputs};
 
 use crate::remedy::Remedy;
 use crate::trial::Trial;
 
 /// What a generator may look at.
 pub(crate) struct Case<'a> {
+    pub inputs: &'a Inputs,
     pub declared: &'a Declared,
     pub catalog: &'a Catalog,
     pub told: &'a Trial,
 }
 
 /// Every change that might help, in a fixed order.
-pub fn propose(declared: &Declared, catalog: &Catalog, told: &Trial) -> Vec<Remedy> {
-    let case = Case { declared, catalog, told };
+pub fn propose(inputs: &Inputs, declared: &Declared, catalog: &Catalog, told: &Trial) -> Vec<Remedy> {
+    let case = Case { inputs, declared, catalog, told };
     let generators: [fn(&Case<'_>) -> Vec<Remedy>; 13] = [
         prefix_delegation::propose,
         replace_nodes::propose,
@@ -89,4 +90,32 @@ fn set(location: cluster::Location, value: serde_json::Value) -> Edit {
 /// Removes one field.
 fn remove(location: cluster::Location) -> Edit {
     Edit { object: location.object, path: location.path, action: Action::Remove }
+}
+
+impl Case<'_> {
+    /// Sets an environment variable of the VPC CNI's agent, where its settings are written: in the DaemonSet, or
+    /// in the values of the profile's add-on.
+    fn env(&self, name: &str, value: &str) -> Option<Edit> {
+        let cluster::network::Cni::VpcCni(settings) = &self.declared.cni else { return None };
+        let location = &settings.location;
+        if location.object.kind == cluster::Kind::Cluster {
+            let path = format!("/values/env/{name}");
+            return Some(set(location.at(&path), serde_json::json!(value)));
+        }
+        let object = &self.inputs.find(&location.object)?.value;
+        let written = object.pointer(&location.path.0)?;
+        let (list, entries) = match written.get("env") {
+            Some(entries) => (location.at("/env"), entries.as_array()?),
+            None => (location.clone(), written.as_array()?),
+        };
+        let entry = entries.iter().position(|entry| entry.get("name").is_some_and(|known| known == name));
+        Some(match entry {
+            Some(index) => set(list.at(&format!("/{index}/value")), serde_json::json!(value)),
+            None => Edit {
+                object: list.object,
+                path: list.path,
+                action: Action::Append(serde_json::json!({"name": name, "value": value})),
+            },
+        })
+    }
 }
