@@ -9,6 +9,7 @@
 //! Extended resources appear only once something publishes them, which the callers know and say.
 
 use cluster::node_class::{AmiFamily, KubeletSettings};
+use cluster::profile::NodeGroup;
 use cluster::{Name, Resources};
 
 use crate::karpenter_node::ephemeral_bytes;
@@ -45,6 +46,17 @@ pub struct KubeletNode {
 }
 
 impl KubeletNode {
+    /// A node of a group of the profile.
+    pub fn of_group(group: &NodeGroup) -> KubeletNode {
+        KubeletNode {
+            ami_family: group.ami_family,
+            kubelet: KubeletSettings { max_pods: group.max_pods, ..KubeletSettings::default() },
+            managed_group: group.managed,
+            reserved: group.reserved,
+            ..KubeletNode::default()
+        }
+    }
+
     /// Pods that the kubelet accepts.
     pub fn max_pods(&self, it: &InstanceType) -> u32 {
         max_pods::kubelet(it, &self.max_pods_settings(it))
