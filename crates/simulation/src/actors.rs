@@ -1,5 +1,14 @@
 //! One file for each part of a cluster that acts.
 
+pub mod address_queue;
+pub mod agenda;
+pub mod cilium;
+pub mod cni;
+pub mod daemons;
+pub mod per_node_range;
+pub mod room;
+pub mod vpc_cni;
+
 use std::sync::Arc;
 
 use cluster::Declared;
