@@ -96,7 +96,7 @@ impl KarpenterNode {
             extended: Vec::new(),
         };
         capacity.add(&devices(it));
-        add_named(&mut capacity, "vpc.amazonaws.com/pod-eni", branch_interfaces::estimated_limit(it));
+        add_named(&mut capacity, "vpc.amazonaws.com/pod-eni", branch_interfaces::limit(it).count);
         if self.ami_family.is_windows() && it.arch == "amd64" {
             let addresses = it.ipv4_per_interface.saturating_sub(1);
             add_named(&mut capacity, "vpc.amazonaws.com/PrivateIPv4Address", addresses);

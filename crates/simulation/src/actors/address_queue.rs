@@ -10,6 +10,8 @@ use cluster::pod::Stage;
 use cluster::waiting::AddressShortage;
 use cluster::{Change, Cluster, NodeId, Pod, PodId, Timestamp, Waiting};
 
+use crate::actors::claims::ClaimNames;
+use crate::actors::kubelet::sandbox::{SandboxNeed, sandbox_need};
 use crate::effect::{Effect, Effects};
 
 /// How long after a refused sandbox the kubelet tries again.
@@ -19,6 +21,7 @@ const RETRY_MS: i64 = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct AddressQueue {
     asks: BTreeMap<NodeId, BTreeMap<PodId, Ask>>,
+    claims: ClaimNames,
     adopted: bool,
 }
 
@@ -26,8 +29,6 @@ pub struct AddressQueue {
 struct Ask {
     /// When it was refused for the first time; it asks again every [`RETRY_MS`] from then on.
     first: Option<Timestamp>,
-    /// What it was told last.
-    told: Option<AddressShortage>,
     /// When it was last given one: the effect may be on its way.
     given: Option<Timestamp>,
 }
@@ -36,6 +37,7 @@ impl AddressQueue {
     /// Learns one change; the nodes on which something has changed for those who ask are added to `touched`.
     pub fn observe(&mut self, change: &Change, cluster: &Cluster, touched: &mut BTreeSet<NodeId>) {
         self.adopt(cluster, touched);
+        self.claims.catch_up(cluster);
         match change {
             Change::PodBound(pod, node) => {
                 self.enter(cluster.pod(*pod), touched);
@@ -100,10 +102,13 @@ impl AddressQueue {
         effects: &mut Effects,
     ) {
         let now = cluster.now;
+        let host = cluster.node(node);
         let Some(asks) = self.asks.get_mut(&node) else { return };
         let mut shortage = None;
         for (id, ask) in asks {
-            if ask.given == Some(now) || !asks_now(cluster, cluster.pod(*id)) {
+            let pod = cluster.pod(*id);
+            let asks_now = sandbox_need(cluster, &self.claims, pod, host) == SandboxNeed::Address;
+            if ask.given == Some(now) || !asks_now {
                 continue;
             }
             let due = ask.first.is_none_or(|first| now.since_ms(first) % RETRY_MS == 0);
@@ -113,10 +118,9 @@ impl AddressQueue {
                 effects.now(Effect::AddressPod(*id));
             } else if available == 0 {
                 ask.first.get_or_insert(now);
-                let why = shortage.get_or_insert_with(&why);
-                if ask.told.as_ref() != Some(why) {
-                    ask.told = Some(why.clone());
-                    effects.now(Effect::PodWaits(*id, Box::new(Waiting::NoAddress(why.clone()))));
+                let why = shortage.get_or_insert_with(|| Waiting::NoAddress(why()));
+                if pod.waiting.as_ref().is_none_or(|(_, known)| known != why) {
+                    effects.now(Effect::PodWaits(*id, Box::new(why.clone())));
                 }
             }
         }
@@ -135,17 +139,6 @@ pub fn next_on_grid(start: Timestamp, step_ms: i64, from: Timestamp) -> Timestam
     let passed = from.since_ms(start).max(0);
     let steps = passed.saturating_add(step_ms - 1) / step_ms;
     start.after_ms(steps.saturating_mul(step_ms))
-}
-
-/// Whether nothing but an address is missing for the pod's sandbox.
-fn asks_now(_cluster: &Cluster, pod: &Pod) -> bool {
-    let held = |waiting: &Waiting| {
-        matches!(
-            waiting,
-            Waiting::VolumeUnbound { .. } | Waiting::VolumeUnattached { .. } | Waiting::ObjectMissing(_)
-        )
-    };
-    !pod.waiting.as_ref().is_some_and(|(_, waiting)| held(waiting))
 }
 
 #[cfg(test)]

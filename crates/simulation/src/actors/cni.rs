@@ -3,7 +3,7 @@
 use cluster::network::Cni;
 use cluster::pod::Stage;
 use cluster::role::Program;
-use cluster::{Cluster, Declared, Node, Pod};
+use cluster::{Cluster, Declared, Pod};
 
 use super::cilium::CiliumEni;
 use super::cilium::taint::CiliumTaint;
@@ -30,9 +30,4 @@ pub fn is_declared(cluster: &Cluster, program: Program) -> bool {
 pub fn runs(pod: &Pod) -> bool {
     matches!(pod.stage, Stage::Running | Stage::Ready)
         && !matches!(pod.waiting, Some((_, cluster::Waiting::Crashing { .. })))
-}
-
-/// Whether a node is one pod's Fargate micro-VM: no DaemonSets, and the pod has the node's own address.
-pub fn is_fargate(node: &Node) -> bool {
-    node.labels.get("eks.amazonaws.com/compute-type").is_some_and(|kind| kind == "fargate")
 }

@@ -14,8 +14,8 @@ use cluster::{Change, Cluster, Node, NodeId, Timestamp};
 
 use super::address_queue::AddressQueue;
 use super::agenda::Agenda;
-use super::cni::is_fargate;
 use super::daemons::Daemons;
+use super::fargate::is_fargate;
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
 
