@@ -7,6 +7,8 @@ pub mod backoff;
 pub mod cilium;
 pub mod claims;
 pub mod cni;
+#[cfg(test)]
+mod cni_stage;
 pub mod creation;
 pub mod daemons;
 pub mod daemonset;
