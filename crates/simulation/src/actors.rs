@@ -1,1 +1,3 @@
 //! One file for each part of a cluster that acts.
+
+pub mod scheduler;

@@ -16,4 +16,3 @@ pub mod world;
 
 pub use actor::Actor;
 pub use effect::{Effect, Effects};
-
