@@ -13,6 +13,7 @@ pub mod names;
 pub mod node_selector;
 pub mod replica_set;
 pub mod rollout;
+pub mod scheduler;
 #[cfg(test)]
 mod stage_hand;
 pub mod standing;
@@ -32,6 +33,7 @@ pub fn all(_declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> 
         Box::new(arrival::Arrivals::new(options.late.clone())),
         Box::new(deployment::Deployments::default()),
         Box::new(daemonset::DaemonSets::default()),
+        Box::new(scheduler::Scheduler::new(tie(options.seed))),
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
     ]
 }

@@ -1,4 +1,4 @@
-//! Nodes, pods and clusters for tests, in as few words as possible.
+//! Nodes, pods and clusters for tests and benchmarks, in as few words as possible. Not part of the product.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ fn nowhere() -> Location {
 }
 
 /// A node with 4 CPUs, 8 GiB and 110 pods.
-pub(crate) fn node(name: &str) -> Node {
+pub fn node(name: &str) -> Node {
     let room = Resources {
         cpu_millis: 4000,
         memory_bytes: 8 << 30,
@@ -52,7 +52,7 @@ pub(crate) fn node(name: &str) -> Node {
 }
 
 /// A template that asks for so much CPU and memory.
-pub(crate) fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
+pub fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
     let requests = Resources { cpu_millis, memory_bytes, ephemeral_bytes: 0, pods: 0, extended: vec![] };
     let container = Container {
         name: "main".into(),
@@ -99,7 +99,7 @@ pub(crate) fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
 }
 
 /// An empty cluster.
-pub(crate) fn empty() -> Cluster {
+pub fn empty() -> Cluster {
     Cluster {
         declared: Arc::new(declared()),
         now: Timestamp::ZERO,
@@ -119,15 +119,15 @@ pub(crate) fn empty() -> Cluster {
 }
 
 /// Adds a node.
-pub(crate) fn add_node(cluster: &mut Cluster, node: Node) -> NodeId {
-    let id = NodeId(u32::try_from(cluster.nodes.len()).unwrap());
+pub fn add_node(cluster: &mut Cluster, node: Node) -> NodeId {
+    let id = NodeId(u32::try_from(cluster.nodes.len()).unwrap_or(u32::MAX));
     cluster.nodes.push(Node { id, ..node });
     id
 }
 
 /// Adds a pending pod named after its number.
-pub(crate) fn add_pod(cluster: &mut Cluster, template: &Arc<PodTemplate>) -> PodId {
-    let id = PodId(u32::try_from(cluster.pods.len()).unwrap());
+pub fn add_pod(cluster: &mut Cluster, template: &Arc<PodTemplate>) -> PodId {
+    let id = PodId(u32::try_from(cluster.pods.len()).unwrap_or(u32::MAX));
     cluster.pods.push(Pod {
         id,
         namespace: "default".into(),
@@ -151,7 +151,7 @@ pub(crate) fn add_pod(cluster: &mut Cluster, template: &Arc<PodTemplate>) -> Pod
 }
 
 /// Adds a pod that runs on a node.
-pub(crate) fn add_bound(cluster: &mut Cluster, template: &Arc<PodTemplate>, node: NodeId) -> PodId {
+pub fn add_bound(cluster: &mut Cluster, template: &Arc<PodTemplate>, node: NodeId) -> PodId {
     let id = add_pod(cluster, template);
     let pod = &mut cluster.pods[id.0 as usize];
     (pod.node, pod.stage) = (Some(node), Stage::Ready);
