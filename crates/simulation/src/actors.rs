@@ -4,15 +4,18 @@ pub mod address_queue;
 pub mod agenda;
 pub mod arrival;
 pub mod backoff;
+pub mod bare_pod;
 pub mod cilium;
 pub mod claims;
 pub mod cni;
 pub mod creation;
+pub mod cronjob;
 pub mod daemons;
 pub mod daemonset;
 pub mod deployment;
 pub mod fargate;
 pub mod health;
+pub mod job;
 pub mod kubelet;
 pub mod names;
 pub mod node_selector;
@@ -24,6 +27,7 @@ pub mod scheduler;
 #[cfg(test)]
 mod stage_hand;
 pub mod standing;
+pub mod statefulset;
 pub mod timers;
 pub mod victims;
 pub mod vpc_cni;
@@ -40,8 +44,12 @@ pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
     let mut actors: Vec<Box<dyn Actor>> = vec![
         Box::new(arrival::Arrivals::new(options.late.clone())),
         Box::new(deployment::Deployments::default()),
+        Box::new(statefulset::StatefulSets::default()),
         Box::new(daemonset::DaemonSets::default()),
         Box::new(scheduler::Scheduler::new(tie(options.seed))),
+        Box::new(job::Jobs::default()),
+        Box::new(cronjob::CronJobs::default()),
+        Box::new(bare_pod::BarePods::default()),
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
     ];
     actors.extend(cni::all(declared));
