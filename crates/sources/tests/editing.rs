@@ -1,5 +1,7 @@
 //! Edits, the diffs that show them, and the patches that ask for them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use cluster::{Kind, Location, ObjectKey};
 use serde_json::{Value, json};
 use sources::{Edit, Inputs, Limits, Loader};

@@ -1,5 +1,7 @@
 //! What is read from a text, and where it says it was.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use cluster::{FieldPath, Kind, Location, ObjectKey};
 use serde_json::{Value, json};
 use sources::{Inputs, Limits, Loader};

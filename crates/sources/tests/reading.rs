@@ -1,5 +1,7 @@
 //! Files, directories, overlays and projects.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::path::Path;
 
