@@ -34,6 +34,8 @@ pub enum Change {
     PodBound(PodId, NodeId),
     /// Preemption reserved a node for a pod.
     PodNominated(PodId, NodeId),
+    /// A pod's reserved node was given up ([`Change::PodNominated`] undone).
+    NominationCleared(PodId),
     /// A pod waits, for a reason that is new or has changed.
     PodWaits(PodId, Box<Waiting>),
     /// A pod got an address.

@@ -83,6 +83,16 @@ pub enum FilterReason {
     ExistingAntiAffinity,
     PreemptionUnhelpful,
     NoVictims,
+    /// Outside the nodes that the pod names (`matchFields`; DaemonSet pods).
+    NotSelected,
+    /// The terms of the pod's affinity name no node together.
+    AffinityConflict,
+    /// A `ReadWriteOncePod` claim is used by another pod.
+    ClaimInUse,
+    /// `preemptionPolicy: Never`: the pod may not make room for itself.
+    PreemptionPolicyNever,
+    /// The pod has preempted already and its victims are still ending.
+    VictimsTerminating,
 }
 
 /// Why one pool cannot serve a pod.

@@ -2,7 +2,7 @@
 
 use crate::location::Location;
 use crate::template::NodeSelectorTerm;
-use crate::{Name, NodeId};
+use crate::{Labels, Name, NodeId};
 
 /// A StorageClass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct VolumeClaim {
     pub storage_class: Option<Name>,
     /// `ReadWriteOncePod` or a driver that attaches to one node: only one node at a time.
     pub single_node: bool,
+    /// `accessModes: [ReadWriteOncePod]`: only one pod at a time.
+    pub single_pod: bool,
     /// The node that the scheduler chose for a WaitForFirstConsumer claim.
     pub selected_node: Option<NodeId>,
     /// The volume bound to it; index into [`crate::Cluster::volumes`].
@@ -61,6 +63,8 @@ pub struct Volume {
     pub storage_class: Option<Name>,
     /// `nodeAffinity`: any term may hold; empty is everywhere.
     pub node_affinity: Vec<NodeSelectorTerm>,
+    /// `metadata.labels`: zone and region labels of in-tree volumes restrict where it can be used.
+    pub labels: Labels,
     /// Where it is attached.
     pub attached: Vec<NodeId>,
 }

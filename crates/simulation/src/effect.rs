@@ -26,6 +26,8 @@ pub enum Effect {
     BindPod(PodId, NodeId),
     /// Reserves a node for a pod that preempts.
     NominatePod(PodId, NodeId),
+    /// Gives up the node that was reserved for a pod; becomes [`cluster::Change::NominationCleared`].
+    ClearNomination(PodId),
     /// Says why a pod is not further. Repeating the same reason changes nothing.
     PodWaits(PodId, Box<Waiting>),
     /// Gives a bound pod an address of its node; becomes [`cluster::Change::PodAddressed`].
