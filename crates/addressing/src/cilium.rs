@@ -150,3 +150,100 @@ pub fn used_with_prefixes(network: &NodeNetwork) -> u32 {
     let slots = network.interfaces.iter().flat_map(|interface| &interface.slots);
     slots.filter(|slot| slot.assigned > 0).map(cluster::network::Slot::size).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, cilium, limits, network};
+
+    fn operator(settings: &CiliumEniSettings, interfaces: u32, addresses: u32) -> Operator<'_> {
+        Operator { settings, limits: limits(interfaces, addresses) }
+    }
+
+    #[test]
+    fn needed_addresses() {
+        assert_eq!(needed(0, 0, 0, 16, 0), 16);
+        assert_eq!(needed(0, 0, 8, 16, 0), 16);
+        assert_eq!(needed(0, 0, 16, 8, 0), 16);
+        assert_eq!(needed(8, 0, 0, 16, 0), 8);
+        assert_eq!(needed(8, 4, 8, 0, 0), 4);
+        assert_eq!(needed(8, 4, 8, 8, 6), 0);
+        assert_eq!(needed(4, 4, 8, 0, 8), 4);
+    }
+
+    #[test]
+    fn excess_addresses() {
+        assert_eq!(excess(15, 0, 8, 16, 8), 0);
+        assert_eq!(excess(17, 0, 8, 16, 0), 9);
+        assert_eq!(excess(20, 0, 8, 16, 4), 0);
+        assert_eq!(excess(21, 0, 8, 0, 4), 9);
+        assert_eq!(excess(16, 1, 8, 16, 8), 0);
+        assert_eq!(excess(20, 4, 8, 0, 0), 8);
+        assert_eq!(excess(20, 4, 8, 0, 8), 0);
+        assert_eq!(excess_multi_pool(24, 0, 8, 16, 8), 0);
+        assert_eq!(excess_multi_pool(40, 2, 8, 16, 8), 16);
+        assert_eq!(excess_multi_pool(60, 30, 8, 16, 8), 6);
+    }
+
+    #[test]
+    fn capacity_by_first_interface() {
+        let empty = network(true, &[&[]]);
+        let at = |first_interface_index| {
+            let settings = CiliumEniSettings { first_interface_index, ..cilium() };
+            let operator = operator(&settings, 3, 10);
+            (operator.capacity(&empty), operator.pre_allocate())
+        };
+        assert_eq!(at(0), (27, 8));
+        assert_eq!(at(1), (18, 8));
+        assert_eq!(at(4), (0, 0));
+        let prefixes = CiliumEniSettings { prefix_delegation: true, ..cilium() };
+        assert_eq!(operator(&prefixes, 3, 10).capacity(&empty), 432);
+        let unknown = Operator {
+            settings: &prefixes,
+            limits: crate::limits::Limits { interfaces: 0, slots: 0, prefixes: false },
+        };
+        assert_eq!((unknown.capacity(&empty), unknown.needed(&empty)), (0, 0));
+    }
+
+    #[test]
+    fn a_whole_prefix_counts_as_used() {
+        let mut two = network(true, &[&[1, 1]]);
+        assert_eq!(used_with_prefixes(&two), 32);
+        two.interfaces[0].slots[1].assigned = 0;
+        assert_eq!(used_with_prefixes(&two), 16);
+    }
+
+    #[test]
+    fn prefixes_need_nitro_and_no_plain_address() {
+        let settings = CiliumEniSettings { prefix_delegation: true, ..cilium() };
+        let mut xen = testing::instance_type(2, 10);
+        xen.hypervisor = "xen".into();
+        let mut metal = testing::instance_type(15, 50);
+        (metal.hypervisor, metal.bare_metal) = ("".into(), true);
+        let delegates = |instance_type, network: &NodeNetwork| {
+            let limits = Limits::of_type(&instance_type);
+            Operator { settings: &settings, limits }.delegates_prefixes(network)
+        };
+        let empty = network(true, &[&[]]);
+        assert!(!delegates(xen, &empty));
+        assert!(delegates(metal, &empty));
+        assert!(delegates(testing::instance_type(3, 10), &empty));
+        assert!(!delegates(testing::instance_type(3, 10), &network(false, &[&[0]])));
+        let kept = Operator { settings: &settings, limits: limits(3, 10) };
+        assert_eq!(
+            kept.capacity(&network(false, &[&[0; 9]])),
+            27,
+            "prefixes do not rescue a node that holds addresses"
+        );
+    }
+
+    #[test]
+    fn the_agent_waits_for_its_minimum() {
+        assert_eq!(operator(&cilium(), 3, 10).agent_minimum(), 8);
+        assert_eq!(operator(&cilium(), 2, 2).agent_minimum(), 2, "t4g.micro: router and health, no pod");
+        let minimum = CiliumEniSettings { min_allocate: 5, ..cilium() };
+        assert_eq!(operator(&minimum, 3, 10).agent_minimum(), 5);
+        let own = CiliumEniSettings { pre_allocate: Some(0), ..cilium() };
+        assert_eq!(operator(&own, 3, 10).agent_minimum(), 2);
+    }
+}

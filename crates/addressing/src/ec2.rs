@@ -197,3 +197,119 @@ fn take_slots(
         offsets.into_iter().map(|offset| Slot { prefix, offset, assigned: 0, cooling: Vec::new() }).collect(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{instance_type, subnet};
+    use proptest::prelude::*;
+
+    fn launched(cidr: &str) -> (NodeNetwork, Vec<Subnet>) {
+        let mut subnets = vec![subnet(0, cidr)];
+        let mut network = NodeNetwork { subnet: Some(SubnetId(0)), ..NodeNetwork::default() };
+        assert!(launch(&mut network, &mut subnets, Timestamp::ZERO));
+        (network, subnets)
+    }
+
+    fn attach(count: u32, prefixes: bool) -> EniCall {
+        EniCall::Attach { subnet: Some(SubnetId(0)), count, prefixes, trunk: false }
+    }
+
+    #[test]
+    fn limits_hold() {
+        let (mut network, mut subnets) = launched("10.0.0.0/24");
+        let mut limits = instance_type(2, 10);
+        let mut call = |call| perform(&call, &mut network, &mut subnets, Some(&limits), Timestamp::ZERO);
+        assert_eq!(call(attach(10, false)), EniOutcome::LimitExceeded);
+        assert_eq!(call(attach(9, false)), EniOutcome::Done);
+        assert_eq!(call(attach(1, false)), EniOutcome::LimitExceeded);
+        assert_eq!(
+            call(EniCall::Assign { interface: 1, count: 1, prefixes: false }),
+            EniOutcome::LimitExceeded
+        );
+        assert_eq!(
+            call(EniCall::Assign { interface: 7, count: 1, prefixes: false }),
+            EniOutcome::LimitExceeded
+        );
+        assert_eq!(call(EniCall::Detach { interface: 0 }), EniOutcome::LimitExceeded);
+        limits.hypervisor = "xen".into();
+        let prefix = EniCall::Assign { interface: 0, count: 1, prefixes: true };
+        let outcome = perform(&prefix, &mut network, &mut subnets, Some(&limits), Timestamp::ZERO);
+        assert_eq!(outcome, EniOutcome::LimitExceeded);
+    }
+
+    #[test]
+    fn a_refused_interface_takes_nothing() {
+        let (mut network, mut subnets) = launched("10.0.0.0/28");
+        let limits = instance_type(4, 15);
+        let mut call = |call| perform(&call, &mut network, &mut subnets, Some(&limits), Timestamp::ZERO);
+        assert_eq!(call(attach(10, false)), EniOutcome::Short(Shortage::Addresses));
+        assert_eq!(call(attach(1, true)), EniOutcome::Short(Shortage::AddressesOrPrefixes));
+        let prefix = EniCall::Assign { interface: 0, count: 1, prefixes: true };
+        assert_eq!(call(prefix), EniOutcome::Short(Shortage::Prefixes));
+        assert_eq!(subnets[0].space.free, 10);
+    }
+
+    #[test]
+    fn addresses_of_pods_stay() {
+        let (mut network, mut subnets) = launched("10.0.0.0/24");
+        let limits = instance_type(3, 10);
+        perform(&attach(4, false), &mut network, &mut subnets, Some(&limits), Timestamp::ZERO);
+        network.interfaces[1].slots[3].assigned = 1;
+        network.interfaces[1].slots[2].cooling.push(Timestamp(10));
+        network.own_endpoints = 1;
+        let unassign = EniCall::Unassign { interface: 1, count: 9 };
+        perform(&unassign, &mut network, &mut subnets, Some(&limits), Timestamp::ZERO);
+        assert_eq!(network.interfaces[1].slots.len(), 3, "a pod's, one that cools, one for the CNI itself");
+        assert_eq!(
+            perform(
+                &EniCall::Detach { interface: 1 },
+                &mut network,
+                &mut subnets,
+                Some(&limits),
+                Timestamp::ZERO
+            ),
+            EniOutcome::LimitExceeded
+        );
+    }
+
+    fn any_call() -> impl Strategy<Value = EniCall> {
+        prop_oneof![
+            (0u32..12, any::<bool>(), any::<bool>()).prop_map(|(count, prefixes, trunk)| EniCall::Attach {
+                subnet: Some(SubnetId(0)),
+                count,
+                prefixes,
+                trunk
+            }),
+            (0u32..5, 0u32..12, any::<bool>()).prop_map(|(interface, count, prefixes)| EniCall::Assign {
+                interface,
+                count,
+                prefixes
+            }),
+            (0u32..5, 0u32..12).prop_map(|(interface, count)| EniCall::Unassign { interface, count }),
+            (0u32..5).prop_map(|interface| EniCall::Detach { interface }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_is_accounted_for(calls in prop::collection::vec(any_call(), 0..40), length in 24u8..=28) {
+            let mut subnets = vec![subnet(0, &format!("10.0.0.0/{length}"))];
+            let whole = subnets.clone();
+            let mut network = NodeNetwork { subnet: Some(SubnetId(0)), ..NodeNetwork::default() };
+            let limits = instance_type(4, 10);
+            for call in calls {
+                let before = subnets[0].space.free;
+                let held = network.held();
+                let outcome = perform(&call, &mut network, &mut subnets, Some(&limits), Timestamp::ZERO);
+                let launched = u32::from(held == 0);
+                prop_assert_eq!(subnets[0].space.free + network.held(), whole[0].space.free);
+                if outcome != EniOutcome::Done {
+                    prop_assert_eq!(subnets[0].space.free + launched, before);
+                }
+            }
+            release_node(&mut network, &mut subnets);
+            prop_assert_eq!(subnets, whole);
+        }
+    }
+}

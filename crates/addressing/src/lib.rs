@@ -12,14 +12,19 @@
 pub mod assignment;
 pub mod capacity;
 pub mod cilium;
+pub mod density;
 pub mod ec2;
 pub mod fragmentation;
+pub mod gke;
 pub mod limits;
 pub mod pod_eni;
 pub mod settle;
 pub mod shortage;
 pub mod space;
 pub mod vpc_cni;
+
+#[cfg(test)]
+mod testing;
 
 pub use assignment::{Assignment, assign, assign_branch, assignable, next_cooled, unassign};
 pub use capacity::{Capacity, capacity};

@@ -23,7 +23,7 @@ impl Limits {
         Limits {
             interfaces: instance_type.default_card_interfaces,
             slots: instance_type.ipv4_per_interface.saturating_sub(1),
-            prefixes: instance_type.bare_metal || instance_type.hypervisor == "nitro",
+            prefixes: instance_type.is_nitro(),
         }
     }
 

@@ -18,6 +18,7 @@ use cluster::{Node, Timestamp};
 use crate::assignment::{free_in_slot, serving};
 use crate::limits::{Limits, max_pods};
 use catalog::InstanceType;
+use catalog::branch_interfaces::is_trunking_compatible;
 
 /// One pass of the pool loop: 2.5 s before and 2.5 s after it looks at the pool.
 pub const POOL_LOOP_MS: i64 = 5_000;
@@ -102,7 +103,8 @@ impl<'a> Ipamd<'a> {
     pub fn of(node: &Node, instance_type: Option<&InstanceType>, settings: &'a VpcCniSettings) -> Ipamd<'a> {
         let limits = Limits::of_node(node, instance_type);
         let has_trunk = node.network.interfaces.iter().any(|interface| interface.is_trunk);
-        let trunk_to_come = settings.pod_eni && !has_trunk && crate::pod_eni::branch_limit(node) > 0;
+        let trunk_to_come =
+            settings.pod_eni && !has_trunk && instance_type.is_some_and(is_trunking_compatible);
         Ipamd { settings, limits, max_pods: max_pods(node), reserved_interfaces: u32::from(trunk_to_come) }
     }
 
@@ -177,4 +179,110 @@ impl<'a> Ipamd<'a> {
 
 fn short_of(pool: Pool, warm: u32, minimum: u32) -> u32 {
     warm.saturating_sub(pool.available()).max(minimum.saturating_sub(pool.total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{delegated, ipamd, network, vpc_cni, warm_addresses};
+    use cluster::network::Cni;
+
+    fn pool(prefix: bool, interfaces: &[&[u32]]) -> Pool {
+        Pool::of(&network(prefix, interfaces), Timestamp::ZERO)
+    }
+
+    fn warm_enis(warm: u32) -> VpcCniSettings {
+        VpcCniSettings { warm_eni_target: warm, ..vpc_cni() }
+    }
+
+    #[test]
+    fn an_empty_pool_is_too_low() {
+        for settings in [warm_enis(1), warm_enis(0), warm_addresses(3, 0)] {
+            assert!(ipamd(&settings, 4, 15).too_low(Pool::default()));
+        }
+    }
+
+    #[test]
+    fn too_low_with_three_addresses() {
+        let used = |count: usize| {
+            let slots: Vec<u32> = (0..3).map(|index| u32::from(index < count)).collect();
+            pool(false, &[&slots])
+        };
+        let low = |settings: &VpcCniSettings, used, max_pods| {
+            Ipamd { max_pods, ..ipamd(settings, 3, 4) }.too_low(used)
+        };
+        assert!(!low(&warm_addresses(1, 0), used(0), 11));
+        assert!(low(&warm_enis(1), used(1), 11));
+        assert!(!low(&warm_enis(0), used(1), 11));
+        assert!(low(&warm_enis(0), used(3), 11));
+        assert!(!low(&warm_addresses(5, 0), used(3), 3));
+    }
+
+    #[test]
+    fn too_low_with_one_prefix() {
+        let prefixes = |warm| VpcCniSettings { warm_prefix_target: warm, ..delegated(vpc_cni()) };
+        let low = |warm, used: u32, max_pods| {
+            Ipamd { max_pods, ..ipamd(&prefixes(warm), 3, 4) }.too_low(pool(true, &[&[used]]))
+        };
+        assert!(!low(1, 0, 110));
+        assert!(low(1, 1, 110));
+        assert!(!low(0, 1, 110));
+        assert!(!low(0, 3, 110));
+        assert!(!low(1, 3, 4));
+        assert!(ipamd(&prefixes(0), 3, 4).too_low(Pool::default()));
+    }
+
+    #[test]
+    fn short_of_and_over_the_target() {
+        let five = warm_addresses(5, 0);
+        let state = |slots: &[u32]| {
+            let pool = pool(false, &[slots]);
+            (ipamd(&five, 3, 10).short(pool), ipamd(&five, 3, 10).over(pool))
+        };
+        assert_eq!(state(&[]).0, Some(5));
+        assert_eq!(state(&[0, 0]).0, Some(3));
+        assert_eq!(state(&[0, 0, 0, 0, 0]), (Some(0), 0));
+        let five_in_prefixes = delegated(warm_addresses(5, 0));
+        let state = |slots: &[u32]| {
+            let pool = pool(true, &[slots]);
+            (ipamd(&five_in_prefixes, 3, 10).short(pool), ipamd(&five_in_prefixes, 3, 10).over(pool))
+        };
+        assert_eq!(state(&[]).0, Some(1));
+        assert_eq!(state(&[0, 0]).1, 1);
+        assert_eq!(state(&[0]), (Some(0), 0));
+    }
+
+    #[test]
+    fn a_freed_address_cools_down() {
+        for (prefix, total) in [(false, 2), (true, 16)] {
+            let settings = vpc_cni();
+            let cni = Cni::VpcCni(settings);
+            let mut network = network(prefix, &[if prefix { &[0] } else { &[0, 0] }]);
+            let now = Timestamp(1_000);
+            let first = crate::assign(&mut network, now, &cni).unwrap();
+            crate::assign(&mut network, now, &cni).unwrap();
+            crate::unassign(&mut network, &first, now, &cni);
+            let stats = |at| {
+                let pool = Pool::of(&network, at);
+                (pool.total, pool.assigned, pool.cooling, pool.prefixes)
+            };
+            assert_eq!(stats(now), (total, 1, 1, u32::from(prefix)));
+            assert_eq!(stats(now.after_ms(29_999)).2, 1);
+            assert_eq!(stats(now.after_ms(30_000)), (total, 1, 0, u32::from(prefix)));
+            assert_eq!(crate::next_cooled(&network, now), Some(now.after_ms(30_000)));
+            if !prefix {
+                assert_eq!(crate::assign(&mut network, now, &cni), None, "available is not assignable");
+                assert!(crate::assign(&mut network, now.after_ms(30_000), &cni).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn the_log_of_the_incident() {
+        // total 29, assigned 10: available 19 < 1 × 29, so a second interface is wanted.
+        let slots: Vec<u32> = (0..29).map(|index| u32::from(index < 10)).collect();
+        let pool = pool(false, &[&slots]);
+        assert_eq!(pool.available(), 19);
+        assert!(ipamd(&vpc_cni(), 8, 30).too_low(pool));
+    }
 }

@@ -82,6 +82,8 @@ pub struct InstanceType {
     pub accelerators: Vec<Accelerator>,
     /// `NeuronInfo.NeuronDevices`.
     pub neuron: Vec<NeuronDevice>,
+    /// Branch interfaces (security groups for pods), 0 without a trunk; `None` when no table knows.
+    pub branch_interfaces: Option<u32>,
 }
 
 /// The ways of buying a type.

@@ -21,8 +21,8 @@ pub const GROUP: &str = "karpenter.k8s.aws";
 /// the value a node has unless its NodePool asks for `dedicated`.
 pub fn labels(it: &InstanceType) -> Labels {
     let mut labels = Labels::new();
-    labels.insert(INSTANCE_TYPE.into(), it.name.clone());
-    labels.insert(ARCH.into(), it.arch.into());
+    set(&mut labels, INSTANCE_TYPE, it.name.clone());
+    set(&mut labels, ARCH, Name::new_static(it.arch));
     add_shape(&mut labels, it);
     add_name_parts(&mut labels, it);
     add_bandwidth_and_storage(&mut labels, it);
@@ -31,58 +31,62 @@ pub fn labels(it: &InstanceType) -> Labels {
     labels
 }
 
-/// Sets `karpenter.k8s.aws/instance-KEY`.
-fn set(labels: &mut Labels, key: &str, value: impl Into<Name>) {
-    labels.insert(Name::from(format!("{GROUP}/instance-{key}")), value.into());
+/// Sets a label; the keys cost nothing to copy.
+fn set(labels: &mut Labels, key: &'static str, value: impl Into<Name>) {
+    labels.insert(Name::new_static(key), value.into());
 }
 
 /// Sets a number.
-fn set_number(labels: &mut Labels, key: &str, value: impl ToString) {
+fn set_number(labels: &mut Labels, key: &'static str, value: impl ToString) {
     set(labels, key, value.to_string());
 }
 
 /// CPU, memory, hypervisor: what every type has. Bare metal has an empty hypervisor, not none.
 fn add_shape(labels: &mut Labels, it: &InstanceType) {
-    set_number(labels, "cpu", it.vcpus);
-    set_number(labels, "memory", it.memory_mib);
-    set(labels, "cpu-manufacturer", it.cpu_manufacturer.clone());
-    set_number(labels, "cpu-sustained-clock-speed-mhz", it.clock_mhz);
-    set(labels, "hypervisor", it.hypervisor.clone());
-    set_number(labels, "encryption-in-transit-supported", it.encryption_in_transit);
-    set(labels, "tenancy", "default");
+    set_number(labels, "karpenter.k8s.aws/instance-cpu", it.vcpus);
+    set_number(labels, "karpenter.k8s.aws/instance-memory", it.memory_mib);
+    set(labels, "karpenter.k8s.aws/instance-cpu-manufacturer", it.cpu_manufacturer.clone());
+    set_number(labels, "karpenter.k8s.aws/instance-cpu-sustained-clock-speed-mhz", it.clock_mhz);
+    set(labels, "karpenter.k8s.aws/instance-hypervisor", it.hypervisor.clone());
+    set_number(
+        labels,
+        "karpenter.k8s.aws/instance-encryption-in-transit-supported",
+        it.encryption_in_transit,
+    );
+    set(labels, "karpenter.k8s.aws/instance-tenancy", "default");
 }
 
 /// What the name says.
 fn add_name_parts(labels: &mut Labels, it: &InstanceType) {
     if !it.category.is_empty() {
-        set(labels, "category", it.category.clone());
-        set_number(labels, "generation", it.generation);
+        set(labels, "karpenter.k8s.aws/instance-category", it.category.clone());
+        set_number(labels, "karpenter.k8s.aws/instance-generation", it.generation);
     }
-    set(labels, "family", it.family.clone());
-    set(labels, "size", it.size.clone());
-    set_number(labels, "capability-flex", it.is_flex());
+    set(labels, "karpenter.k8s.aws/instance-family", it.family.clone());
+    set(labels, "karpenter.k8s.aws/instance-size", it.size.clone());
+    set_number(labels, "karpenter.k8s.aws/instance-capability-flex", it.is_flex());
 }
 
 /// Bandwidth in Mbit/s and local NVMe in GB, where there is any.
 fn add_bandwidth_and_storage(labels: &mut Labels, it: &InstanceType) {
     if it.network_baseline_mbps > 0 {
-        set_number(labels, "network-bandwidth", it.network_baseline_mbps);
+        set_number(labels, "karpenter.k8s.aws/instance-network-bandwidth", it.network_baseline_mbps);
     }
     if it.ebs_optimized_by_default && it.ebs_max_mbps > 0 {
-        set_number(labels, "ebs-bandwidth", it.ebs_max_mbps);
+        set_number(labels, "karpenter.k8s.aws/instance-ebs-bandwidth", it.ebs_max_mbps);
     }
     if it.local_storage_nvme && it.local_storage_gb > 0 {
-        set_number(labels, "local-nvme", it.local_storage_gb);
+        set_number(labels, "karpenter.k8s.aws/instance-local-nvme", it.local_storage_gb);
     }
 }
 
 /// GPUs, where there is exactly one kind.
 fn add_gpu(labels: &mut Labels, it: &InstanceType) {
     let [gpu] = it.gpus.as_slice() else { return };
-    set(labels, "gpu-name", kebab(&gpu.name));
-    set(labels, "gpu-manufacturer", kebab(&gpu.manufacturer));
-    set_number(labels, "gpu-count", gpu.count);
-    set_number(labels, "gpu-memory", gpu.memory_mib);
+    set(labels, "karpenter.k8s.aws/instance-gpu-name", kebab(&gpu.name));
+    set(labels, "karpenter.k8s.aws/instance-gpu-manufacturer", kebab(&gpu.manufacturer));
+    set_number(labels, "karpenter.k8s.aws/instance-gpu-count", gpu.count);
+    set_number(labels, "karpenter.k8s.aws/instance-gpu-memory", gpu.memory_mib);
 }
 
 /// Neuron devices, or other inference accelerators, where there is exactly one kind.
@@ -92,9 +96,9 @@ fn add_accelerator(labels: &mut Labels, it: &InstanceType) {
         ([], [accelerator]) => (&accelerator.name, kebab(&accelerator.manufacturer), accelerator.count),
         _ => return,
     };
-    set(labels, "accelerator-name", kebab(name));
-    set(labels, "accelerator-manufacturer", manufacturer);
-    set_number(labels, "accelerator-count", count);
+    set(labels, "karpenter.k8s.aws/instance-accelerator-name", kebab(name));
+    set(labels, "karpenter.k8s.aws/instance-accelerator-manufacturer", manufacturer);
+    set_number(labels, "karpenter.k8s.aws/instance-accelerator-count", count);
 }
 
 /// Lower case, dashes for spaces.

@@ -12,6 +12,7 @@ pub mod finding;
 pub mod outcome;
 pub mod rules;
 pub mod scene;
+mod stuck;
 pub mod wait;
 mod words;
 

@@ -136,7 +136,7 @@ fn party_node<'a>(scene: &Scene<'a>, wait: &Wait) -> &'a str {
     }
 }
 
-fn attach_problem(scene: &Scene<'_>, problem: AttachProblem) -> String {
+pub(crate) fn attach_problem(scene: &Scene<'_>, problem: AttachProblem) -> String {
     match problem {
         AttachProblem::LimitReached { limit } => {
             format!("is not attached: the node already has {limit}, its limit")
@@ -152,7 +152,7 @@ fn attach_problem(scene: &Scene<'_>, problem: AttachProblem) -> String {
     }
 }
 
-fn image_problem(problem: ImageProblem) -> &'static str {
+pub(crate) fn image_problem(problem: ImageProblem) -> &'static str {
     match problem {
         ImageProblem::NotFound => "does not exist",
         ImageProblem::Unauthorized => "is refused by its registry: no valid credentials",
@@ -284,4 +284,31 @@ pub(crate) fn last_address(scene: &Scene<'_>, node: NodeId, pod: PodId, at: Time
     let text =
         format!("the last pod address on {} goes to {}", node_name(scene, node), scene.cluster.pod_name(pod));
     Link { at, text, location: Some(scene.cluster.node(node).location.clone()) }
+}
+
+/// Who holds the addresses of a subnet: the largest holders first, the hoarder told apart from the victim.
+pub(crate) fn holders(scene: &Scene<'_>, subnet: cluster::network::SubnetId) -> Vec<String> {
+    let mut holders: Vec<(u32, u32, NodeId)> = Vec::new();
+    for node in scene.cluster.live_nodes() {
+        let interfaces = node.network.interfaces.iter().filter(|interface| interface.subnet == Some(subnet));
+        let (mut held, mut assigned) = (0, 0);
+        for interface in interfaces {
+            held += 1 + interface.slots.iter().map(cluster::network::Slot::size).sum::<u32>();
+            assigned += interface.slots.iter().map(|slot| slot.assigned).sum::<u32>();
+        }
+        if held > 0 {
+            holders.push((held, assigned, node.id));
+        }
+    }
+    holders.sort_by_key(|(held, assigned, node)| (std::cmp::Reverse(held - assigned), *node));
+    let total: u32 = holders.iter().map(|(held, _, _)| held).sum();
+    let used: u32 = holders.iter().map(|(_, assigned, _)| assigned).sum();
+    let mut lines =
+        vec![format!("{} nodes hold {total} of its addresses, {used} of them for pods", holders.len())];
+    for (held, assigned, node) in holders.into_iter().take(3) {
+        let subject = scene.cluster.node(node);
+        let kind = &subject.instance_type;
+        lines.push(format!("{} ({kind}) holds {held} for {assigned} pods with an address", subject.name));
+    }
+    lines
 }

@@ -22,6 +22,10 @@ pub mod refusal;
 pub mod relax;
 pub mod scheduler;
 pub mod sets;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod topology;
 pub mod volumes;
 

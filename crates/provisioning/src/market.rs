@@ -3,6 +3,11 @@
 //! Plain values; [`crate::market::Market::pools`] has one entry a declared pool. Filling them from the catalog is
 //! the only thing that knows the catalog (`from_catalog`).
 
+mod from_catalog;
+mod prices;
+
+pub use from_catalog::{OutOfCapacity, is_allowed, why_not_ready, zones_of};
+
 use std::sync::Arc;
 
 use cluster::requirements::{Requirement, Requirements};

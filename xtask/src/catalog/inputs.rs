@@ -1,13 +1,14 @@
-//! The third-party packages that the tables come from, pinned by version and sha256.
+//! The third-party packages that the tables come from, pinned by version and hash.
 //!
-//! pip verifies the hashes (`--require-hashes`); nothing else is downloaded. Licences: moto and Apache Libcloud
-//! are Apache-2.0, cfn-lint is MIT-0; their notices are in `third_party/NOTICE`.
+//! pip verifies the sha256 of wheels (`--require-hashes`), Go that of modules (and we the sum it prints); nothing
+//! else is downloaded. Licences: moto, Apache Libcloud and the two Go modules are Apache-2.0, cfn-lint is MIT-0;
+//! their notices are in `third_party/NOTICE`.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use xshell::{Shell, cmd};
@@ -59,6 +60,27 @@ const LIBCLOUD: [Wheel; 3] = [
     },
 ];
 
+/// One Go module: path, version, the sum of go.sum.
+struct Module {
+    path: &'static str,
+    version: &'static str,
+    sum: &'static str,
+}
+
+/// Branch interfaces, which no API publishes.
+const RESOURCE_CONTROLLER: Module = Module {
+    path: "github.com/aws/amazon-vpc-resource-controller-k8s",
+    version: "v1.8.2",
+    sum: "h1:S6fvZf7+Xjho4LLo2AdxT3x9yaOJ37Ly/eGQd+ASWi4=",
+};
+
+/// The published table of max pods, to check ours.
+const VPC_CNI: Module = Module {
+    path: "github.com/aws/amazon-vpc-cni-k8s",
+    version: "v1.23.2",
+    sum: "h1:Ka5CQyoDQhTJ41BruEiI35Xs7LJoC+zUubWI5+xbrLc=",
+};
+
 /// Everything the tables are made of, as the packages hold it.
 pub struct Inputs {
     /// moto: type name to its `DescribeInstanceTypes` entry.
@@ -69,6 +91,10 @@ pub struct Inputs {
     pub types_by_region: Value,
     /// libcloud, newest first: type to region to US dollars an hour.
     pub prices: Vec<Value>,
+    /// amazon-vpc-resource-controller-k8s: Go source with the limits of every type.
+    pub branch_limits: String,
+    /// amazon-vpc-cni-k8s: a line a type with its pods.
+    pub max_pods: String,
 }
 
 /// Downloads what is missing in `directory`, verifies all, and reads it.
@@ -86,7 +112,9 @@ pub fn fetch(directory: &Path) -> Result<Inputs> {
         let mut all: Value = serde_json::from_slice(&read(&mut libcloud, "libcloud/data/pricing.json")?)?;
         prices.push(all["compute"]["ec2_linux"].take());
     }
-    Ok(Inputs { instance_types, offerings, types_by_region, prices })
+    let branch_limits = read_module(directory, &RESOURCE_CONTROLLER, "pkg/aws/vpc/limits.go")?;
+    let max_pods = read_module(directory, &VPC_CNI, "misc/eni-max-pods.txt")?;
+    Ok(Inputs { instance_types, offerings, types_by_region, prices, branch_limits, max_pods })
 }
 
 /// Zones per type, region by region.
@@ -121,6 +149,17 @@ fn open(directory: &Path, wheel: &Wheel) -> Result<ZipArchive<File>> {
     let path = directory.join(wheel.file);
     let file = File::open(&path).with_context(|| path.display().to_string())?;
     Ok(ZipArchive::new(file)?)
+}
+
+/// One text file of a Go module, downloading the module first.
+fn read_module(directory: &Path, module: &Module, path: &str) -> Result<String> {
+    let shell = Shell::new()?;
+    shell.change_dir(directory);
+    let query = format!("{}@{}", module.path, module.version);
+    let answer: Value = serde_json::from_str(&cmd!(shell, "go mod download -json {query}").read()?)?;
+    ensure!(answer["Sum"] == module.sum, "{query} has another sum than the pinned one");
+    let folder = answer["Dir"].as_str().with_context(|| format!("{query} has no folder"))?;
+    shell.read_file(Path::new(folder).join(path)).with_context(|| path.to_string())
 }
 
 /// One file of a wheel.

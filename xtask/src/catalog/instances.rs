@@ -3,29 +3,38 @@
 //! The reader is `crates/catalog/src/instance_table.rs`; [`COLUMNS`] is the header line both agree on. An empty
 //! field is an absent one. Types that no Kubernetes node can be (Apple) are left out.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// The header line.
 const COLUMNS: &str = "name\tarchitectures\tvcpus\tmemory_mib\thypervisor\tflags\tusage\tmanufacturer\tclock_mhz\t\
     max_interfaces\tcard_interfaces\tipv4\tipv6\tcards\tbaseline_mbps\tpeak_mbps\tefa\tebs_attachments\tebs_limit\t\
-    ebs_support\tebs_baseline_mbps\tebs_max_mbps\tstorage_gb\tstorage_nvme\tdisks\tgpus\taccelerators\tneuron";
+    ebs_support\tebs_baseline_mbps\tebs_max_mbps\tstorage_gb\tstorage_nvme\tdisks\tgpus\taccelerators\tneuron\tbranches";
 
-/// The whole table, sorted by name.
-pub fn table(types: &Value) -> Result<String> {
+/// The whole table, sorted by name; `branches` are the branch interfaces of the types they are known of.
+pub fn table(types: &Value, branches: &BTreeMap<String, u32>) -> Result<String> {
     let types = types.as_object().context("instance types are not an object")?;
     let mut rows = Vec::new();
     for (name, entry) in types {
         if !texts(&entry["ProcessorInfo"]["SupportedArchitectures"]).iter().any(|arch| arch.ends_with("_mac"))
         {
-            rows.push(row(name, entry).with_context(|| name.clone())?);
+            let branches = branches.get(name).map(u32::to_string).unwrap_or_default();
+            let row = row(name, entry).with_context(|| name.clone())?;
+            rows.push(format!("{row}\t{branches}"));
         }
     }
     rows.sort_unstable();
     Ok(format!("{COLUMNS}\n{}\n", rows.join("\n")))
 }
 
-/// One type.
+/// Whether a Kubernetes node can be of this type.
+pub fn is_usable(entry: &Value) -> bool {
+    !texts(&entry["ProcessorInfo"]["SupportedArchitectures"]).iter().any(|arch| arch.ends_with("_mac"))
+}
+
+/// One type, all but its branches.
 fn row(name: &str, entry: &Value) -> Result<String> {
     let network = &entry["NetworkInfo"];
     let cards = network["NetworkCards"].as_array().context("no network cards")?;

@@ -8,9 +8,6 @@ use flate2::{Compression, GzBuilder};
 
 /// Writes `text` gzipped, without a file name and with a modification time of zero.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
     let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes())?;
     let bytes = encoder.finish()?;
@@ -21,5 +18,19 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
         text.len(),
         bytes.len()
     );
+    write_bytes(path, &bytes)
+}
+
+/// Writes `text` as it is.
+pub fn write_plain(path: &Path, text: &str) -> Result<()> {
+    println!("{}: {} rows, {} bytes", path.display(), text.lines().count(), text.len());
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes a file and the folders above it.
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
     std::fs::write(path, bytes).with_context(|| path.display().to_string())
 }

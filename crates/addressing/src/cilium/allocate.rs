@@ -161,3 +161,139 @@ pub fn subnet_for_interface(
     }
     freest(&|_| true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settle::{Facts, settle};
+    use crate::testing::{self, cilium, instance_type, limits, network, shape};
+    use cluster::Timestamp;
+    use cluster::network::{AddressMode, CiliumEniSettings, Cni};
+
+    fn settled(settings: &CiliumEniSettings, facts: Facts, cidr: &str) -> (Node, Vec<Subnet>, usize) {
+        let mut node = testing::node(110);
+        node.network.own_endpoints = 2;
+        let mut subnets = vec![testing::subnet(0, cidr)];
+        let cni = Cni::CiliumEni(settings.clone());
+        let limits = instance_type(3, 10);
+        let served = settle(&mut node, Some(&limits), &mut subnets, &cni, "", facts, Timestamp::ZERO).len();
+        (node, subnets, served)
+    }
+
+    #[test]
+    fn twenty_five_pods_and_no_more() {
+        // m7g.large: 27 addresses, router and health take two.
+        let facts = Facts { pods: 30, ..Facts::default() };
+        let (node, _, served) = settled(&cilium(), facts, "10.0.0.0/24");
+        assert_eq!((node.network.allocated(), served), (27, 25));
+        assert_eq!(shape(&node.network), [9, 9, 9]);
+    }
+
+    #[test]
+    fn watermark_of_eight() {
+        let facts = Facts { pods: 3, ..Facts::default() };
+        let (node, _, served) = settled(&cilium(), facts, "10.0.0.0/24");
+        assert_eq!(
+            (node.network.allocated(), served),
+            (13, 3),
+            "router, health, three pods and eight to spare"
+        );
+    }
+
+    #[test]
+    fn prefixes_rescue_fresh_nodes_only() {
+        let prefixes = CiliumEniSettings { prefix_delegation: true, ..cilium() };
+        let facts = Facts { pods: 108, ..Facts::default() };
+        let (node, _, served) = settled(&prefixes, facts, "10.0.0.0/20");
+        assert_eq!((served, node.network.mode), (108, AddressMode::Prefixes));
+        let (mut held, mut subnets, _) = settled(
+            &prefixes,
+            Facts { pods: 5, mode: Some(AddressMode::SecondaryAddresses), held: None },
+            "10.0.0.0/20",
+        );
+        let limits = instance_type(3, 10);
+        let operator = Operator::of(&held, Some(&limits), &prefixes);
+        assert_eq!(operator.capacity(&held.network), 27);
+        held.network.own_endpoints += 20;
+        let call = operator.allocate(&held.network, &subnets, 0, Some(held.network.subnet), &[]).unwrap();
+        assert!(matches!(
+            call,
+            EniCall::Attach { prefixes: false, .. } | EniCall::Assign { prefixes: false, .. }
+        ));
+        crate::ec2::perform(&call, &mut held.network, &mut subnets, Some(&limits), Timestamp::ZERO);
+        assert!(held.network.interfaces.iter().flat_map(|i| &i.slots).all(|slot| !slot.prefix));
+    }
+
+    #[test]
+    fn a_fragmented_subnet_ends_prefixes_for_good() {
+        let prefixes = CiliumEniSettings { prefix_delegation: true, ..cilium() };
+        let mut node = testing::node(110);
+        let mut subnets = vec![testing::subnet(0, "10.0.0.0/24")];
+        subnets[0].declared_free_prefixes = Some(0);
+        assert!(crate::fragmentation::meet_declared(&mut subnets[0]));
+        let cni = Cni::CiliumEni(prefixes.clone());
+        let limits = instance_type(3, 10);
+        let facts = Facts { pods: 20, ..Facts::default() };
+        settle(&mut node, Some(&limits), &mut subnets, &cni, "", facts, Timestamp::ZERO);
+        assert_eq!(node.network.mode, AddressMode::SecondaryAddresses);
+        assert_eq!(node.network.allocated(), 27);
+        let whole = crate::space::from_cidr("10.0.0.0/24".parse().unwrap(), &[]);
+        subnets[0].space = whole;
+        assert!(!Operator::of(&node, Some(&limits), &prefixes).delegates_prefixes(&node.network));
+    }
+
+    #[test]
+    fn pods_that_wait_make_the_step_larger() {
+        let settings = cilium();
+        let operator = Operator { settings: &settings, limits: limits(8, 30) };
+        let one = network(false, &[&[1; 4]]);
+        let assign = |pending| operator.allocate(&one, &[], pending, None, &[]);
+        assert_eq!(assign(0), Some(EniCall::Assign { interface: 0, count: 8, prefixes: false }));
+        assert_eq!(assign(20), Some(EniCall::Assign { interface: 0, count: 20, prefixes: false }));
+        assert_eq!(assign(50), Some(EniCall::Assign { interface: 0, count: 25, prefixes: false }));
+    }
+
+    #[test]
+    fn a_refused_pass_ends() {
+        let settings = cilium();
+        let operator = Operator { settings: &settings, limits: limits(1, 10) };
+        let network = network(false, &[&[]]);
+        let call = operator.allocate(&network, &[], 0, None, &[]).unwrap();
+        let refused = [(call, EniOutcome::Short(Shortage::Addresses))];
+        assert_eq!(operator.allocate(&network, &[], 0, None, &refused), None);
+    }
+
+    #[test]
+    fn excess_is_released_only_when_asked() {
+        let idle = network(false, &[&[1, 1, 0, 0], &[0; 14]]);
+        let on = CiliumEniSettings { release_excess: true, ..cilium() };
+        let release =
+            |settings: &CiliumEniSettings| Operator { settings, limits: limits(3, 15) }.release(&idle, false);
+        assert_eq!(release(&cilium()), None);
+        assert_eq!(release(&on), Some(EniCall::Unassign { interface: 1, count: 8 }));
+        let prefixes = network(true, &[&[1, 0, 0, 0]]);
+        let operator = Operator { settings: &on, limits: limits(3, 15) };
+        assert_eq!(operator.release(&prefixes, false), None);
+        assert_eq!(operator.release(&prefixes, true), Some(EniCall::Unassign { interface: 0, count: 3 }));
+    }
+
+    #[test]
+    fn where_a_new_interface_goes() {
+        let mut node = testing::node(29);
+        node.network.subnet = Some(SubnetId(0));
+        let mut subnets = vec![testing::subnet(0, "10.0.0.0/28"), testing::subnet(1, "10.0.1.0/24")];
+        subnets[1].tags.insert("pods".into(), "yes".into());
+        let chosen = |settings: &CiliumEniSettings, subnets: &[Subnet], addresses| {
+            subnet_for_interface(&node, &Operator { settings, limits: limits(3, addresses) }, subnets)
+        };
+        assert_eq!(chosen(&cilium(), &subnets, 10), Some(Some(SubnetId(0))));
+        assert_eq!(chosen(&cilium(), &subnets, 15), Some(Some(SubnetId(1))), "too few left for an interface");
+        let mut tagged = cilium();
+        tagged.subnet_tags.insert("pods".into(), "yes".into());
+        assert_eq!(chosen(&tagged, &subnets, 10), Some(Some(SubnetId(1))));
+        subnets[1].zone = "us-west-2b".into();
+        assert_eq!(chosen(&tagged, &subnets, 10), None);
+        let named = CiliumEniSettings { subnet_ids: vec!["subnet-0".into()], ..cilium() };
+        assert_eq!(chosen(&named, &subnets, 15), Some(Some(SubnetId(0))));
+    }
+}

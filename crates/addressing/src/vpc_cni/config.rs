@@ -49,3 +49,35 @@ pub fn examine(settings: &VpcCniSettings, ipv4: bool, ipv6: bool, instance_prefi
         Config::Runs
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{delegated, vpc_cni, warm_addresses};
+
+    #[test]
+    fn combinations() {
+        let (plain, prefixes) = (vpc_cni(), delegated(vpc_cni()));
+        let refuses = Config::Refuses;
+        assert_eq!(examine(&plain, true, false, true), Config::Runs);
+        assert_eq!(examine(&prefixes, true, false, true), Config::Runs);
+        assert_eq!(examine(&prefixes, false, true, true), Config::Runs);
+        assert_eq!(examine(&plain, false, true, true), refuses(Refusal::Ipv6WithoutPrefixes));
+        assert_eq!(examine(&plain, true, true, true), refuses(Refusal::AddressFamilies));
+        assert_eq!(examine(&plain, false, false, true), refuses(Refusal::AddressFamilies));
+        assert_eq!(examine(&prefixes, false, true, false), refuses(Refusal::Ipv6WithoutPrefixes));
+        let with_pod_eni = VpcCniSettings { pod_eni: true, ..prefixes.clone() };
+        assert_eq!(examine(&with_pod_eni, false, true, true), Config::Runs);
+        assert_eq!(examine(&prefixes, true, false, false), Config::RunsWithoutPrefixes);
+        let custom = VpcCniSettings { custom_networking: true, ..prefixes };
+        assert_eq!(examine(&custom, false, true, true), refuses(Refusal::Ipv6WithCustomNetworking));
+    }
+
+    #[test]
+    fn prefixes_need_a_warm_target() {
+        let none = VpcCniSettings { warm_prefix_target: 0, ..delegated(vpc_cni()) };
+        assert_eq!(examine(&none, true, false, true), Config::Refuses(Refusal::NoWarmTarget));
+        let one = VpcCniSettings { warm_prefix_target: 0, ..delegated(warm_addresses(1, 0)) };
+        assert_eq!(examine(&one, true, false, true), Config::Runs);
+    }
+}

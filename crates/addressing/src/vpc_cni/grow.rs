@@ -101,3 +101,123 @@ impl Ipamd<'_> {
 pub fn pauses(outcome: EniOutcome) -> bool {
     matches!(outcome, EniOutcome::Short(Shortage::Addresses | Shortage::Prefixes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{delegated, instance_type, ipamd, network, subnet, vpc_cni, warm_addresses};
+    use cluster::network::{Subnet, VpcCniSettings};
+
+    /// The calls of one tick against a subnet, with their outcomes.
+    fn tick(
+        settings: &VpcCniSettings,
+        network: &mut NodeNetwork,
+        subnets: &mut [Subnet],
+    ) -> (Vec<(EniCall, EniOutcome)>, Step) {
+        let ipamd = Ipamd { max_pods: 434, ..ipamd(settings, 3, 10) };
+        let candidates: Vec<_> = subnets.iter().map(|subnet| Some(subnet.id)).collect();
+        let mut refused = Vec::new();
+        loop {
+            match ipamd.grow(network, Timestamp::ZERO, &candidates, &refused) {
+                Step::Call(call) => {
+                    let limits = instance_type(3, 10);
+                    let outcome =
+                        crate::ec2::perform(&call, network, subnets, Some(&limits), Timestamp::ZERO);
+                    refused.push((call.clone(), outcome));
+                    if outcome == EniOutcome::Done {
+                        return (refused, Step::Call(call));
+                    }
+                }
+                done @ Step::Done { .. } => return (refused, done),
+            }
+        }
+    }
+
+    fn in_subnet(free: u32) -> (NodeNetwork, Vec<Subnet>) {
+        let mut subnets = vec![subnet(0, "10.0.0.0/24")];
+        let mut network = NodeNetwork { subnet: Some(subnets[0].id), ..NodeNetwork::default() };
+        assert!(crate::ec2::launch(&mut network, &mut subnets, Timestamp::ZERO));
+        subnets[0].declared_free = Some(free);
+        assert!(crate::fragmentation::meet_declared(&mut subnets[0]));
+        (network, subnets)
+    }
+
+    #[test]
+    fn the_last_addresses_are_drained_one_by_one() {
+        let (mut network, mut subnets) = in_subnet(2);
+        for left in [1, 0] {
+            let (calls, step) = tick(&vpc_cni(), &mut network, &mut subnets);
+            let one = EniCall::Assign { interface: 0, count: 1, prefixes: false };
+            assert_eq!((calls.len(), step), (2, Step::Call(one)));
+            assert_eq!(subnets[0].space.free, left);
+        }
+        let (calls, step) = tick(&vpc_cni(), &mut network, &mut subnets);
+        assert_eq!(calls.len(), 3, "seven, one, and a new interface: {calls:?}");
+        assert_eq!(step, Step::Done { back_off: true });
+    }
+
+    #[test]
+    fn without_discovery_a_short_subnet_ends_the_step_at_once() {
+        let (mut network, mut subnets) = in_subnet(0);
+        let settings = VpcCniSettings { subnet_discovery: false, ..vpc_cni() };
+        let (calls, step) = tick(&settings, &mut network, &mut subnets);
+        assert_eq!(calls.len(), 2);
+        assert_eq!(step, Step::Done { back_off: true });
+    }
+
+    #[test]
+    fn the_trap_code_does_not_pause() {
+        let settings = delegated(vpc_cni());
+        let (mut network, mut subnets) = in_subnet(0);
+        network.interfaces[0].slots = crate::testing::slots(true, &[16; 9]);
+        let (calls, step) = tick(&settings, &mut network, &mut subnets);
+        let refused = EniOutcome::Short(Shortage::AddressesOrPrefixes);
+        assert_eq!(calls.iter().map(|(_, outcome)| *outcome).collect::<Vec<_>>(), [refused]);
+        assert_eq!(step, Step::Done { back_off: false });
+    }
+
+    #[test]
+    fn no_whole_block_is_a_shortage_of_prefixes() {
+        let settings = delegated(vpc_cni());
+        let (mut network, mut subnets) = in_subnet(250);
+        subnets[0].declared_free = Some(200);
+        subnets[0].declared_free_prefixes = Some(0);
+        assert!(crate::fragmentation::meet_declared(&mut subnets[0]));
+        let (calls, _) = tick(&settings, &mut network, &mut subnets);
+        assert_eq!(calls[0].1, EniOutcome::Short(Shortage::Prefixes));
+        assert_eq!(subnets[0].space.free, 200, "refused calls take nothing");
+    }
+
+    #[test]
+    fn a_shortage_in_one_subnet_goes_on_to_the_next() {
+        let (mut network, mut subnets) = in_subnet(0);
+        subnets.push(subnet(1, "10.0.1.0/24"));
+        let (calls, step) = tick(&vpc_cni(), &mut network, &mut subnets);
+        let attach = |subnet: &Subnet| EniCall::Attach {
+            subnet: Some(subnet.id),
+            count: 9,
+            prefixes: false,
+            trunk: false,
+        };
+        assert_eq!(calls[2].0, attach(&subnets[0]));
+        assert_eq!(step, Step::Call(attach(&subnets[1])));
+    }
+
+    #[test]
+    fn nothing_is_asked_at_the_limit_or_within_the_target() {
+        let full = network(false, &[&[1; 9], &[1; 9], &[1; 9]]);
+        let done = Step::Done { back_off: false };
+        assert_eq!(ipamd(&vpc_cni(), 3, 10).grow(&full, Timestamp::ZERO, &[None], &[]), done);
+        let enough = network(false, &[&[1, 0]]);
+        assert_eq!(ipamd(&warm_addresses(1, 0), 3, 10).grow(&enough, Timestamp::ZERO, &[None], &[]), done);
+    }
+
+    #[test]
+    fn a_trunk_to_come_keeps_an_interface_free() {
+        let two = network(false, &[&[1; 9], &[1; 9]]);
+        let settings = vpc_cni();
+        let ipamd = Ipamd { reserved_interfaces: 1, ..ipamd(&settings, 3, 10) };
+        assert!(!ipamd.has_room_for_interface(&two));
+        assert!(Ipamd { reserved_interfaces: 0, ..ipamd }.has_room_for_interface(&two));
+    }
+}

@@ -113,3 +113,85 @@ impl Others {
 fn is_unused(slot: &Slot, now: Timestamp) -> bool {
     free_in_slot(slot, now) == slot.size()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{delegated, ipamd, network, vpc_cni, warm_addresses};
+    use cluster::network::VpcCniSettings;
+
+    const OLD: Timestamp = Timestamp(MIN_ENI_AGE_MS);
+
+    /// The interfaces of upstream's test: two of two used, two free, one free.
+    fn three() -> NodeNetwork {
+        network(false, &[&[1, 1], &[0, 0], &[0]])
+    }
+
+    fn dropped(settings: &VpcCniSettings, network: &NodeNetwork) -> Option<u32> {
+        match ipamd(settings, 4, 4).drop_interface(network, OLD)? {
+            EniCall::Detach { interface } => Some(interface),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn interfaces_that_the_targets_need_stay() {
+        let mut network = three();
+        assert_eq!(dropped(&warm_addresses(3, 1), &network), None);
+        assert_eq!(dropped(&warm_addresses(1, 5), &network), None);
+        assert_eq!(dropped(&warm_addresses(2, 4), &network), Some(2));
+        network.interfaces.pop();
+        assert_eq!(dropped(&warm_addresses(0, 3), &network), None);
+        assert_eq!(dropped(&warm_addresses(0, 2), &network), Some(1));
+    }
+
+    #[test]
+    fn an_empty_extra_interface_goes_and_a_trunk_never() {
+        let mut network = network(true, &[&[1, 0], &[]]);
+        let settings = delegated(vpc_cni());
+        assert_eq!(dropped(&settings, &network), Some(1));
+        network.interfaces[1].is_trunk = true;
+        assert_eq!(dropped(&settings, &network), None);
+    }
+
+    #[test]
+    fn young_interfaces_and_those_with_pods_stay() {
+        let mut network = network(false, &[&[0, 0, 0], &[0, 0, 0]]);
+        let settings = vpc_cni();
+        assert_eq!(dropped(&settings, &network), Some(1));
+        network.interfaces[1].attached = Timestamp(1);
+        assert_eq!(dropped(&settings, &network), None);
+        assert_eq!(ipamd(&settings, 4, 4).next_droppable(&network, OLD), Some(Timestamp(MIN_ENI_AGE_MS + 1)));
+        network.interfaces[1].slots[0].cooling.push(Timestamp(MIN_ENI_AGE_MS + 50));
+        assert_eq!(dropped(&settings, &network), None);
+        network.interfaces[1].slots[0].assigned = 1;
+        assert_eq!(ipamd(&settings, 4, 4).next_droppable(&network, OLD), None);
+    }
+
+    #[test]
+    fn what_is_over_is_given_back_once() {
+        let settings = warm_addresses(1, 0);
+        let mut network = network(false, &[&[1, 1, 0, 0]]);
+        let ipamd = ipamd(&settings, 3, 10);
+        let pool = |network: &NodeNetwork| Pool::of(network, OLD);
+        assert_eq!(ipamd.over(pool(&network)), 1);
+        let calls = ipamd.give_back(&network, OLD);
+        assert_eq!(calls, [EniCall::Unassign { interface: 0, count: 1 }]);
+        crate::ec2::perform(&calls[0], &mut network, &mut [], None, OLD);
+        assert_eq!(ipamd.over(pool(&network)), 0);
+        assert_eq!(ipamd.give_back(&network, OLD), []);
+    }
+
+    #[test]
+    fn single_addresses_are_kept_under_a_warm_interface_target() {
+        let network = network(false, &[&[0; 29], &[0; 29]]);
+        assert_eq!(ipamd(&vpc_cni(), 8, 30).give_back(&network, OLD), []);
+    }
+
+    #[test]
+    fn surplus_prefixes_are_given_back() {
+        let network = network(true, &[&[3, 0], &[0, 0]]);
+        let calls = ipamd(&delegated(vpc_cni()), 4, 10).give_back(&network, OLD);
+        assert_eq!(calls, [EniCall::Unassign { interface: 1, count: 2 }]);
+    }
+}

@@ -1,0 +1,406 @@
+//! One scheduling cycle: find nodes that fit, score them, pick one; or preempt; or say why not.
+//!
+//! Follows `pkg/scheduler/schedule_one.go` v1.36.3. Upstream looks at nodes in parallel and stops when it has found
+//! enough; here they are looked at one after the other, which is one of the orders that upstream can take.
+
+use std::collections::BTreeSet;
+
+use cluster::rejection::{FilterReason, NodeReason, Plugin, Rejection};
+use cluster::storage::VolumeClaimId;
+use cluster::{Cluster, NodeId, PodId};
+
+use crate::filter;
+use crate::message::{self, PreemptionWords};
+use crate::nominated::{self, Refused};
+use crate::placements::{Placements, len};
+use crate::plugins::default_preemption::{self, Outcome};
+use crate::plugins::node_affinity::{self, Named};
+use crate::plugins::volume_binding;
+use crate::query::{Incoming, Moment, Query};
+use crate::score;
+
+/// Below this many nodes all are looked at (`minFeasibleNodesToFind`).
+const SEARCH_AT_LEAST: usize = 100;
+/// `minFeasibleNodesPercentageToFind`.
+const SEARCH_PERCENT_AT_LEAST: usize = 5;
+
+/// How to choose where upstream chooses at random.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TieBreak {
+    /// The lowest node.
+    #[default]
+    Lowest,
+    /// Any, decided by this seed and the pod.
+    Seeded(u64),
+}
+
+impl TieBreak {
+    /// Which of `count` equals.
+    pub(crate) fn choose(self, count: usize, pod: Option<PodId>) -> usize {
+        let TieBreak::Seeded(seed) = self else { return 0 };
+        let mut bits = seed ^ u64::from(pod.map_or(0, |pod| pod.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for factor in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
+            bits = (bits ^ (bits >> 30)).wrapping_mul(factor);
+        }
+        usize::try_from((bits ^ (bits >> 31)) % (count.max(1) as u64)).unwrap_or(0)
+    }
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// The pod goes to a node.
+    Bind(Placement),
+    /// Pods of lower priority must go first.
+    Preempt(Preemption),
+    /// No node, and preemption would not help.
+    Reject {
+        /// Why.
+        rejection: Rejection,
+        /// The node that was reserved for it stays reserved: its victims are still ending.
+        keeps_nomination: bool,
+    },
+}
+
+/// Where a pod goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The node.
+    pub node: NodeId,
+    /// Nodes that fitted.
+    pub feasible: u32,
+    /// Nodes that were looked at.
+    pub evaluated: u32,
+    /// The node's total score; `None` when it was the only one, which is not scored.
+    pub score: Option<i64>,
+    /// What must become of claims that waited for a consumer before the pod is bound.
+    pub claims: Vec<ClaimChoice>,
+}
+
+/// What becomes of a claim that waited for its first consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimChoice {
+    /// A volume is provisioned for the chosen node.
+    Provision(VolumeClaimId),
+    /// A volume that exists is bound: index into [`Cluster::volumes`].
+    Bind(VolumeClaimId, u32),
+}
+
+/// Room to be made for a pod.
+#[derive(Clone, Debug)]
+pub struct Preemption {
+    /// The node, now reserved for the pod.
+    pub node: NodeId,
+    /// Pods to be evicted, the most important first. Some may be ending already.
+    pub victims: Vec<PodId>,
+    /// Victims whose eviction a disruption budget does not allow.
+    pub violations: u32,
+    /// Pods of lower priority that lose their reservation of this node.
+    pub displaced: Vec<PodId>,
+    /// What the pod is told in the meantime: it is unschedulable in this cycle.
+    pub rejection: Rejection,
+}
+
+/// One scheduling cycle of a pod. The index is not told of the outcome: the caller places the pod
+/// ([`Placements::place`]) or reserves the node ([`Placements::set_nominated`]).
+pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -> Attempt {
+    index.order.refresh();
+    index.tenant(cluster, pod);
+    let all = len(index.order.list());
+    if all == 0 {
+        let message = message::NO_NODES.to_owned();
+        let rejection = Rejection { nodes: 0, reasons: Vec::new(), preemption: Vec::new(), message };
+        return Attempt::Reject { rejection, keeps_nomination: false };
+    }
+    let incoming = Incoming::of(cluster.pod(pod));
+    let (query, named) = match prefilter(index, cluster, &incoming) {
+        Ok(prepared) => prepared,
+        Err((query, plugin, reason)) => {
+            let everywhere = NodeReason { plugin, reason, nodes: all, example: None };
+            return fail(
+                index,
+                cluster,
+                &query,
+                Failure { refused: Vec::new(), everywhere: Some(everywhere), absent: 0 },
+                tie,
+            );
+        }
+    };
+    if let Some(node) =
+        index.nominated_to(pod).filter(|node| is_candidate(index, cluster, named.as_ref(), *node))
+    {
+        if look(index, cluster, &query, &Moment::new(index, &query), node).is_none() {
+            return bind(index, cluster, &query, &[node.0], 1, tie);
+        }
+    }
+    let nodes = candidates(index, cluster, named.as_ref());
+    let (feasible, refused) = search(index, cluster, &query, &nodes);
+    let evaluated = len(&feasible) + len(&refused);
+    index.next_start = (index.next_start + evaluated as usize) % all as usize;
+    if feasible.is_empty() {
+        let absent = all.saturating_sub(len(&refused));
+        return fail(index, cluster, &query, Failure { refused, everywhere: None, absent }, tie);
+    }
+    bind(index, cluster, &query, &feasible, evaluated, tie)
+}
+
+type Prepared = (Query, Option<BTreeSet<cluster::Name>>);
+type Excluded = (Query, Plugin, FilterReason);
+
+/// What plugins know before they look at any node: named nodes, claims.
+pub(crate) fn prefilter(
+    index: &mut Placements,
+    cluster: &Cluster,
+    pod: &Incoming,
+) -> Result<Prepared, Excluded> {
+    let mut query = Query::new(index, cluster, pod, None);
+    let named = match (pod.pinned, pod.template.required_node_affinity.as_deref()) {
+        (Some(node), _) => Named::Only(BTreeSet::from([cluster.node(node).name.clone()])),
+        (None, terms) => node_affinity::named(terms.unwrap_or_default()),
+    };
+    let named = match named {
+        Named::Conflict => return Err((query, Plugin::NodeAffinity, FilterReason::AffinityConflict)),
+        Named::Any => None,
+        Named::Only(names) => Some(names),
+    };
+    if !pod.template.volumes.is_empty() {
+        match volume_binding::plan(index, cluster, pod) {
+            Ok(plan) => query.volumes = Some(plan),
+            Err((plugin, reason)) => return Err((query, plugin, reason)),
+        }
+    }
+    Ok((query, named))
+}
+
+fn is_candidate(
+    index: &Placements,
+    cluster: &Cluster,
+    named: Option<&BTreeSet<cluster::Name>>,
+    node: NodeId,
+) -> bool {
+    index.rows.get(node.0 as usize).is_some_and(|row| row.live)
+        && named.is_none_or(|names| names.contains(&cluster.node(node).name))
+}
+
+/// The nodes to look at, in order.
+fn candidates(index: &Placements, cluster: &Cluster, named: Option<&BTreeSet<cluster::Name>>) -> Vec<NodeId> {
+    let nodes = index.order.list().iter().copied();
+    match named {
+        None => nodes.collect(),
+        Some(_) => nodes.filter(|node| is_candidate(index, cluster, named, *node)).collect(),
+    }
+}
+
+/// Looks at nodes from where the last search ended until enough fit.
+fn search(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    nodes: &[NodeId],
+) -> (Vec<u32>, Vec<Refused>) {
+    let moment = Moment::new(index, query);
+    let enough = enough(nodes.len());
+    let (mut feasible, mut refused) = (Vec::with_capacity(enough), Vec::new());
+    for step in 0..nodes.len() {
+        let node = nodes[(index.next_start + step) % nodes.len()];
+        match look(index, cluster, query, &moment, node) {
+            Some(refusal) => refused.push(refusal),
+            None => feasible.push(node.0),
+        }
+        if feasible.len() >= enough {
+            break;
+        }
+    }
+    (feasible, refused)
+}
+
+fn look(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    moment: &Moment,
+    node: NodeId,
+) -> Option<Refused> {
+    if !index.nominated.is_empty() {
+        let guests = nominated::respected(index, query, node);
+        if !guests.is_empty() {
+            return nominated::refused(index, cluster, query, &guests, node);
+        }
+    }
+    let refusal = filter::refusal(index, cluster, query, moment, node.0 as usize)?;
+    Some(Refused { node, refusal, detail: None })
+}
+
+/// `numFeasibleNodesToFind`: all of up to 100 nodes, a shrinking share of more.
+fn enough(nodes: usize) -> usize {
+    if nodes < SEARCH_AT_LEAST {
+        return nodes;
+    }
+    let percent = 50usize.saturating_sub(nodes / 125).max(SEARCH_PERCENT_AT_LEAST);
+    (nodes * percent / 100).max(SEARCH_AT_LEAST)
+}
+
+/// Picks the best of the nodes that fit.
+fn bind(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    feasible: &[u32],
+    evaluated: u32,
+    tie: TieBreak,
+) -> Attempt {
+    let (node, score) = match feasible {
+        [only] => (*only, None),
+        _ => {
+            let totals = score::totals(index, query, feasible);
+            let most = totals.iter().copied().max().unwrap_or(0);
+            let mut best: Vec<u32> = feasible
+                .iter()
+                .zip(&totals)
+                .filter(|(_, total)| **total == most)
+                .map(|(node, _)| *node)
+                .collect();
+            best.sort_unstable();
+            (best[tie.choose(best.len(), query.pod)], Some(most))
+        }
+    };
+    let node = NodeId(node);
+    let plan = query.volumes.as_ref();
+    let bindings =
+        plan.and_then(|plan| volume_binding::bindings(plan, cluster, cluster.node(node))).unwrap_or_default();
+    let choice = |(claim, volume): (VolumeClaimId, Option<u32>)| match volume {
+        Some(volume) => ClaimChoice::Bind(claim, volume),
+        None => ClaimChoice::Provision(claim),
+    };
+    let claims = bindings.into_iter().map(choice).collect();
+    Attempt::Bind(Placement { node, feasible: len(feasible), evaluated, score, claims })
+}
+
+/// Why no node fits.
+struct Failure {
+    refused: Vec<Refused>,
+    /// One reason keeps the pod off every node.
+    everywhere: Option<NodeReason>,
+    /// Nodes that were not looked at because the pod names others.
+    absent: u32,
+}
+
+/// Preempts if that helps; says why not otherwise.
+fn fail(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    failure: Failure,
+    tie: TieBreak,
+) -> Attempt {
+    let nodes = len(index.order.list());
+    let outcome = default_preemption::run(index, cluster, query, &failure.refused, tie);
+    let everywhere = failure.everywhere.is_some();
+    let reasons = match failure.everywhere {
+        Some(reason) => vec![reason],
+        None => explain_refusals(index, cluster, query, &failure.refused, failure.absent),
+    };
+    let reject = |words: PreemptionWords<'_>, preemption| Rejection {
+        nodes,
+        message: message::failed_scheduling(nodes, &reasons, everywhere, &words),
+        reasons: reasons.clone(),
+        preemption,
+    };
+    match outcome {
+        Outcome::Ineligible(reason) => {
+            let why = NodeReason {
+                plugin: Plugin::DefaultPreemption,
+                reason: reason.clone(),
+                nodes,
+                example: None,
+            };
+            let rejection = reject(PreemptionWords::Ineligible(&reason), vec![why]);
+            Attempt::Reject { rejection, keeps_nomination: true }
+        }
+        Outcome::Useless(preemption) => {
+            let rejection = reject(PreemptionWords::Useless(&preemption), preemption.clone());
+            Attempt::Reject { rejection, keeps_nomination: false }
+        }
+        Outcome::Chosen(candidate) => Attempt::Preempt(Preemption {
+            displaced: displaced(index, query, candidate.node),
+            rejection: reject(PreemptionWords::Silent, Vec::new()),
+            node: candidate.node,
+            victims: candidate.victims,
+            violations: candidate.violations,
+        }),
+    }
+}
+
+/// Pods of lower priority that the node was reserved for.
+fn displaced(index: &Placements, query: &Query, node: NodeId) -> Vec<PodId> {
+    let nominated = index.nominated.get(&node).into_iter().flatten().copied();
+    nominated.filter(|pod| index.priority(*pod) < query.template.priority).collect()
+}
+
+/// Refusals by reason, each with its count and its first node.
+fn explain_refusals(
+    index: &Placements,
+    cluster: &Cluster,
+    query: &Query,
+    refused: &[Refused],
+    absent: u32,
+) -> Vec<NodeReason> {
+    let mut nodes: Vec<&Refused> = refused.iter().collect();
+    nodes.sort_by_key(|refused| refused.node);
+    let found = nodes.into_iter().flat_map(|refused| {
+        let reasons = match &refused.detail {
+            Some((reasons, _)) => reasons.clone(),
+            None => filter::reasons(index, cluster, query, refused.refusal, refused.node.0 as usize),
+        };
+        reasons.into_iter().map(|reason| (refused.refusal.plugin(), reason, refused.node))
+    });
+    let mut reasons = tally(found);
+    if absent > 0 {
+        let (plugin, reason) = (Plugin::NodeAffinity, FilterReason::NotSelected);
+        reasons.push(NodeReason { plugin, reason, nodes: absent, example: None });
+    }
+    reasons
+}
+
+/// Counts reasons. Shortages of one resource are one reason, with the numbers of the first node.
+pub(crate) fn tally(found: impl IntoIterator<Item = (Plugin, FilterReason, NodeId)>) -> Vec<NodeReason> {
+    let mut reasons: Vec<NodeReason> = Vec::new();
+    for (plugin, reason, node) in found {
+        match reasons.iter_mut().find(|known| known.plugin == plugin && same(&known.reason, &reason)) {
+            Some(known) => known.nodes += 1,
+            None => reasons.push(NodeReason { plugin, reason, nodes: 1, example: Some(node) }),
+        }
+    }
+    reasons
+}
+
+fn same(a: &FilterReason, b: &FilterReason) -> bool {
+    match (a, b) {
+        (FilterReason::Insufficient { resource: a, .. }, FilterReason::Insufficient { resource: b, .. }) => {
+            a == b
+        }
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_nodes_to_find_shrinks() {
+        // `schedule_one_test.go` TestNumFeasibleNodesToFind.
+        for (nodes, wanted) in [(10, 10), (99, 99), (100, 100), (1000, 420), (5000, 500), (6000, 300)] {
+            assert_eq!(enough(nodes), wanted, "{nodes}");
+        }
+    }
+
+    #[test]
+    fn seeds_choose_within_bounds_and_differently() {
+        let choices: BTreeSet<usize> =
+            (0..64).map(|pod| TieBreak::Seeded(7).choose(5, Some(PodId(pod)))).collect();
+        assert_eq!(choices, (0..5).collect());
+        assert_eq!(TieBreak::Lowest.choose(5, Some(PodId(3))), 0);
+        assert_eq!(TieBreak::Seeded(7).choose(0, None), 0);
+    }
+}

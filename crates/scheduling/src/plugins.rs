@@ -1,0 +1,20 @@
+//! One file for each plugin of the default profile that decides something here.
+//!
+//! Not here: `SchedulingGates` and `PrioritySort` (the queue's, in `simulation`), `DefaultBinder` (an effect),
+//! `ImageLocality` (the model does not know image sizes, so every node scores 0), `DynamicResources` (resource
+//! claims are not modelled), `NodeDeclaredFeatures` (nodes declare none).
+
+pub mod default_preemption;
+pub mod inter_pod_affinity;
+pub mod node_affinity;
+pub mod node_name;
+pub mod node_ports;
+pub mod node_resources_balanced_allocation;
+pub mod node_resources_fit;
+pub mod node_unschedulable;
+pub mod node_volume_limits;
+pub mod pod_topology_spread;
+pub mod taint_toleration;
+pub mod volume_binding;
+pub mod volume_restrictions;
+pub mod volume_zone;
