@@ -1,2 +1,56 @@
 //! Automation.
-fn main() {}
+//!
+//! Every chore of this repository, as `cargo xtask CHORE`. Chores that need heavy dependencies are behind a cargo
+//! feature of this crate, so that `cargo xtask tidy` stays quick to build. Nothing here is part of the product.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal")]
+
+#[cfg(any(test, feature = "catalog"))]
+mod catalog;
+mod repository;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Chores of the plimsoll repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+/// What can be asked for.
+#[derive(Subcommand)]
+enum Chore {
+    /// Check what the compiler does not: sizes, module docs, links, crate edges, stray paths.
+    Tidy,
+    /// Regenerate the embedded tables under crates/catalog/data from pinned packages (needs the network).
+    Catalog,
+}
+
+fn main() -> Result<ExitCode> {
+    let done = match Arguments::parse().chore {
+        Chore::Tidy => tidy::report(&repository::root())?,
+        Chore::Catalog => regenerate_catalog().map(|()| true)?,
+    };
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Regenerates the tables.
+#[cfg(feature = "catalog")]
+fn regenerate_catalog() -> Result<()> {
+    catalog::regenerate(&repository::root())
+}
+
+/// Runs this crate again with the feature that holds the generator.
+#[cfg(not(feature = "catalog"))]
+fn regenerate_catalog() -> Result<()> {
+    let shell = xshell::Shell::new()?;
+    shell.change_dir(repository::root());
+    xshell::cmd!(shell, "cargo run --quiet --package xtask --features catalog -- catalog").run()?;
+    Ok(())
+}

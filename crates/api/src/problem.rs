@@ -1,6 +1,11 @@
-//! Something wrong with the input.
+//! Something wrong with the input, and how problems are collected.
 
 use cluster::FieldPath;
+
+use crate::code;
+use crate::object::{Object, RawObject};
+use crate::reader::{ReadError, UnknownField};
+use crate::suggest::did_you_mean;
 
 /// Something wrong with one object of the input, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,4 +34,163 @@ pub enum Severity {
     Warning,
     /// The API server would refuse the object: it does not take part.
     Error,
+}
+
+/// Most problems that one object may report: a broken generator should not drown the rest.
+const MAX_PROBLEMS_PER_OBJECT: usize = 20;
+
+/// The problems so far.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// Adds one.
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    /// Adds an error about a raw object.
+    pub(crate) fn error_at(
+        &mut self,
+        raw: &RawObject,
+        path: &FieldPath,
+        code: &'static str,
+        message: String,
+        help: Option<String>,
+    ) {
+        let path = raw.root.join(path);
+        self.push(Problem { severity: Severity::Error, code, document: raw.document, path, message, help });
+    }
+
+    /// All, in input order: by document, then by path, errors first.
+    pub(crate) fn finish(mut self) -> Vec<Problem> {
+        self.list.sort_by(|a, b| {
+            let order = |p: &Problem| (p.document, std::cmp::Reverse(p.severity), p.code);
+            order(a).cmp(&order(b)).then_with(|| a.path.cmp(&b.path)).then_with(|| a.message.cmp(&b.message))
+        });
+        self.list.dedup();
+        self.list
+    }
+}
+
+/// Reports problems of one object and remembers whether it was refused.
+pub(crate) struct Reporter<'p> {
+    problems: &'p mut Problems,
+    document: u32,
+    root: FieldPath,
+    folded: bool,
+    reported: usize,
+    /// An error was reported: the object does not take part.
+    pub(crate) refused: bool,
+}
+
+impl<'p> Reporter<'p> {
+    /// A reporter for an object.
+    pub(crate) fn new(problems: &'p mut Problems, object: &Object) -> Reporter<'p> {
+        Reporter {
+            problems,
+            document: object.raw.document,
+            root: object.raw.root.clone(),
+            folded: object.place.fixed,
+            reported: 0,
+            refused: false,
+        }
+    }
+
+    /// The API server would refuse the object.
+    pub(crate) fn error(&mut self, path: &FieldPath, code: &'static str, message: impl Into<String>, help: impl Into<Help>) {
+        self.refused = true;
+        self.report(Severity::Error, path, code, message.into(), help.into());
+    }
+
+    /// Judged all the same.
+    pub(crate) fn warning(&mut self, path: &FieldPath, code: &'static str, message: impl Into<String>, help: impl Into<Help>) {
+        self.report(Severity::Warning, path, code, message.into(), help.into());
+    }
+
+    /// For information.
+    pub(crate) fn note(&mut self, path: &FieldPath, code: &'static str, message: impl Into<String>, help: impl Into<Help>) {
+        self.report(Severity::Note, path, code, message.into(), help.into());
+    }
+
+    /// A value that could not be read.
+    pub(crate) fn unreadable(&mut self, base: &FieldPath, error: ReadError) {
+        let path = base.join(&error.path.unwrap_or_default());
+        let help = help_for_type(&error.message);
+        self.error(&path, code::BAD_VALUE, format!("{}: {}", shown(&path), error.message), help);
+    }
+
+    /// A field that the kind does not have.
+    pub(crate) fn unknown_field(&mut self, severity: Severity, base: &FieldPath, unknown: &UnknownField) {
+        let path = base.join(&unknown.path);
+        let strict = severity == Severity::Error;
+        self.refused |= strict;
+        let message = match strict {
+            true => format!("strict decoding error: unknown field \"{path}\""),
+            false => format!("unknown field \"{path}\": the API server drops it"),
+        };
+        let help = did_you_mean(&unknown.field, unknown.known.iter().copied());
+        let help = help.unwrap_or_else(|| known_fields(unknown.known));
+        self.report(severity, &path, code::UNKNOWN_FIELD, message, Help(Some(help)));
+    }
+
+    fn report(&mut self, severity: Severity, path: &FieldPath, code: &'static str, message: String, help: Help) {
+        self.reported += 1;
+        if self.reported > MAX_PROBLEMS_PER_OBJECT {
+            return;
+        }
+        let path = if self.folded { self.root.clone() } else { self.root.join(path) };
+        self.problems.push(Problem { severity, code, document: self.document, path, message, help: help.0 });
+    }
+}
+
+/// What to write instead, where that is known.
+pub(crate) struct Help(pub(crate) Option<String>);
+
+impl From<&str> for Help {
+    fn from(text: &str) -> Help {
+        Help((!text.is_empty()).then(|| text.to_owned()))
+    }
+}
+
+impl From<String> for Help {
+    fn from(text: String) -> Help {
+        Help((!text.is_empty()).then_some(text))
+    }
+}
+
+impl From<Option<String>> for Help {
+    fn from(text: Option<String>) -> Help {
+        Help(text)
+    }
+}
+
+/// A path as people write it; the root has a name too.
+pub(crate) fn shown(path: &FieldPath) -> String {
+    if path.0.is_empty() { "the object".to_owned() } else { path.to_string() }
+}
+
+fn known_fields(known: &[&str]) -> String {
+    match known.len() {
+        0 => "remove it".to_owned(),
+        1..=12 => format!("remove it; known here: {}", known.join(", ")),
+        _ => "remove it, or check the indentation: the field may belong elsewhere".to_owned(),
+    }
+}
+
+/// What to do about a wrong type, by serde's words for it.
+fn help_for_type(message: &str) -> &'static str {
+    if message.contains("expected a string, found the number") || message.contains("expected a string, found the boolean") {
+        "put the value in quotes"
+    } else if message.contains("found the string") && (message.contains("expected i") || message.contains("expected u")) {
+        "write a number without quotes"
+    } else if message.contains("expected a boolean, found the string") {
+        "write true or false without quotes"
+    } else if message.contains("expected a sequence") {
+        "write a list: each entry on its own line, starting with `- `"
+    } else {
+        ""
+    }
 }

@@ -95,7 +95,9 @@ impl Quota {
     pub fn refuses(&self, used: &Resources, wanted: &Resources) -> Option<(&Name, i64)> {
         self.hard
             .iter()
-            .find(|(name, hard)| wanted.get(name) > 0 && used.get(name).saturating_add(wanted.get(name)) > *hard)
+            .find(|(name, hard)| {
+                wanted.get(name) > 0 && used.get(name).saturating_add(wanted.get(name)) > *hard
+            })
             .map(|(name, hard)| (name, *hard))
     }
 }

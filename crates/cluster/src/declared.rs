@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::admission::{DisruptionBudget, Namespace, PriorityClass, Quota, Service, Webhook};
+use crate::arrival::Arrival;
 use crate::network::Cni;
+use crate::pod::Stage;
 use crate::profile::Profile;
 use crate::storage::{StorageClass, Volume, VolumeClaim};
-use crate::{Labels, Name, Node, NodeClass, NodePool, ObjectKey, Workload};
+use crate::{Labels, Location, Name, Node, NodeClaim, NodeClass, NodePool, ObjectKey, Workload, WorkloadId};
 
 /// Everything that was declared.
 #[derive(Clone, Debug)]
@@ -26,6 +28,11 @@ pub struct Declared {
     /// Nodes at t=0: Node objects, then the profile's node groups. Ids and network state are set when a run
     /// starts; a group's node carries `group`.
     pub nodes: Vec<Node>,
+    /// Pods of a live dump that belong to a workload: where they are at t=0. Bare pods are workloads themselves.
+    /// A workload with pods here has no others at t=0, whatever its `running_at_start` says.
+    pub pods: Vec<DeclaredPod>,
+    /// NodeClaims of a live dump. `pool` is an index into `node_pools`, `node` one into `nodes`.
+    pub claims: Vec<NodeClaim>,
     /// Namespaces that are declared or used.
     pub namespaces: BTreeMap<Name, Namespace>,
     /// Services.
@@ -50,10 +57,32 @@ pub struct Declared {
     pub security_group_policies: Vec<(Name, crate::LabelSelector)>,
     /// Every object of the input by key with its labels, modelled or not: for "does it exist".
     pub objects: BTreeMap<ObjectKey, Labels>,
+    /// When objects arrive that others may wait for: namespaces, ConfigMaps, Secrets, service accounts, priority
+    /// classes, custom resource definitions of the input. What is not here is taken to exist already.
+    pub arrivals: BTreeMap<ObjectKey, Arrival>,
     /// Kinds that were seen and are not modelled, with their counts.
     pub not_modelled: BTreeMap<Name, u32>,
+    /// What was seen, is not modelled and could decide the outcome: where, and what it could change.
+    pub would_matter: Vec<(Location, Name)>,
     /// Profile fields that were not written, as JSON pointers into the profile, with the default that was taken.
     pub defaults: Vec<(crate::FieldPath, Name)>,
+}
+
+/// A pod of a live dump that belongs to a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredPod {
+    /// The workload that made it.
+    pub workload: WorkloadId,
+    /// `metadata.name`.
+    pub name: Name,
+    /// `spec.nodeName`; `None` when it is not bound.
+    pub node: Option<Name>,
+    /// StatefulSet ordinal, Job index, or 0.
+    pub ordinal: u32,
+    /// How far it had come.
+    pub stage: Stage,
+    /// `status.podIP` is set: it holds an address (the node's own for host-network pods).
+    pub addressed: bool,
 }
 
 /// Karpenter's settings, by its environment variables (`KPA pkg/operator/options`, core `pkg/operator/options`).
@@ -100,9 +129,10 @@ impl Declared {
 
     /// Workloads with their ids.
     pub fn workload_ids(&self) -> impl Iterator<Item = (crate::WorkloadId, &Workload)> {
-        self.workloads.iter().enumerate().map(|(index, workload)| {
-            (crate::WorkloadId(u32::try_from(index).unwrap_or(u32::MAX)), workload)
-        })
+        self.workloads
+            .iter()
+            .enumerate()
+            .map(|(index, workload)| (crate::WorkloadId(u32::try_from(index).unwrap_or(u32::MAX)), workload))
     }
 
     /// The class that claims without one get.

@@ -58,7 +58,8 @@ impl SelectorRequirement {
         let value = labels.get(&self.key);
         let number = || value.and_then(|v| v.parse::<i64>().ok());
         let bound = || self.values.first().and_then(|v| v.parse::<i64>().ok());
-        let compare = |holds: fn(i64, i64) -> bool| matches!((number(), bound()), (Some(n), Some(b)) if holds(n, b));
+        let compare =
+            |holds: fn(i64, i64) -> bool| matches!((number(), bound()), (Some(n), Some(b)) if holds(n, b));
         match self.operator {
             SelectorOperator::In => value.is_some_and(|v| self.values.contains(v)),
             SelectorOperator::NotIn => value.is_none_or(|v| !self.values.contains(v)),

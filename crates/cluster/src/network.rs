@@ -27,7 +27,14 @@ pub struct Subnet {
     pub cidr: ipnet::Ipv4Net,
     /// Tags, for selectors.
     pub tags: Labels,
-    /// What is taken.
+    /// `freeAddresses` at t=0, node groups up and warmed; `None`: size minus five minus what they hold.
+    pub declared_free: Option<u32>,
+    /// `freePrefixes` at t=0; `None`: as if the held addresses were packed from the start.
+    pub declared_free_prefixes: Option<u32>,
+    /// CIDR reservations; true for those of type `prefix` (kept for prefixes), false for `explicit` (kept for
+    /// callers that name the address: neither the CNI nor Karpenter gets one).
+    pub reservations: Vec<(ipnet::Ipv4Net, bool)>,
+    /// What is taken. Empty as declared; filled from the numbers above when a run starts.
     pub space: AddressSpace,
 }
 

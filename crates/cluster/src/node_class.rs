@@ -64,7 +64,10 @@ impl SelectorTerm {
     pub fn matches(&self, id: &str, name: &str, tags: &Labels) -> bool {
         self.id.as_ref().is_none_or(|wanted| wanted == id)
             && self.name.as_ref().is_none_or(|wanted| wanted == name)
-            && self.tags.iter().all(|(key, wanted)| tags.get(key).is_some_and(|tag| wanted == "*" || wanted == tag))
+            && self
+                .tags
+                .iter()
+                .all(|(key, wanted)| tags.get(key).is_some_and(|tag| wanted == "*" || wanted == tag))
     }
 }
 

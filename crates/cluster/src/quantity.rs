@@ -22,10 +22,14 @@ pub enum QuantityError {
 impl fmt::Display for QuantityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            QuantityError::Empty => f.write_str("a quantity is missing; write a number such as 100m, 2 or 512Mi"),
+            QuantityError::Empty => {
+                f.write_str("a quantity is missing; write a number such as 100m, 2 or 512Mi")
+            }
             QuantityError::Malformed(text) => {
                 write!(f, "{text:?} is not a quantity; write a number with an optional suffix: ")?;
-                f.write_str("n u m k M G T P E for decimal, Ki Mi Gi Ti Pi Ei for binary, such as 100m or 1.5Gi")
+                f.write_str(
+                    "n u m k M G T P E for decimal, Ki Mi Gi Ti Pi Ei for binary, such as 100m or 1.5Gi",
+                )
             }
             QuantityError::TooLarge(text) => write!(f, "{text:?} is larger than a quantity can be (2^63-1)"),
         }
@@ -134,7 +138,11 @@ pub fn format_bytes(bytes: i64) -> String {
         let unit = 1i64 << shift;
         if bytes.abs() >= unit {
             let tenths = bytes.saturating_mul(10) / unit;
-            return if tenths % 10 == 0 { format!("{}{suffix}", tenths / 10) } else { format!("{}.{}{suffix}", tenths / 10, (tenths % 10).abs()) };
+            return if tenths % 10 == 0 {
+                format!("{}{suffix}", tenths / 10)
+            } else {
+                format!("{}.{}{suffix}", tenths / 10, (tenths % 10).abs())
+            };
         }
     }
     bytes.to_string()
@@ -172,7 +180,9 @@ mod tests {
 
     #[test]
     fn refuses_what_the_api_server_refuses() {
-        for text in ["", "Gi", "1.2.3", "1gi", "one", "1e", "1e99", "- 1", "99999999999999999999", "0x10", "1 Gi"] {
+        for text in
+            ["", "Gi", "1.2.3", "1gi", "one", "1e", "1e99", "- 1", "99999999999999999999", "0x10", "1 Gi"]
+        {
             assert!(Quantity::parse(text).is_err(), "{text:?}");
         }
     }

@@ -125,7 +125,8 @@ pub fn format_amount(name: &str, amount: i64) -> String {
 /// `cpu 250m, memory 512Mi`; `nothing` when all is zero.
 impl fmt::Display for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<String> = self.iter().map(|(name, amount)| format!("{name} {}", format_amount(name, amount))).collect();
+        let parts: Vec<String> =
+            self.iter().map(|(name, amount)| format!("{name} {}", format_amount(name, amount))).collect();
         f.write_str(if parts.is_empty() { "nothing" } else { "" })?;
         f.write_str(&parts.join(", "))
     }

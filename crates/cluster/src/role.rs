@@ -41,6 +41,8 @@ pub enum Program {
     VpcResourceController,
     /// AWS node termination handler.
     NodeTerminationHandler,
+    /// A job that fetches a registry token and writes it into a pull secret.
+    RegistryTokenRefresher,
 }
 
 impl fmt::Display for Program {
@@ -58,6 +60,7 @@ impl fmt::Display for Program {
             Program::EbsCsiNode => "EBS CSI node plugin",
             Program::VpcResourceController => "VPC resource controller",
             Program::NodeTerminationHandler => "node termination handler",
+            Program::RegistryTokenRefresher => "registry token refresher",
         })
     }
 }

@@ -34,6 +34,8 @@ pub struct Cluster {
     pub volumes: Vec<Volume>,
     /// Workloads that are in the API.
     pub arrived: Vec<bool>,
+    /// Workloads that a scenario deleted.
+    pub deleted_workloads: std::collections::BTreeSet<WorkloadId>,
     /// NodePools and EC2NodeClasses that are in the API.
     pub arrived_objects: std::collections::BTreeSet<crate::ObjectKey>,
     /// The provisioner's last refusal of a pod that still waits.

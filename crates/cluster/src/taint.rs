@@ -52,7 +52,11 @@ impl Toleration {
 }
 
 /// The first taint with one of `effects` that no toleration covers.
-pub fn untolerated<'t>(taints: &'t [Taint], tolerations: &[Toleration], effects: &[Effect]) -> Option<&'t Taint> {
+pub fn untolerated<'t>(
+    taints: &'t [Taint],
+    tolerations: &[Toleration],
+    effects: &[Effect],
+) -> Option<&'t Taint> {
     taints
         .iter()
         .filter(|taint| effects.contains(&taint.effect))

@@ -52,6 +52,8 @@ pub enum Waiting {
     },
     /// Running, but not Ready.
     NotReady(Capability),
+    /// Its node is not Ready, so nobody says whether it still runs.
+    NodeNotReady(NodeId),
 }
 
 /// Why a node has no address for a pod.

@@ -1,1 +1,379 @@
 //! The event queue and the loop.
+//!
+//! Events have a total order `(time, sequence)`. An instant is over when nobody wants anything more at it; then
+//! time jumps to the next queued effect or wake-up. A run ends when nothing is left to happen.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use catalog::Catalog;
+use cluster::change::DeletionCause;
+use cluster::role::Program;
+use cluster::timeline::{Entry, Timeline};
+use cluster::{Change, Cluster, Declared, Timestamp, Unmet, unmet};
+
+use crate::actor::{Actor, Context};
+use crate::effect::{Effect, Effects};
+use crate::world::World;
+use crate::{actors, start};
+
+/// Bounds of a run. Every one of them ends it as [`End::Limit`], never silently.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Seed of everything that the real system leaves to chance.
+    pub seed: u64,
+    /// Effects performed at the most.
+    pub max_events: u64,
+    /// Decision rounds at one instant at the most.
+    pub max_rounds: u32,
+    /// Keep the timeline; a fix search does not need it.
+    pub keep_timeline: bool,
+    /// Workloads that run one of these programs start, or restart, only after everything else has come to rest.
+    pub late: Vec<Program>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { seed: 0, max_events: 50_000_000, max_rounds: 10_000, keep_timeline: true, late: Vec::new() }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything wanted is running and nothing is due.
+    Settled,
+    /// Nothing can change any more, and something wanted is not running.
+    Quiescent,
+    /// Only retries that change nothing go on: proven by their having repeated without progress.
+    Looping {
+        /// When the cluster last got further.
+        last_progress: Timestamp,
+        /// Retries seen since.
+        retries: u32,
+    },
+    /// Still moving at the profile's horizon.
+    Horizon,
+    /// A bound of [`Options`] was reached.
+    Limit(&'static str),
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The cluster at the end.
+    pub cluster: Cluster,
+    /// What happened.
+    pub timeline: Timeline,
+    /// How it ended.
+    pub end: End,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// When the cluster last got further: for a settled run, when it converged.
+    pub last_progress: Timestamp,
+    /// What was wanted and is not there; empty for a settled run.
+    pub unmet: Vec<Unmet>,
+    /// Effects performed.
+    pub events: u64,
+    /// Most nodes in the API at once, and most addresses held at once per subnet.
+    pub peaks: Peaks,
+}
+
+/// High-water marks of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Nodes in the API.
+    pub nodes: u32,
+    /// The least free addresses each subnet had.
+    pub subnet_free: Vec<u32>,
+}
+
+impl Run {
+    /// Whether everything wanted is running.
+    pub fn converged(&self) -> bool {
+        self.unmet.is_empty() && matches!(self.end, End::Settled | End::Horizon)
+    }
+}
+
+/// How long a loop must go on without progress before it is called one, in virtual milliseconds.
+const LOOP_WINDOW_MS: i64 = 30 * 60 * 1000;
+/// How often something must have been retried in that time.
+const LOOP_RETRIES: u32 = 3;
+
+/// Boots the declared cluster and runs it until nothing more can happen.
+pub fn run(declared: &Arc<Declared>, catalog: &Catalog, options: &Options) -> Run {
+    let mut engine = Engine::new(declared, catalog, options);
+    engine.boot_existing(declared);
+    engine.run_to_end()
+}
+
+/// An effect and its place in the total order.
+struct Queued {
+    at: Timestamp,
+    sequence: u64,
+    effect: Effect,
+}
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Queued) -> bool {
+        (self.at, self.sequence) == (other.at, other.sequence)
+    }
+}
+
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Queued) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Queued) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+struct Engine<'a> {
+    world: World,
+    catalog: &'a Catalog,
+    options: &'a Options,
+    actors: Vec<Box<dyn Actor>>,
+    queue: BinaryHeap<Reverse<Queued>>,
+    sequence: u64,
+    events: u64,
+    effects: Effects,
+    changes: Vec<Change>,
+    timeline: Timeline,
+    peaks: Peaks,
+}
+
+/// What stopped the loop before it ran dry.
+enum Halt {
+    Dry,
+    Later,
+    Ended(End),
+}
+
+impl<'a> Engine<'a> {
+    fn new(declared: &Arc<Declared>, catalog: &'a Catalog, options: &'a Options) -> Engine<'a> {
+        let world = World::new(start::cluster(declared));
+        let peaks =
+            Peaks { nodes: 0, subnet_free: world.cluster.subnets.iter().map(|s| s.space.free).collect() };
+        Engine {
+            actors: actors::all(declared, options),
+            world,
+            catalog,
+            options,
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            events: 0,
+            effects: Effects::default(),
+            changes: Vec::new(),
+            timeline: Timeline::default(),
+            peaks,
+        }
+    }
+
+    /// Brings what exists at t=0 into being, before t=0 and without latencies, so that at t=0 it runs as if it
+    /// always had.
+    fn boot_existing(&mut self, declared: &Arc<Declared>) {
+        self.world.cluster.declared = start::without_latencies(declared);
+        for effect in start::effects(&mut self.world, self.catalog) {
+            self.push(0, effect);
+        }
+        let _ = self.advance_until(Timestamp(-1));
+        self.world.cluster.declared = declared.clone();
+        self.world.cluster.now = Timestamp::ZERO;
+        self.world.progress.last = Timestamp::ZERO;
+        start::meet_declared(&mut self.world);
+        self.peaks.subnet_free = self.world.cluster.subnets.iter().map(|subnet| subnet.space.free).collect();
+    }
+
+    fn run_to_end(mut self) -> Run {
+        let horizon = Timestamp(self.world.cluster.declared.profile.horizon_ms);
+        let mut late = !self.options.late.is_empty();
+        let end = loop {
+            match self.advance_until(horizon) {
+                Halt::Dry | Halt::Ended(End::Looping { .. }) if std::mem::take(&mut late) => {
+                    self.start_late();
+                    continue;
+                }
+                Halt::Ended(end) => break end,
+                Halt::Later => break End::Horizon,
+                Halt::Dry => {}
+            }
+            let settled = unmet(&self.world.cluster).is_empty();
+            let until_horizon = self.world.cluster.declared.profile.until_horizon;
+            if settled && !until_horizon {
+                break End::Settled;
+            }
+            match self.next_background() {
+                Some(at) if at <= horizon && !self.background_is_idle(at) => {
+                    self.world.cluster.now = at;
+                    self.decide_once();
+                }
+                _ if settled => break End::Settled,
+                _ => break End::Quiescent,
+            }
+        };
+        self.finish(end)
+    }
+
+    /// Starts what comes last; what ran already is restarted.
+    fn start_late(&mut self) {
+        let cluster = &self.world.cluster;
+        let mut effects = Vec::new();
+        for (id, workload) in cluster.declared.workload_ids() {
+            if !self.options.late.contains(&workload.template.role.program) {
+                continue;
+            }
+            effects.push(Effect::ArriveWorkload(id));
+            let pods = cluster.live_pods().filter(|pod| pod.workload == Some(id));
+            effects.extend(pods.map(|pod| Effect::DeletePod(pod.id, DeletionCause::Scenario)));
+        }
+        for effect in effects {
+            self.push(0, effect);
+        }
+    }
+
+    /// A cluster that waits, and in which only cron schedules and expiry go on, is quiescent once they have had
+    /// their chance to change something.
+    fn background_is_idle(&self, at: Timestamp) -> bool {
+        !self.world.cluster.declared.profile.until_horizon
+            && at.since_ms(self.world.progress.last) > LOOP_WINDOW_MS
+    }
+
+    fn finish(self, end: End) -> Run {
+        let unmet = unmet(&self.world.cluster);
+        Run {
+            ended: self.world.cluster.now,
+            last_progress: self.world.progress.last,
+            cluster: self.world.cluster,
+            timeline: self.timeline,
+            end,
+            unmet,
+            events: self.events,
+            peaks: self.peaks,
+        }
+    }
+
+    /// Runs instants up to and including `limit`.
+    fn advance_until(&mut self, limit: Timestamp) -> Halt {
+        loop {
+            if let Some(end) = self.play_instant() {
+                return Halt::Ended(end);
+            }
+            if let Some(end) = self.loop_without_progress() {
+                return Halt::Ended(end);
+            }
+            match self.next_instant() {
+                None => return Halt::Dry,
+                Some(at) if at > limit => return Halt::Later,
+                Some(at) => self.world.cluster.now = at,
+            }
+        }
+    }
+
+    fn loop_without_progress(&self) -> Option<End> {
+        let progress = &self.world.progress;
+        let stalled = self.world.cluster.now.since_ms(progress.last) > LOOP_WINDOW_MS;
+        let finite_work = || {
+            let is_work = |queued: &Reverse<Queued>| {
+                matches!(
+                    queued.0.effect,
+                    Effect::PodStage(_, cluster::pod::Stage::Succeeded) | Effect::Fault(..)
+                )
+            };
+            self.queue.iter().any(is_work)
+        };
+        (stalled && progress.retries >= LOOP_RETRIES && !finite_work())
+            .then_some(End::Looping { last_progress: progress.last, retries: progress.retries })
+    }
+
+    /// Performs everything due now and lets the actors decide, until nobody wants anything more at this instant.
+    fn play_instant(&mut self) -> Option<End> {
+        for _ in 0..self.options.max_rounds {
+            let performed = self.perform_due();
+            let decided = self.decide_once();
+            if !performed && !decided {
+                self.note_peaks();
+                return None;
+            }
+            if self.events > self.options.max_events {
+                return Some(End::Limit("events"));
+            }
+        }
+        Some(End::Limit("decision rounds at one instant"))
+    }
+
+    fn perform_due(&mut self) -> bool {
+        let now = self.world.cluster.now;
+        let mut performed = false;
+        while self.queue.peek().is_some_and(|Reverse(next)| next.at <= now) {
+            let Some(Reverse(next)) = self.queue.pop() else { break };
+            self.events += 1;
+            performed = true;
+            let mut changes = std::mem::take(&mut self.changes);
+            self.world.perform(next.effect, self.catalog, &mut changes);
+            for change in changes.drain(..) {
+                self.publish(change);
+            }
+            self.changes = changes;
+        }
+        performed
+    }
+
+    fn publish(&mut self, change: Change) {
+        let context = Context { cluster: &self.world.cluster, catalog: self.catalog };
+        for actor in &mut self.actors {
+            actor.observe(&change, context);
+        }
+        if self.options.keep_timeline {
+            self.timeline.entries.push(Entry { at: self.world.cluster.now, change });
+        }
+    }
+
+    /// Asks every actor once; true if any of them wants something at this very instant.
+    fn decide_once(&mut self) -> bool {
+        let mut at_once = false;
+        for index in 0..self.actors.len() {
+            let context = Context { cluster: &self.world.cluster, catalog: self.catalog };
+            self.actors[index].decide(context, &mut self.effects);
+            for (delay_ms, effect) in self.effects.drain() {
+                at_once |= delay_ms == 0;
+                self.push(delay_ms, effect);
+            }
+        }
+        at_once
+    }
+
+    fn push(&mut self, delay_ms: i64, effect: Effect) {
+        let at = self.world.cluster.now.after_ms(delay_ms);
+        self.sequence += 1;
+        self.queue.push(Reverse(Queued { at, sequence: self.sequence, effect }));
+    }
+
+    fn next_instant(&self) -> Option<Timestamp> {
+        let queued = self.queue.peek().map(|Reverse(next)| next.at);
+        let woken = self.actors.iter().filter_map(|actor| actor.wake_at()).min();
+        let now = self.world.cluster.now;
+        let next = [queued, woken].into_iter().flatten().min()?;
+        Some(next.max(now.after_ms(1)))
+    }
+
+    fn next_background(&self) -> Option<Timestamp> {
+        let now = self.world.cluster.now;
+        let next = self.actors.iter().filter_map(|actor| actor.background_wake_at()).min()?;
+        Some(next.max(now.after_ms(1)))
+    }
+
+    fn note_peaks(&mut self) {
+        let nodes = u32::try_from(self.world.cluster.live_nodes().count()).unwrap_or(u32::MAX);
+        self.peaks.nodes = self.peaks.nodes.max(nodes);
+        for (least, subnet) in self.peaks.subnet_free.iter_mut().zip(&self.world.cluster.subnets) {
+            *least = (*least).min(subnet.space.free);
+        }
+    }
+}

@@ -9,10 +9,16 @@
 
 pub mod actor;
 pub mod actors;
+pub mod admission;
 pub mod effect;
 pub mod engine;
-pub mod start;
+pub mod needs;
+pub mod progress;
+mod start;
 pub mod world;
+mod world_nodes;
+mod world_volumes;
 
 pub use actor::Actor;
 pub use effect::{Effect, Effects};
+pub use engine::{End, Options, Run, run};

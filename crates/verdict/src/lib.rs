@@ -1,1 +1,18 @@
 //! Does it converge; if not, what is the smallest change that makes it?
+//!
+//! [`judge`] boots the inputs in simulation, under every assumption that could decide the outcome, and names the
+//! outcome. When it does not converge, [`search`] tries remedies, smallest sets first, re-runs each, and keeps
+//! those that are proven to converge. Nothing is called verified that was not run.
+
+pub mod branch;
+pub mod judge;
+pub mod remedies;
+pub mod remedy;
+pub mod search;
+pub mod trial;
+
+pub use branch::Branch;
+pub use judge::{Options, Verdict, judge};
+pub use remedy::Remedy;
+pub use search::{Attempt, Effectiveness, Search};
+pub use trial::Trial;

@@ -1,0 +1,291 @@
+//! Pod templates: the whole of a pod's spec as the API server would store it.
+//!
+//! Follows `kubernetes/kubernetes` v1.36 `pkg/apis/core/v1/defaults.go` (defaults) and `pkg/apis/core/validation`
+//! (what is refused).
+
+use cluster::template::{DnsPolicy, PodVolume, RestartPolicy};
+use cluster::{FieldPath, Kind, Labels, Name, ObjectKey, PodTemplate, Resources};
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::admission::{self, Admission, Priority};
+use crate::affinity::{Subject, node_affinity, pod_affinity, topology_spread};
+use crate::container::{self, Surroundings};
+use crate::object::Object;
+use crate::problem::Reporter;
+use crate::requests::{self, Part};
+use crate::role::{self, Candidate};
+use crate::selector;
+use crate::code;
+
+/// Where a template stands.
+pub(crate) struct Owner<'a> {
+    /// The object that it is written in.
+    pub(crate) object: &'a Object,
+    /// The template inside the object: `/spec/template`, or the root of a Pod.
+    pub(crate) path: FieldPath,
+    /// Labels that the owner's controller puts on the pods beside the template's own.
+    pub(crate) added_labels: Labels,
+    /// What `restartPolicy` may be.
+    pub(crate) restart_policies: &'a [&'a str],
+}
+
+/// Lowers a template.
+pub(crate) fn template(
+    metadata: Option<&ObjectMeta>,
+    spec: &core::PodSpec,
+    owner: &Owner<'_>,
+    admission: &Admission,
+    reporter: &mut Reporter<'_>,
+) -> PodTemplate {
+    let object = owner.object;
+    let path = owner.path.child("spec");
+    let namespace = &object.key.namespace;
+    let mut labels = selector::labels(metadata.and_then(|meta| meta.labels.as_ref()));
+    labels.extend(owner.added_labels.clone());
+    let host_network = spec.host_network.unwrap_or(false);
+
+    let (containers, init_containers, requests) = sum_containers(spec, &path, object, admission, reporter);
+    let subject = Subject { namespace, labels: &labels };
+    let affinity = affinities(spec, &subject, &path, reporter);
+    let mut tolerations = selector::tolerations(spec.tolerations.as_deref(), &path.child("tolerations"), reporter);
+    if object.key.kind == Kind::DaemonSet {
+        admission::add_daemon_tolerations(&mut tolerations, host_network);
+    }
+    admission.add_tolerations(&mut tolerations, &requests);
+    let priority = priority(spec, &path, object, admission, reporter);
+    let (volumes, mut needs_objects) = volumes(spec, namespace, &path, reporter);
+    for wire in spec.init_containers.iter().flatten().chain(&spec.containers) {
+        container::needed_objects(wire, namespace, &mut needs_objects);
+    }
+    needs_objects.sort();
+    needs_objects.dedup();
+    PodTemplate {
+        location: object.place.at(&owner.path.0),
+        annotations: selector::labels(metadata.and_then(|meta| meta.annotations.as_ref())),
+        role: role::role(spec, &Candidate { kind: &object.key.kind, namespace, labels: &labels }, admission),
+        labels,
+        containers,
+        init_containers,
+        requests,
+        host_network,
+        host_ports: host_ports(spec, host_network, &path, reporter),
+        dns_policy: dns_policy(spec, &path, reporter),
+        node_name: spec.node_name.as_deref().filter(|name| !name.is_empty()).map(Name::from),
+        node_selector: selector::labels(spec.node_selector.as_ref()),
+        required_node_affinity: affinity.0.0,
+        preferred_node_affinity: affinity.0.1,
+        pod_affinity: affinity.1,
+        pod_anti_affinity: affinity.2,
+        topology_spread: topology_spread(spec.topology_spread_constraints.as_deref(), &path.child("topologySpreadConstraints"), reporter),
+        tolerations,
+        priority_class: priority.0,
+        priority: priority.1,
+        preempts: priority.2,
+        volumes,
+        needs_objects,
+        service_account: service_account(spec),
+        image_pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| Name::from(secret.name.as_str())).collect(),
+        scheduling_gates: spec.scheduling_gates.iter().flatten().map(|gate| Name::from(gate.name.as_str())).collect(),
+        scheduler_name: spec.scheduler_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("default-scheduler").into(),
+        grace_period_ms: seconds_to_ms(spec.termination_grace_period_seconds.unwrap_or(30)),
+        restart_policy: restart_policy(spec, owner, &path, reporter),
+        ready_delay_ms: ready_delay_ms(spec),
+        active_deadline_ms: spec.active_deadline_seconds.map(seconds_to_ms),
+    }
+}
+
+fn seconds_to_ms(seconds: i64) -> i64 {
+    seconds.max(0).saturating_mul(1000)
+}
+
+fn service_account(spec: &core::PodSpec) -> Name {
+    let written = spec.service_account_name.as_deref().or(spec.service_account.as_deref());
+    written.filter(|name| !name.is_empty()).unwrap_or("default").into()
+}
+
+type Containers = Vec<cluster::template::Container>;
+
+/// Both container lists and the pod's effective requests; `pods` is 1.
+fn sum_containers(
+    spec: &core::PodSpec,
+    path: &FieldPath,
+    object: &Object,
+    admission: &Admission,
+    reporter: &mut Reporter<'_>,
+) -> (Containers, Containers, Resources) {
+    let surroundings = |init| Surroundings {
+        place: &object.place,
+        namespace: &object.key.namespace,
+        admission,
+        host_network: spec.host_network.unwrap_or(false),
+        init,
+        live: object.live,
+    };
+    if spec.containers.is_empty() {
+        let at = path.child("containers");
+        reporter.error(&at, code::MISSING_FIELD, format!("{at}: required value"), "a pod needs at least one container");
+    }
+    let (containers, parts) = container::containers(&spec.containers, &path.child("containers"), &surroundings(false), reporter);
+    let inits = spec.init_containers.as_deref().unwrap_or_default();
+    let (init_containers, init_parts) = container::containers(inits, &path.child("initContainers"), &surroundings(true), reporter);
+    let overhead = container::named(spec.overhead.as_ref(), &path.child("overhead"), reporter);
+    let pod_level = spec.resources.as_ref().map(|resources| {
+        let at = path.child("resources");
+        let requests = container::named(resources.requests.as_ref(), &at.child("requests"), reporter);
+        (requests, container::named(resources.limits.as_ref(), &at.child("limits"), reporter))
+    });
+    let total = requests::pod_requests(&parts, &init_parts, pod_level, &overhead);
+    if !object.live {
+        check_pod_limits(&parts, &init_parts, object, admission, path, reporter);
+    }
+    let mut requests = total.resources();
+    requests.pods = 1;
+    (containers, init_containers, requests)
+}
+
+/// LimitRanges of type `Pod` look at the sum.
+fn check_pod_limits(parts: &[Part], inits: &[Part], object: &Object, admission: &Admission, path: &FieldPath, reporter: &mut Reporter<'_>) {
+    let namespace = &object.key.namespace;
+    if admission.limits(namespace, "Pod").next().is_none() {
+        return;
+    }
+    let requests = requests::aggregate(parts, inits, |part| &part.requests);
+    let limits = requests::aggregate(parts, inits, |part| &part.limits);
+    if let Some(refusal) = admission.limit_range_refusal(namespace, "Pod", &requests, &limits) {
+        let at = path.child("containers");
+        reporter.error(&at, code::LIMIT_RANGE_REFUSES, refusal, "change the requests and limits, or the LimitRange");
+    }
+}
+
+type Affinities = (crate::affinity::NodeAffinity, cluster::template::PodAffinity, cluster::template::PodAffinity);
+
+fn affinities(spec: &core::PodSpec, subject: &Subject<'_>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Affinities {
+    let Some(wire) = &spec.affinity else { return Affinities::default() };
+    let path = path.child("affinity");
+    let (mut near, mut apart) = Default::default();
+    if let Some(wire) = &wire.pod_affinity {
+        let required = wire.required_during_scheduling_ignored_during_execution.as_deref();
+        let preferred = wire.preferred_during_scheduling_ignored_during_execution.as_deref();
+        near = pod_affinity(required, preferred, subject, &path.child("podAffinity"), reporter);
+    }
+    if let Some(wire) = &wire.pod_anti_affinity {
+        let required = wire.required_during_scheduling_ignored_during_execution.as_deref();
+        let preferred = wire.preferred_during_scheduling_ignored_during_execution.as_deref();
+        apart = pod_affinity(required, preferred, subject, &path.child("podAntiAffinity"), reporter);
+    }
+    (node_affinity(wire.node_affinity.as_ref(), &path.child("nodeAffinity"), reporter), near, apart)
+}
+
+/// The class's name, its value and whether the pod may preempt.
+fn priority(spec: &core::PodSpec, path: &FieldPath, object: &Object, admission: &Admission, reporter: &mut Reporter<'_>) -> (Name, i32, bool) {
+    let named = spec.priority_class_name.as_deref();
+    let never = spec.preemption_policy.as_deref() == Some("Never");
+    match admission.priority(named) {
+        Priority::Class(class) => (class.name.clone(), class.value, class.preempts && !never),
+        Priority::None => (Name::default(), spec.priority.filter(|_| object.live).unwrap_or(0), !never),
+        Priority::Missing if object.live => (named.unwrap_or_default().into(), spec.priority.unwrap_or(0), !never),
+        Priority::Missing => {
+            let at = path.child("priorityClassName");
+            let name = named.unwrap_or_default();
+            let message = format!("{at}: no PriorityClass with name {name} was found");
+            let help = crate::suggest::did_you_mean(name, admission.classes.keys().map(Name::as_str))
+                .unwrap_or_else(|| format!("add a PriorityClass {name}, or remove the field"));
+            if object.key.kind == Kind::Pod {
+                reporter.error(&at, code::UNKNOWN_PRIORITY_CLASS, message, help);
+            } else {
+                reporter.warning(&at, code::UNKNOWN_PRIORITY_CLASS, message, help);
+            }
+            (name.into(), 0, !never)
+        }
+    }
+}
+
+fn host_ports(spec: &core::PodSpec, host_network: bool, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<cluster::template::HostPort> {
+    let mut ports = Vec::new();
+    for (index, wire) in spec.containers.iter().enumerate() {
+        ports.extend(container::host_ports(wire, host_network, &path.child("containers").child(index), reporter));
+    }
+    for (index, wire) in spec.init_containers.iter().flatten().enumerate() {
+        if wire.restart_policy.as_deref() == Some("Always") {
+            ports.extend(container::host_ports(wire, host_network, &path.child("initContainers").child(index), reporter));
+        }
+    }
+    ports.sort();
+    ports.dedup();
+    ports
+}
+
+fn dns_policy(spec: &core::PodSpec, path: &FieldPath, reporter: &mut Reporter<'_>) -> DnsPolicy {
+    match spec.dns_policy.as_deref() {
+        None | Some("" | "ClusterFirst") => DnsPolicy::ClusterFirst,
+        Some("ClusterFirstWithHostNet") => DnsPolicy::ClusterFirstWithHostNet,
+        Some("Default") => DnsPolicy::Default,
+        Some("None") => DnsPolicy::None,
+        Some(other) => {
+            let known = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+            let at = path.child("dnsPolicy");
+            let message = format!("{at}: {other:?} is not one of {}", known.join(", "));
+            reporter.error(&at, code::BAD_VALUE, message, crate::suggest::did_you_mean(other, known));
+            DnsPolicy::ClusterFirst
+        }
+    }
+}
+
+fn restart_policy(spec: &core::PodSpec, owner: &Owner<'_>, path: &FieldPath, reporter: &mut Reporter<'_>) -> RestartPolicy {
+    let written = spec.restart_policy.as_deref().filter(|policy| !policy.is_empty()).unwrap_or("Always");
+    if !owner.restart_policies.contains(&written) {
+        let at = path.child("restartPolicy");
+        let allowed = owner.restart_policies.join(" or ");
+        let message = format!("{at}: {written:?} is not supported in a {}: {allowed}", owner.object.key.kind);
+        reporter.error(&at, code::BAD_VALUE, message, format!("write `restartPolicy: {}`", owner.restart_policies[0]));
+    }
+    match written {
+        "OnFailure" => RestartPolicy::OnFailure,
+        "Never" => RestartPolicy::Never,
+        _ => RestartPolicy::Always,
+    }
+}
+
+fn ready_delay_ms(spec: &core::PodSpec) -> i64 {
+    let sidecars = spec.init_containers.iter().flatten().filter(|init| init.restart_policy.as_deref() == Some("Always"));
+    spec.containers.iter().chain(sidecars).map(container::ready_delay_ms).max().unwrap_or(0)
+}
+
+/// Volumes that need a claim, and the objects that the others are filled from.
+fn volumes(spec: &core::PodSpec, namespace: &Name, path: &FieldPath, reporter: &mut Reporter<'_>) -> (Vec<PodVolume>, Vec<ObjectKey>) {
+    let (mut volumes, mut needed) = (Vec::new(), Vec::new());
+    let mut need = |kind: Kind, name: &str, optional: Option<bool>| {
+        if optional != Some(true) && !name.is_empty() {
+            needed.push(ObjectKey::new(kind, namespace.clone(), name));
+        }
+    };
+    for (index, wire) in spec.volumes.iter().flatten().enumerate() {
+        if wire.name.is_empty() {
+            let at = path.child("volumes").child(index).child("name");
+            reporter.error(&at, code::MISSING_FIELD, format!("{at}: required value"), "name the volume");
+        }
+        if let Some(claim) = &wire.persistent_volume_claim {
+            volumes.push(PodVolume::Claim(claim.claim_name.as_str().into()));
+        }
+        if let Some(template) = wire.ephemeral.as_ref().and_then(|ephemeral| ephemeral.volume_claim_template.as_ref()) {
+            let storage_class = template.spec.storage_class_name.as_deref().map(Name::from);
+            volumes.push(PodVolume::Template { name: wire.name.as_str().into(), storage_class, stateful: false });
+        }
+        if let Some(source) = &wire.config_map {
+            need(Kind::ConfigMap, &source.name, source.optional);
+        }
+        if let Some(source) = &wire.secret {
+            need(Kind::Secret, source.secret_name.as_deref().unwrap_or_default(), source.optional);
+        }
+        for source in wire.projected.iter().flat_map(|projected| projected.sources.iter().flatten()) {
+            if let Some(source) = &source.config_map {
+                need(Kind::ConfigMap, &source.name, source.optional);
+            }
+            if let Some(source) = &source.secret {
+                need(Kind::Secret, &source.name, source.optional);
+            }
+        }
+    }
+    (volumes, needed)
+}

@@ -1,0 +1,92 @@
+//! What is wanted and not there.
+
+use std::collections::BTreeMap;
+
+use crate::pod::Stage;
+use crate::workload::Shape;
+use crate::{Cluster, PodId, WorkloadId};
+
+/// Something wanted that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmet {
+    /// A workload whose pods are not all running (or finished, for a Job).
+    Workload {
+        /// Which.
+        workload: WorkloadId,
+        /// Pods wanted at once; for a DaemonSet, pods there should be.
+        wanted: u32,
+        /// Pods ready (or completions).
+        ready: u32,
+        /// Its pods that are neither ready nor finished, in id order.
+        waiting: Vec<PodId>,
+    },
+    /// A workload that has not arrived: an earlier wave or hook is not done.
+    NotArrived(WorkloadId),
+}
+
+/// Everything wanted that is not there, in the order of the workloads.
+pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
+    let mut tally: BTreeMap<WorkloadId, Tally> = BTreeMap::new();
+    for pod in &cluster.pods {
+        if let Some(workload) = pod.workload {
+            tally.entry(workload).or_default().count(pod);
+        }
+    }
+    let mut unmet = Vec::new();
+    for (id, workload) in cluster.declared.workload_ids() {
+        if !cluster.arrived[id.0 as usize] {
+            unmet.push(Unmet::NotArrived(id));
+            continue;
+        }
+        if cluster.deleted_workloads.contains(&id) {
+            continue;
+        }
+        let tally = tally.remove(&id).unwrap_or_default();
+        if let Some(found) = tally.unmet(id, &workload.shape) {
+            unmet.push(found);
+        }
+    }
+    unmet
+}
+
+#[derive(Default)]
+struct Tally {
+    ready: u32,
+    succeeded: u32,
+    waiting: Vec<PodId>,
+}
+
+impl Tally {
+    fn count(&mut self, pod: &crate::Pod) {
+        match pod.stage {
+            Stage::Succeeded => self.succeeded += 1,
+            Stage::Gone | Stage::Failed => {}
+            Stage::Ready if pod.deleted.is_none() => self.ready += 1,
+            _ if pod.deleted.is_none() => self.waiting.push(pod.id),
+            _ => {}
+        }
+    }
+
+    fn unmet(self, workload: WorkloadId, shape: &Shape) -> Option<Unmet> {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let (wanted, ready) = match shape {
+            Shape::Deployment { replicas, .. }
+            | Shape::ReplicaSet { replicas }
+            | Shape::StatefulSet { replicas, .. } => (*replicas, self.ready),
+            Shape::DaemonSet => (self.ready + waiting, self.ready),
+            Shape::Job { completions, .. } => (*completions, self.succeeded),
+            Shape::CronJob { .. } => (waiting, 0),
+            Shape::Pod => (1, self.ready + self.succeeded),
+        };
+        (ready < wanted).then_some(Unmet::Workload { workload, wanted, ready, waiting: self.waiting })
+    }
+}
+
+impl Unmet {
+    /// The workload that is not there.
+    pub fn workload(&self) -> WorkloadId {
+        match self {
+            Unmet::Workload { workload, .. } | Unmet::NotArrived(workload) => *workload,
+        }
+    }
+}

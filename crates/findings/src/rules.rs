@@ -1,0 +1,63 @@
+//! Every condition that plimsoll can name: one file each, with its documentation.
+
+pub mod adm101;
+pub mod boot101;
+pub mod boot102;
+pub mod boot103;
+pub mod img101;
+pub mod img102;
+pub mod ip101;
+pub mod ip102;
+pub mod ip103;
+pub mod ip106;
+pub mod node101;
+pub mod node102;
+pub mod node103;
+pub mod node104;
+pub mod sched101;
+pub mod sched102;
+pub mod vol101;
+pub mod vol102;
+
+use crate::code::Code;
+use crate::finding::Finding;
+use crate::scene::Scene;
+
+/// A condition: its code, its documentation, and the function that looks for it.
+pub struct Rule {
+    /// The stable code.
+    pub code: Code,
+    /// What `plimsoll explain` prints; see [`crate::docs`] for its sections.
+    pub docs: &'static str,
+    /// Looks for the condition at the end of a run.
+    pub examine: fn(&Scene<'_>) -> Vec<Finding>,
+}
+
+/// All rules, in code order.
+pub const RULES: &[Rule] = &[
+    adm101::RULE,
+    boot101::RULE,
+    boot102::RULE,
+    boot103::RULE,
+    img101::RULE,
+    img102::RULE,
+    ip101::RULE,
+    ip102::RULE,
+    ip103::RULE,
+    ip106::RULE,
+    node101::RULE,
+    node102::RULE,
+    node103::RULE,
+    node104::RULE,
+    sched101::RULE,
+    sched102::RULE,
+    vol101::RULE,
+    vol102::RULE,
+];
+
+/// Every finding at the end of a run: errors first, then in code order, then as found.
+pub fn examine(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.examine)(scene)).collect();
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.code.cmp(&b.code)));
+    findings
+}

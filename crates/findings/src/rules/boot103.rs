@@ -1,0 +1,83 @@
+//! BOOT103: a webhook that fails closed refuses the pods that would answer it.
+
+use std::collections::BTreeMap;
+
+use cluster::change::Refusal;
+use cluster::{Name, ObjectKey, WorkloadId};
+
+use crate::code::Code;
+use crate::finding::{Finding, Severity};
+use crate::rules::Rule;
+use crate::scene::Scene;
+
+/// The rule.
+pub const RULE: Rule =
+    Rule { code: Code { id: "BOOT103", name: "webhook-waits-for-its-own-pods" }, docs: DOCS, examine };
+
+const DOCS: &str = "\
+A webhook that fails closed has no ready pod behind it, and refuses pods: perhaps its own.
+
+## What it is
+With `failurePolicy: Fail` the API server refuses every request that the webhook is asked about while its Service has
+no ready endpoint.
+
+## Why it deadlocks
+When the webhook's rules cover the pods behind it, or the pods that those need (DNS, the CNI, the provisioner), they
+can never be created again once all are gone.
+
+## Evidence
+The webhook, its Service, and the workloads whose pods it refuses.
+
+## Example
+A policy engine with one replica whose webhook covers pods in its own namespace, after its node is replaced.
+
+## Remedy
+Exclude the webhook's own namespace and kube-system by `namespaceSelector`, or `failurePolicy: Ignore`.
+
+## Exceptions
+A webhook whose Service is not in the input, or has no selector, is assumed to answer.
+
+## References
+- kubernetes: dynamic admission control, avoiding deadlocks in self-hosted webhooks
+";
+
+fn examine(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut refused: BTreeMap<(ObjectKey, Name, (Name, Name)), Vec<WorkloadId>> = BTreeMap::new();
+    for (id, (_, refusal)) in &scene.cluster.creation_refusals {
+        if let Refusal::Webhook { configuration, webhook, service } = refusal {
+            let key = (configuration.clone(), webhook.clone(), service.clone());
+            refused.entry(key).or_default().push(*id);
+        }
+    }
+    let mut findings = Vec::new();
+    for ((configuration, name, (namespace, service)), workloads) in refused {
+        let keys: Vec<_> =
+            workloads.iter().map(|id| scene.cluster.declared.workload(*id).key.clone()).collect();
+        let title =
+            format!("webhook {name} refuses pods of {} while nothing answers it", workloads_in_words(&keys));
+        let found = scene
+            .cluster
+            .declared
+            .webhooks
+            .iter()
+            .find(|w| w.location.object == configuration && w.name == name);
+        let mut finding = Finding::new(RULE.code, Severity::Error, title)
+            .note(format!("Service {namespace}/{service} has no ready pod, and the webhook fails closed"));
+        if let Some(webhook) = found {
+            finding = finding.at(webhook.location.at("/failurePolicy"), "Fail: no answer is a refusal");
+        }
+        for key in keys {
+            finding.affects(key);
+        }
+        findings.push(finding);
+    }
+    findings
+}
+
+fn workloads_in_words(keys: &[ObjectKey]) -> String {
+    match keys {
+        [] => "nothing".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}

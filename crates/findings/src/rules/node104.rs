@@ -1,0 +1,63 @@
+//! NODE104: a pool cannot be used, because it or its node class is not ready.
+
+use cluster::rejection::PoolReason;
+
+use crate::code::Code;
+use crate::finding::{Finding, Severity};
+use crate::rules::Rule;
+use crate::scene::Scene;
+use crate::{stuck, words};
+
+/// The rule.
+pub const RULE: Rule = Rule { code: Code { id: "NODE104", name: "pool-not-ready" }, docs: DOCS, examine };
+
+const DOCS: &str = "\
+A NodePool is not ready: its node class is missing, or selects no subnet, security group or role.
+
+## What it is
+Karpenter uses a pool only while its EC2NodeClass is ready: it exists, its selectors find subnets and security
+groups, and it has a role or an instance profile.
+
+## Why it deadlocks
+The pool adds nothing; pods that only it could serve wait until someone repairs it.
+
+## Evidence
+What is missing, and the selector that finds nothing.
+
+## Example
+A subnet selector for the tag `karpenter.sh/discovery: prod` in a VPC whose subnets carry `karpenter.sh/discovery: dev`.
+
+## Remedy
+Correct the reference, the selector or the tags.
+
+## Exceptions
+A profile without subnets or security groups says nothing about them: they are then assumed to be found.
+
+## References
+- karpenter-provider-aws: pkg/controllers/nodeclass
+";
+
+fn examine(scene: &Scene<'_>) -> Vec<Finding> {
+    let pools = stuck::by_pool(scene, |reason| match reason {
+        PoolReason::NotReady { why } => Some(why.clone()),
+        _ => None,
+    });
+    let mut findings = Vec::new();
+    for ((index, why), pods) in pools {
+        let pool = &scene.cluster.declared.node_pools[index];
+        let title = format!(
+            "{} for NodePool {}, which is not ready: {why}",
+            stuck::pods_verb(pods.len(), "waits", "wait"),
+            pool.name
+        );
+        let mut finding = Finding::new(RULE.code, Severity::Error, title)
+            .at(pool.location.at("/spec/template/spec/nodeClassRef"), "the node class of this pool")
+            .note(format!("waiting: {}", words::pods(scene, &pods)));
+        if let Some(class) = scene.cluster.declared.node_class(&pool.node_class) {
+            finding = finding.also(class.location.clone(), "the node class");
+        }
+        stuck::affect(scene, &mut finding, &pods);
+        findings.push(finding);
+    }
+    findings
+}

@@ -1,0 +1,156 @@
+//! The command line as it is typed. What the words mean is decided in the commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Boots a Kubernetes cluster in simulation and says whether it converges, why not, and what would help.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  converges; nothing at or above --fail-on
+  1  findings at or above --fail-on
+  2  usage, unreadable input, or nothing to judge
+  3  a cluster or AWS could not be reached
+  4  inconclusive";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge manifests and a cluster profile: do they converge; if not, why, and what is the smallest change?
+    Check(CheckArgs),
+    /// Boot manifests with changes of your own, and say what happens. No search for remedies.
+    Simulate(SimulateArgs),
+    /// Explain a finding's code, or an add-on: `explain IP101`, `explain addon coredns`.
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of `-o json`.
+    Schema,
+    /// Print a completion script.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// Where the input comes from.
+#[derive(Args, Debug, Clone)]
+pub struct InputArgs {
+    /// Files or directories; a directory with `.plimsoll.yaml` is a project.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Files or directories of manifests; `-` is standard input. Repeatable.
+    #[arg(short, long = "filename", value_name = "FILE", env = "PLIMSOLL_FILENAME")]
+    pub filename: Vec<PathBuf>,
+    /// Read directories of `-f` and their subdirectories.
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// A kustomize directory, built by your own `kustomize` or `kubectl`.
+    #[arg(short = 'k', long, value_name = "DIR", env = "PLIMSOLL_KUSTOMIZE")]
+    pub kustomize: Option<PathBuf>,
+    /// The cluster profile, if it is not among the manifests.
+    #[arg(long, visible_alias = "cluster-profile", value_name = "FILE", env = "PLIMSOLL_CLUSTER")]
+    pub cluster: Option<PathBuf>,
+    /// Only these environments of the project. Repeatable.
+    #[arg(short, long = "environment", value_name = "NAME", env = "PLIMSOLL_ENVIRONMENT")]
+    pub environment: Vec<String>,
+    /// Seed of what the real system leaves to chance.
+    #[arg(long, default_value_t = 0, env = "PLIMSOLL_SEED")]
+    pub seed: u64,
+    /// Threads for the search; the result does not depend on it. 0 is as many as there are.
+    #[arg(long, default_value_t = 0, env = "PLIMSOLL_JOBS")]
+    pub jobs: usize,
+}
+
+/// How the answer is given.
+#[derive(Args, Debug, Clone)]
+pub struct OutputArgs {
+    /// `text`, `wide` or `json`, each with an optional `=PATH`. Repeatable.
+    #[arg(short, long = "output", value_name = "FORMAT[=PATH]", env = "PLIMSOLL_OUTPUT")]
+    pub output: Vec<String>,
+    /// From which severity on the exit code is 1.
+    #[arg(long, value_enum, default_value_t = FailOn::Error, env = "PLIMSOLL_FAIL_ON")]
+    pub fail_on: FailOn,
+    /// Exit with 0 even if there are findings.
+    #[arg(long, env = "PLIMSOLL_EXIT_ZERO")]
+    pub exit_zero: bool,
+    /// Input without anything to judge is not an error.
+    #[arg(long, env = "PLIMSOLL_ALLOW_EMPTY")]
+    pub allow_empty: bool,
+    /// When to use colours.
+    #[arg(long, value_enum, default_value_t = Color::Auto, env = "PLIMSOLL_COLOR")]
+    pub color: Color,
+    /// Only ASCII.
+    #[arg(long, env = "PLIMSOLL_ASCII")]
+    pub ascii: bool,
+    /// Every note, every default, everything that was run. Repeatable.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress on standard error.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// How long each part took, on standard error.
+    #[arg(long)]
+    pub timings: bool,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Where the input comes from.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How the answer is given.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Do not search for remedies.
+    #[arg(long)]
+    pub no_fix: bool,
+}
+
+/// `simulate`.
+#[derive(Args, Debug)]
+pub struct SimulateArgs {
+    /// Where the input comes from.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How the answer is given.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Changes: a patch file, or `KIND/[NAMESPACE/]NAME:path.to.field=value`. Repeatable.
+    #[arg(long = "with", value_name = "PATCH")]
+    pub with: Vec<String>,
+}
+
+/// `explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// A code or its name; `addon NAME`; nothing lists all codes.
+    pub what: Vec<String>,
+}
+
+/// See [`OutputArgs::fail_on`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum FailOn {
+    Error,
+    Warning,
+    Never,
+}
+
+/// See [`OutputArgs::color`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}

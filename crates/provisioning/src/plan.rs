@@ -1,0 +1,156 @@
+//! A NodeClaim that is to be created.
+//!
+//! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/{nodeclaim,nodeclaimtemplate}.go`
+//! (`FinalizeScheduling`, `ToNodeClaim`) and `pkg/cloudprovider/types.go` (`OrderByPrice`, `Truncate`).
+
+use std::sync::Arc;
+
+use cluster::node_claim::{LaunchOption, NewClaim};
+use cluster::rejection::{PoolReason, PoolRejection};
+use cluster::requirements::{Requirement, Requirements, Shape, is_well_known};
+use cluster::{Cluster, Labels, Name, PodId, Resources};
+
+use crate::bits::Bits;
+use crate::claim::OpenClaim;
+use crate::market::TypeOnOffer;
+use crate::pool::{PoolTemplate, unmet_min_values};
+use crate::scheduler::Scheduler;
+
+/// Instance types that a NodeClaim names at most.
+pub const INSTANCE_TYPES_MAX: usize = 600;
+
+/// Instance types that a launch offers to EC2 at most, and that [`NewClaim::options`] therefore lists
+/// (aws/karpenter-provider-aws v1.14.1 `pkg/providers/instance/instance.go`).
+pub const LAUNCH_TYPES_MAX: usize = 60;
+
+/// A claim to be created.
+#[derive(Clone, Debug)]
+pub struct PlannedClaim {
+    /// The pool; index into `declared.node_pools`.
+    pub pool: u32,
+    /// Its pods.
+    pub pods: Vec<PodId>,
+    /// What its node must be.
+    pub requirements: Requirements,
+    /// Every type of the pool's node class.
+    pub types: Arc<Vec<TypeOnOffer>>,
+    /// Those that it may become, cheapest first; indexes into `types`.
+    pub options: Vec<usize>,
+    /// What its pods and the daemons ask for.
+    pub requests: Resources,
+}
+
+impl PlannedClaim {
+    /// Finishes a claim; its pods are refused when too many types had to be left out for `minValues`.
+    pub(crate) fn of(
+        scheduler: &Scheduler<'_>,
+        claim: OpenClaim,
+    ) -> (Option<PlannedClaim>, Vec<(PodId, Vec<PoolRejection>)>) {
+        let pool = &scheduler.templates[claim.template];
+        let requirements = scheduler.sets.get(claim.set).clone();
+        let mut options = cheapest_first(&pool.types, claim.alive.iter(), &requirements);
+        options.truncate(INSTANCE_TYPES_MAX);
+        let requests = claim.requests.plus(&least_daemons(pool, &claim.alive));
+        let kept: Bits = options.iter().copied().collect();
+        let declared = &scheduler.input.cluster.declared;
+        let unmet = unmet_min_values(&pool.types, &kept, &requirements);
+        if let Some((key, _)) =
+            unmet.into_iter().next().filter(|_| !declared.karpenter.min_values_best_effort)
+        {
+            let name = declared.node_pools[pool.pool as usize].name.clone();
+            let refuse = |pod| {
+                let reason = PoolReason::MinValues { key: key.clone() };
+                (pod, vec![PoolRejection { pool: name.clone(), reason }])
+            };
+            return (None, claim.pods.into_iter().map(refuse).collect());
+        }
+        let types = Arc::clone(&pool.types);
+        let planned =
+            PlannedClaim { pool: pool.pool, pods: claim.pods, requirements, types, options, requests };
+        (Some(planned), Vec::new())
+    }
+
+    /// The claim as it is created: at most [`LAUNCH_TYPES_MAX`] types with every way to buy them.
+    pub fn new_claim(&self, cluster: &Cluster) -> NewClaim {
+        let declared = &cluster.declared.node_pools[self.pool as usize];
+        let mut labels = declared.labels.clone();
+        labels.insert("karpenter.sh/nodepool".into(), declared.name.clone());
+        labels.insert("karpenter.k8s.aws/ec2nodeclass".into(), declared.node_class.clone());
+        labels.extend(resolved_labels(&self.requirements));
+        NewClaim {
+            pool: self.pool,
+            labels,
+            taints: declared.taints.clone(),
+            startup_taints: declared.startup_taints.clone(),
+            options: self.launch_options(),
+            requests: self.requests.clone(),
+        }
+    }
+
+    fn launch_options(&self) -> Vec<LaunchOption> {
+        let mut options = Vec::new();
+        for offered in self.options.iter().take(LAUNCH_TYPES_MAX).map(|&index| &self.types[index]) {
+            let mut offerings: Vec<_> = offered.possible(&self.requirements).collect();
+            offerings.sort_by(|a, b| (a.price_micro_usd, &a.zone).cmp(&(b.price_micro_usd, &b.zone)));
+            options.extend(offerings.into_iter().map(|offering| LaunchOption {
+                instance_type: offered.name.clone(),
+                zone: offering.zone.clone(),
+                capacity_type: offering.capacity_type.clone(),
+                price_micro_usd: offering.price_micro_usd,
+            }));
+        }
+        options
+    }
+}
+
+/// Types by their cheapest offering under `requirements`; equal ones by name.
+pub fn cheapest_first(
+    types: &[TypeOnOffer],
+    which: impl Iterator<Item = usize>,
+    requirements: &Requirements,
+) -> Vec<usize> {
+    let mut priced: Vec<(i64, &Name, usize)> = which
+        .map(|index| {
+            let price = types[index].cheapest_micro_usd(requirements).unwrap_or(i64::MAX);
+            (price, &types[index].name, index)
+        })
+        .collect();
+    priced.sort_unstable();
+    priced.into_iter().map(|(_, _, index)| index).collect()
+}
+
+/// The least that daemons ask for on any of the types, resource by resource.
+fn least_daemons(pool: &PoolTemplate, alive: &Bits) -> Resources {
+    let groups = pool.groups.iter().filter(|group| !group.types.and(alive).is_empty());
+    let mut overheads = groups.map(|group| &group.overhead);
+    let Some(first) = overheads.next() else { return Resources::ZERO };
+    let mut least = first.clone();
+    for overhead in overheads {
+        for (name, amount) in least.clone().iter() {
+            least.set(name, amount.min(overhead.get(name)));
+        }
+    }
+    least
+}
+
+/// Labels of the pool's own that requirements leave a value for. Karpenter invents a number where any value will
+/// do; here it is the least that is allowed.
+fn resolved_labels(requirements: &Requirements) -> Labels {
+    let own = requirements.iter().filter(|requirement| {
+        !is_well_known(&requirement.key)
+            && !matches!(requirement.key.as_str(), "karpenter.sh/registered" | "karpenter.sh/initialized")
+    });
+    own.filter_map(|requirement| Some((requirement.key.clone(), any_value(requirement)?))).collect()
+}
+
+fn any_value(requirement: &Requirement) -> Option<Name> {
+    match requirement.shape() {
+        Shape::In => requirement.values.first().cloned(),
+        Shape::DoesNotExist => None,
+        Shape::NotIn | Shape::Exists => {
+            let least = requirement.at_least.unwrap_or(0).min(requirement.at_most.unwrap_or(i64::MAX));
+            let candidates = (0..=requirement.values.len() as i64).map(|step| least.saturating_add(step));
+            candidates.map(|number| Name::from(number.to_string())).find(|value| requirement.has(value))
+        }
+    }
+}

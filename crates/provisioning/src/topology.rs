@@ -1,0 +1,249 @@
+//! Topology spread, pod affinity and pod anti-affinity: which domains a pod may go to.
+//!
+//! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/topology.go`. One [`Group`]
+//! counts for all pods with the same rule; classes are linked to the groups that bind them and to those that
+//! count them. Where Karpenter takes a random one of equal domains, the first in name order is taken.
+
+mod domains;
+mod filter;
+mod ground;
+mod group;
+
+use std::collections::HashMap;
+
+pub use domains::Domains;
+pub use ground::{DomainSource, Ground};
+pub use group::{Group, GroupKey, Kind};
+
+use cluster::requirements::{Requirement, Requirements, Undefined};
+use cluster::{Labels, Name, Taint};
+
+use crate::class::{Class, ClassId, Classes, Constraints};
+use crate::sets::HOSTNAME;
+
+/// A place that a pod could go to, as topology sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The index of its host name: existing nodes first, then the claims of this plan.
+    pub host: usize,
+    /// Its host name.
+    pub hostname: &'a str,
+    /// Its taints.
+    pub taints: &'a [Taint],
+}
+
+/// Why topology refuses a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsatisfied {
+    /// The topology key.
+    pub key: Name,
+    /// The place can never become possible for the class in this plan: counts only grow.
+    pub final_for_place: bool,
+}
+
+/// Every rule of one plan, with its counts.
+#[derive(Debug, Default)]
+pub struct Topology {
+    groups: Rules,
+    /// Required anti-affinity of pods, against the pods that it selects.
+    inverse: Rules,
+    links: Vec<Links>,
+    /// Host names by host index: nodes, then claims.
+    hostnames: Vec<Name>,
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    groups: Vec<Group>,
+    // Looked up, never iterated over.
+    index: HashMap<GroupKey, usize>,
+}
+
+/// What binds a class, and what counts it.
+#[derive(Clone, Debug, Default)]
+struct Links {
+    owned: Vec<usize>,
+    counted: Vec<usize>,
+    inverse_owned: Vec<usize>,
+    inverse_counted: Vec<usize>,
+    seen: (usize, usize),
+}
+
+impl Topology {
+    /// The rules of running pods: their required anti-affinity keeps others away.
+    ///
+    /// `hostnames` are those of the nodes, by host index.
+    pub fn of_running_pods(ground: &Ground<'_>, hostnames: Vec<Name>) -> Topology {
+        let mut topology = Topology { hostnames, ..Topology::default() };
+        for placed in &ground.placed {
+            for term in &placed.template.pod_anti_affinity.required {
+                let group = Group::of_term(
+                    Kind::AntiAffinity,
+                    term,
+                    placed.namespace,
+                    &placed.template.tolerations,
+                    ground,
+                );
+                let index = topology.inverse.intern(group);
+                topology.inverse.groups[index].record_nodes(placed, ground);
+            }
+        }
+        topology
+    }
+
+    /// Makes the rules of a class known, counting pods that run.
+    pub fn add_class(&mut self, id: ClassId, class: &Class, ground: &Ground<'_>) {
+        let index = id.0 as usize;
+        if index < self.links.len() {
+            return;
+        }
+        self.links.resize_with(index + 1, Links::default);
+        let constraints = &class.constraints;
+        for term in &constraints.anti_affinity {
+            let group = Group::of_term(
+                Kind::AntiAffinity,
+                term,
+                &constraints.namespace,
+                &constraints.tolerations,
+                ground,
+            );
+            let group = self.inverse.intern(group);
+            self.links[index].inverse_owned.push(group);
+        }
+        for group in rules_of(constraints, ground) {
+            let known = self.groups.index.contains_key(&group.identity());
+            let group = self.groups.intern(group);
+            if !known {
+                self.groups.groups[group].count(ground);
+            }
+            if !self.links[index].owned.contains(&group) {
+                self.links[index].owned.push(group);
+            }
+        }
+    }
+
+    /// Makes sure that a class knows all rules that select it.
+    pub fn refresh(&mut self, id: ClassId, constraints: &Constraints) {
+        let links = &mut self.links[id.0 as usize];
+        for index in links.seen.0..self.groups.groups.len() {
+            if self.groups.groups[index].selects(constraints) {
+                links.counted.push(index);
+            }
+        }
+        for index in links.seen.1..self.inverse.groups.len() {
+            if self.inverse.groups[index].selects(constraints) {
+                links.inverse_counted.push(index);
+            }
+        }
+        links.seen = (self.groups.groups.len(), self.inverse.groups.len());
+    }
+
+    /// Makes room for one more host; returns its index.
+    pub fn add_host(&mut self, hostname: Name) -> usize {
+        self.hostnames.push(hostname);
+        self.hostnames.len() - 1
+    }
+
+    /// Whether any rule binds the class.
+    pub fn binds(&self, id: ClassId) -> bool {
+        let links = &self.links[id.0 as usize];
+        !links.owned.is_empty() || !links.inverse_counted.is_empty()
+    }
+
+    /// What the rules of a class leave of `node` at a place. Rules on the host name are checked here; what comes
+    /// back narrows other keys.
+    pub fn narrowing(
+        &self,
+        id: ClassId,
+        class: &Class,
+        place: &Place<'_>,
+        node: &Requirements,
+    ) -> Result<Requirements, Unsatisfied> {
+        let mut narrowing = Requirements::new();
+        let links = &self.links[id.0 as usize];
+        let owned = links.owned.iter().map(|&index| &self.groups.groups[index]);
+        let inverse = links.inverse_counted.iter().map(|&index| &self.inverse.groups[index]);
+        for group in owned.chain(inverse) {
+            let pod_domains = class.strict.get(&group.key);
+            let self_selecting = group.selects(&class.constraints);
+            if group.key == HOSTNAME {
+                group.check_host(place, pod_domains, self_selecting, &self.hostnames)?;
+                continue;
+            }
+            let domains = group.next_domains(pod_domains, node.get(&group.key), self_selecting);
+            if domains.is_empty() {
+                return Err(Unsatisfied { key: group.key.clone(), final_for_place: false });
+            }
+            narrowing.add(Requirement::new(&group.key, cluster::SelectorOperator::In, &domains));
+        }
+        Ok(narrowing)
+    }
+
+    /// Counts a pod of a class that was planned for a place, whose requirements are `node` now.
+    pub fn record(&mut self, id: ClassId, place: &Place<'_>, node: &Requirements) {
+        let links = &self.links[id.0 as usize];
+        for &index in &links.counted {
+            let group = &mut self.groups.groups[index];
+            if group.filter.admits(place, node) {
+                group.record_at(place, node.get(&group.key).cloned().as_ref());
+            }
+        }
+        for &index in &links.inverse_owned {
+            let group = &mut self.inverse.groups[index];
+            group.record_at(place, node.get(&group.key).cloned().as_ref());
+        }
+    }
+
+    /// The key of the first rule that no place of a pool can satisfy, for explanations: tries a new place.
+    pub fn first_unsatisfied(
+        &self,
+        id: ClassId,
+        classes: &Classes,
+        place: &Place<'_>,
+        node: &Requirements,
+    ) -> Option<Name> {
+        let class = classes.get(id);
+        match self.narrowing(id, class, place, node) {
+            Err(unsatisfied) => Some(unsatisfied.key),
+            Ok(narrowing) => {
+                let refusal = node.compatible(&narrowing, Undefined::WellKnownAllowed).err();
+                refusal.map(|refusal| refusal.wanted.key)
+            }
+        }
+    }
+}
+
+impl Rules {
+    fn intern(&mut self, group: Group) -> usize {
+        let next = self.groups.len();
+        match self.index.entry(group.identity()) {
+            std::collections::hash_map::Entry::Occupied(known) => *known.get(),
+            std::collections::hash_map::Entry::Vacant(slot) => {
+                slot.insert(next);
+                self.groups.push(group);
+                next
+            }
+        }
+    }
+}
+
+/// The rules of a class: spreads, then affinities, then anti-affinities, preferred ones included.
+fn rules_of(constraints: &Constraints, ground: &Ground<'_>) -> Vec<Group> {
+    let mut rules: Vec<Group> =
+        constraints.spread.iter().map(|spread| Group::of_spread(spread, constraints, ground)).collect();
+    let both = [
+        (Kind::Affinity, &constraints.affinity, &constraints.preferred_affinity),
+        (Kind::AntiAffinity, &constraints.anti_affinity, &constraints.preferred_anti_affinity),
+    ];
+    for (kind, required, preferred) in both {
+        rules.extend(required.iter().chain(preferred).map(|term| {
+            Group::of_term(kind, term, &constraints.namespace, &constraints.tolerations, ground)
+        }));
+    }
+    rules
+}
+
+/// A node's value for a topology key; a missing host name is the node's name.
+fn domain_of<'n>(labels: &'n Labels, name: &'n Name, key: &str) -> Option<&'n Name> {
+    labels.get(key).or_else(|| (key == HOSTNAME).then_some(name))
+}

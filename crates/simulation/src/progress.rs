@@ -1,0 +1,83 @@
+//! Whether a run still gets anywhere.
+//!
+//! Retry loops (launch, fail, launch again; crash, back off, restart) go on for ever without changing what is
+//! reached. These counts only grow when the cluster gets further than it has ever been.
+
+use std::collections::BTreeMap;
+
+use cluster::pod::Stage;
+use cluster::{Change, Cluster, Timestamp, WorkloadId};
+
+/// High-water marks of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    ready: BTreeMap<WorkloadId, u32>,
+    best_ready: BTreeMap<WorkloadId, u32>,
+    ready_nodes: u32,
+    best_ready_nodes: u32,
+    /// When the last mark was passed.
+    pub last: Timestamp,
+    /// Retries seen since then.
+    pub retries: u32,
+}
+
+impl Progress {
+    /// Takes one change into account.
+    pub fn note(&mut self, change: &Change, cluster: &Cluster) {
+        match change {
+            Change::PodStage(pod, stage) => {
+                let Some(workload) = cluster.pod(*pod).workload else { return };
+                match stage {
+                    Stage::Ready | Stage::Succeeded => self.pod_ready(workload, cluster.now),
+                    Stage::Running | Stage::Failed => self.pod_unready(workload),
+                    _ => {}
+                }
+            }
+            Change::PodGone(pod) => {
+                if let Some(workload) = cluster.pod(*pod).workload {
+                    self.pod_unready(workload);
+                }
+            }
+            Change::NodeReady(_, true) => {
+                self.ready_nodes += 1;
+                if self.ready_nodes > self.best_ready_nodes {
+                    self.best_ready_nodes = self.ready_nodes;
+                    self.advance(cluster.now);
+                }
+            }
+            Change::NodeReady(_, false) => self.ready_nodes = self.ready_nodes.saturating_sub(1),
+            Change::ObjectArrived(_)
+            | Change::WorkloadArrived(_)
+            | Change::WorkloadChanged(_)
+            | Change::WorkloadDeleted(_)
+            | Change::Fault(..)
+            | Change::VolumeBound(_) => self.advance(cluster.now),
+            Change::ClaimFailed(..)
+            | Change::PodRestarted(_)
+            | Change::PodRefused { .. }
+            | Change::ClaimGone(_) => {
+                self.retries = self.retries.saturating_add(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn pod_ready(&mut self, workload: WorkloadId, now: Timestamp) {
+        let ready = self.ready.entry(workload).or_default();
+        *ready += 1;
+        let best = self.best_ready.entry(workload).or_default();
+        if *ready > *best {
+            *best = *ready;
+            self.advance(now);
+        }
+    }
+
+    fn pod_unready(&mut self, workload: WorkloadId) {
+        let ready = self.ready.entry(workload).or_default();
+        *ready = ready.saturating_sub(1);
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        (self.last, self.retries) = (now, 0);
+    }
+}

@@ -1,0 +1,260 @@
+//! Nodes, claims and interfaces: performing their effects.
+
+use catalog::Catalog;
+use cluster::network::{EniCall, EniOutcome, Interface};
+use cluster::node_claim::{ClaimStage, LaunchFailure, Launched, NewClaim, NodeClaim};
+use cluster::{Change, ClaimId, Name, Node, NodeId};
+
+use crate::effect::Effect;
+use crate::world::World;
+
+/// Whether an effect is performed here.
+pub(crate) fn concerns(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::RegisterNode(_)
+            | Effect::NodeReady(..)
+            | Effect::PatchNode(..)
+            | Effect::DeleteNode(_)
+            | Effect::NodeGone(_)
+            | Effect::CniReady(..)
+            | Effect::CniOwnEndpoints(..)
+            | Effect::CallEni(..)
+            | Effect::RegisterDriver(..)
+            | Effect::CreateClaim(_)
+            | Effect::LaunchClaim(..)
+            | Effect::FailClaim(..)
+            | Effect::InitializeClaim(_)
+            | Effect::DeleteClaim(..)
+            | Effect::ClaimGone(_)
+    )
+}
+
+pub(crate) fn perform(world: &mut World, effect: Effect, catalog: &Catalog, changes: &mut Vec<Change>) {
+    match effect {
+        Effect::RegisterNode(node) => register(world, *node, changes),
+        Effect::NodeReady(node, ready) => {
+            let subject = node_mut(world, node);
+            if !subject.gone && std::mem::replace(&mut subject.ready, ready) != ready {
+                changes.push(Change::NodeReady(node, ready));
+            }
+        }
+        Effect::PatchNode(node, patch) => patch_node(world, node, *patch, changes),
+        Effect::DeleteNode(node) => {
+            let now = world.cluster.now;
+            let subject = node_mut(world, node);
+            if !subject.gone && subject.deleted.is_none() {
+                subject.deleted = Some(now);
+                changes.push(Change::NodeDeleting(node));
+            }
+        }
+        Effect::NodeGone(node) => node_gone(world, node, changes),
+        Effect::CniReady(node, ready) => {
+            let subject = node_mut(world, node);
+            if !subject.gone && std::mem::replace(&mut subject.network.cni_ready, ready) != ready {
+                changes.push(Change::CniReady(node, ready));
+            }
+        }
+        Effect::CniOwnEndpoints(node, count) => node_mut(world, node).network.own_endpoints = count,
+        Effect::CallEni(node, call) => call_eni(world, node, call, catalog, changes),
+        Effect::RegisterDriver(node, driver, limit) => register_driver(world, node, driver, limit, changes),
+        effect => perform_on_claim(world, effect, changes),
+    }
+}
+
+fn perform_on_claim(world: &mut World, effect: Effect, changes: &mut Vec<Change>) {
+    match effect {
+        Effect::CreateClaim(new) => create_claim(world, *new, changes),
+        Effect::LaunchClaim(claim, launched) => launch(world, claim, *launched, changes),
+        Effect::FailClaim(claim, why) => {
+            if world.cluster.claim(claim).stage == ClaimStage::Created {
+                changes.push(Change::ClaimFailed(claim, why));
+            }
+        }
+        Effect::InitializeClaim(claim) => {
+            let subject = claim_mut(world, claim);
+            if subject.stage == ClaimStage::Registered {
+                subject.stage = ClaimStage::Initialized;
+                let node = subject.node;
+                changes.push(Change::ClaimInitialized(claim));
+                if let Some(node) = node {
+                    let labels = &mut node_mut(world, node).labels;
+                    labels.insert("karpenter.sh/initialized".into(), "true".into());
+                    changes.push(Change::NodeUpdated(node));
+                }
+            }
+        }
+        Effect::DeleteClaim(claim, why) => {
+            let now = world.cluster.now;
+            let subject = claim_mut(world, claim);
+            if subject.deleted.is_none() && subject.stage != ClaimStage::Gone {
+                subject.deleted = Some((now, why));
+                changes.push(Change::ClaimDeleting(claim, why));
+            }
+        }
+        Effect::ClaimGone(claim) => {
+            let subject = claim_mut(world, claim);
+            if subject.stage != ClaimStage::Gone {
+                subject.stage = ClaimStage::Gone;
+                release_unregistered(world, claim);
+                changes.push(Change::ClaimGone(claim));
+            }
+        }
+        _ => unreachable!("concerns() sends only node and claim effects here"),
+    }
+}
+
+fn node_mut(world: &mut World, node: NodeId) -> &mut Node {
+    &mut world.cluster.nodes[node.0 as usize]
+}
+
+fn claim_mut(world: &mut World, claim: ClaimId) -> &mut NodeClaim {
+    &mut world.cluster.claims[claim.0 as usize]
+}
+
+fn register(world: &mut World, mut node: Node, changes: &mut Vec<Change>) {
+    let Ok(index) = u32::try_from(world.cluster.nodes.len()) else { return };
+    let id = NodeId(index);
+    (node.id, node.created) = (id, world.cluster.now);
+    if let Some(claim) = node.claim {
+        let subject = claim_mut(world, claim);
+        if subject.stage != ClaimStage::Launched {
+            return;
+        }
+        (subject.stage, subject.node) = (ClaimStage::Registered, Some(id));
+        if let Some(primary) = world.primaries.remove(&claim) {
+            node.network.interfaces = vec![Interface {
+                subnet: node.network.subnet,
+                primary,
+                is_primary: true,
+                is_trunk: false,
+                slots: Vec::new(),
+                attached: world.cluster.now,
+            }];
+        }
+    }
+    world.cluster.nodes.push(node);
+    changes.push(Change::NodeRegistered(id));
+}
+
+fn patch_node(world: &mut World, node: NodeId, patch: cluster::change::NodePatch, changes: &mut Vec<Change>) {
+    let subject = node_mut(world, node);
+    if subject.gone {
+        return;
+    }
+    let before = (subject.taints.clone(), subject.labels.clone(), subject.unschedulable);
+    if let Some(taints) = patch.taints {
+        subject.taints = taints;
+    }
+    subject.labels.extend(patch.labels);
+    subject.unschedulable = patch.unschedulable.unwrap_or(subject.unschedulable);
+    if before != (subject.taints.clone(), subject.labels.clone(), subject.unschedulable) {
+        changes.push(Change::NodeUpdated(node));
+    }
+}
+
+fn node_gone(world: &mut World, node: NodeId, changes: &mut Vec<Change>) {
+    if world.cluster.node(node).gone {
+        return;
+    }
+    let cluster = &mut world.cluster;
+    addressing::ec2::release_node(&mut cluster.nodes[node.0 as usize].network, &mut cluster.subnets);
+    let subject = node_mut(world, node);
+    (subject.gone, subject.ready) = (true, false);
+    changes.push(Change::NodeGone(node));
+}
+
+fn call_eni(world: &mut World, node: NodeId, call: EniCall, catalog: &Catalog, changes: &mut Vec<Change>) {
+    let cluster = &mut world.cluster;
+    let now = cluster.now;
+    let subject = &mut cluster.nodes[node.0 as usize];
+    if subject.gone {
+        return;
+    }
+    let outcome = if cluster.faults.iter().any(is_ec2_fault) {
+        EniOutcome::Unavailable
+    } else {
+        let limits = catalog.instance_type(&subject.instance_type);
+        addressing::ec2::perform(&call, &mut subject.network, &mut cluster.subnets, limits, now)
+    };
+    if let EniOutcome::Short(code) = outcome {
+        subject.network.last_shortage = Some((now, code));
+    }
+    changes.push(Change::EniCalled { node, call, outcome });
+}
+
+fn is_ec2_fault(fault: &cluster::change::Fault) -> bool {
+    matches!(fault, cluster::change::Fault::Service { service, .. } if service == "ec2")
+}
+
+fn register_driver(
+    world: &mut World,
+    node: NodeId,
+    driver: Name,
+    limit: Option<u32>,
+    changes: &mut Vec<Change>,
+) {
+    let drivers = &mut node_mut(world, node).volume_drivers;
+    if !drivers.iter().any(|(known, _)| *known == driver) {
+        drivers.push((driver.clone(), limit));
+        changes.push(Change::DriverRegistered(node, driver));
+    }
+}
+
+fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
+    let Ok(index) = u32::try_from(world.cluster.claims.len()) else { return };
+    let (id, now) = (ClaimId(index), world.cluster.now);
+    let pool = world.cluster.declared.node_pools.get(new.pool as usize);
+    let name = pool.map_or_else(Name::default, |pool| Name::from(format!("{}-{index:05}", pool.name)));
+    world.cluster.claims.push(NodeClaim {
+        id,
+        name,
+        pool: new.pool,
+        labels: new.labels,
+        taints: new.taints,
+        startup_taints: new.startup_taints,
+        options: new.options,
+        requests: new.requests,
+        created: now,
+        stage: ClaimStage::Created,
+        launched: None,
+        node: None,
+        deleted: None,
+        last_pod_event: now,
+    });
+    changes.push(Change::ClaimCreated(id));
+}
+
+/// EC2 takes the primary address at launch; that is the only address it asks the subnet for.
+fn launch(world: &mut World, claim: ClaimId, launched: Launched, changes: &mut Vec<Change>) {
+    if world.cluster.claim(claim).stage != ClaimStage::Created {
+        return;
+    }
+    let primary = match launched.subnet {
+        None => None,
+        Some(subnet) => {
+            let space = &mut world.cluster.subnets[subnet.0 as usize].space;
+            match addressing::space::take_address(space) {
+                Some(offset) => Some(offset),
+                None => {
+                    changes.push(Change::ClaimFailed(claim, LaunchFailure::SubnetFull(subnet)));
+                    return;
+                }
+            }
+        }
+    };
+    world.primaries.insert(claim, primary);
+    let subject = claim_mut(world, claim);
+    subject.stage = ClaimStage::Launched;
+    subject.launched = Some(launched.clone());
+    changes.push(Change::ClaimLaunched(claim, Box::new(launched)));
+}
+
+fn release_unregistered(world: &mut World, claim: ClaimId) {
+    let subject = world.cluster.claim(claim);
+    let subnet = subject.launched.as_ref().and_then(|launched| launched.subnet);
+    let registered = subject.node.is_some();
+    if let (false, Some(subnet), Some(Some(offset))) = (registered, subnet, world.primaries.remove(&claim)) {
+        addressing::space::release_address(&mut world.cluster.subnets[subnet.0 as usize].space, offset);
+    }
+}

@@ -1,0 +1,130 @@
+//! From inputs to a verdict.
+
+use std::sync::Arc;
+
+use api::Problem;
+use catalog::Catalog;
+use cluster::Declared;
+use findings::{Chain, Finding, Outcome, Scene};
+use sources::Inputs;
+
+use crate::branch::{self, Branch};
+use crate::remedies;
+use crate::search::{self, Baseline, Bounds, Search};
+use crate::trial::Trial;
+
+/// What to do beyond judging.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Seed of everything that the real system leaves to chance.
+    pub seed: u64,
+    /// Search for remedies.
+    pub search: bool,
+    /// Bounds of that search.
+    pub bounds: Bounds,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { seed: 0, search: true, bounds: Bounds::default() }
+    }
+}
+
+/// The verdict on one set of inputs.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Does it converge?
+    pub outcome: Outcome,
+    /// The run that is told: the declared one when it converges, else the worst of the arrival orders.
+    pub told: Trial,
+    /// The input as declared, with every documented default.
+    pub as_declared: Outcome,
+    /// Every set of assumptions that was run, with its outcome and its number of missing pods.
+    pub branches: Vec<(Branch, Outcome, u32)>,
+    /// Who waits for whom, as a story; empty when it converges.
+    pub chain: Chain,
+    /// What is wrong, errors first.
+    pub findings: Vec<Finding>,
+    /// What is wrong with the input itself.
+    pub problems: Vec<Problem>,
+    /// Which remedies were run; empty when it converges or no search was asked for.
+    pub search: Search,
+    /// What was judged.
+    pub declared: Arc<Declared>,
+}
+
+/// Judges `inputs`.
+pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
+    let lowered = inputs.lower(catalog);
+    let declared = Arc::new(lowered.declared);
+    let first = Trial::new(&declared, catalog, Branch::declared(), options.seed, true);
+    let as_declared = first.outcome;
+    let mut branches = vec![(first.branch.clone(), first.outcome, first.missing())];
+    let mut told = first;
+    if as_declared != Outcome::Converges {
+        for branch in branch::arrival_orders(&declared, &Branch::declared()) {
+            let trial = Trial::new(&declared, catalog, branch, options.seed, true);
+            branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
+            if trial.outcome != Outcome::Inconclusive && trial.outcome > told.outcome {
+                told = trial;
+            }
+        }
+    }
+    told_other_defaults(&declared, catalog, options, &mut branches);
+    let search = match (told.outcome, options.search) {
+        (Outcome::Converges | Outcome::Inconclusive, _) | (_, false) => Search::default(),
+        _ => search_remedies(inputs, catalog, &declared, &told, options),
+    };
+    let (chain, findings) = tell(&told, catalog);
+    Verdict { outcome: told.outcome, as_declared, branches, chain, findings, problems: lowered.problems, search, declared, told }
+}
+
+/// Both outcomes of a default that decides are told: the same orders under the other usual value.
+fn told_other_defaults(
+    declared: &Arc<Declared>,
+    catalog: &Catalog,
+    options: Options,
+    branches: &mut Vec<(Branch, Outcome, u32)>,
+) {
+    let Some(other) = branch::unsaid_max_pods(declared, catalog) else { return };
+    let trial = Trial::new(declared, catalog, other.clone(), options.seed, false);
+    let converges = trial.outcome == Outcome::Converges;
+    branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
+    if converges {
+        return;
+    }
+    for order in branch::arrival_orders(declared, &other) {
+        let trial = Trial::new(declared, catalog, order, options.seed, false);
+        branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
+    }
+}
+
+/// A remedy must converge as declared and in the order that is told.
+fn search_remedies(
+    inputs: &Inputs,
+    catalog: &Catalog,
+    declared: &Declared,
+    told: &Trial,
+    options: Options,
+) -> Search {
+    let mut branches = vec![told.branch.clone()];
+    if !told.branch.is_declared() {
+        branches.push(Branch::declared());
+    }
+    let baseline = Baseline { outcome: told.outcome, missing: told.missing() };
+    let proposed = remedies::propose(inputs, declared, catalog, told);
+    search::search(inputs, catalog, &branches, baseline, proposed, options.bounds)
+}
+
+fn tell(told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {
+    let run = &told.run;
+    let scene = Scene {
+        cluster: &run.cluster,
+        timeline: &run.timeline,
+        catalog,
+        unmet: &run.unmet,
+        graph: &told.graph,
+    };
+    let chain = if told.outcome == Outcome::Converges { Chain::default() } else { findings::chain::chain(&scene) };
+    (chain, findings::examine(&scene))
+}

@@ -1,0 +1,58 @@
+//! One run under one set of assumptions, and what it says.
+
+use std::sync::Arc;
+
+use catalog::Catalog;
+use cluster::Declared;
+use findings::{Outcome, WaitGraph};
+use simulation::{End, Run};
+
+use crate::branch::Branch;
+
+/// A run and its outcome.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The assumptions.
+    pub branch: Branch,
+    /// The run.
+    pub run: Run,
+    /// Who waits for whom at its end.
+    pub graph: WaitGraph,
+    /// What it says.
+    pub outcome: Outcome,
+}
+
+impl Trial {
+    /// Runs `declared` under `branch`.
+    pub fn new(declared: &Arc<Declared>, catalog: &Catalog, branch: Branch, seed: u64, keep_timeline: bool) -> Trial {
+        let assumed = branch.apply(declared);
+        let options =
+            simulation::Options { seed, late: branch.late.clone(), keep_timeline, ..simulation::Options::default() };
+        let run = simulation::run(&assumed, catalog, &options);
+        let graph = WaitGraph::new(&run.cluster, &run.unmet);
+        let outcome = outcome(&run, &graph);
+        Trial { branch, run, graph, outcome }
+    }
+
+    /// Pods that are wanted and not running; what has not arrived counts as one.
+    pub fn missing(&self) -> u32 {
+        self.run
+            .unmet
+            .iter()
+            .map(|unmet| match unmet {
+                cluster::Unmet::Workload { wanted, ready, .. } => wanted.saturating_sub(*ready),
+                cluster::Unmet::NotArrived(_) => 1,
+            })
+            .sum()
+    }
+}
+
+fn outcome(run: &Run, graph: &WaitGraph) -> Outcome {
+    match &run.end {
+        End::Settled => Outcome::Converges,
+        End::Horizon if run.unmet.is_empty() => Outcome::Converges,
+        End::Horizon | End::Limit(_) => Outcome::Inconclusive,
+        End::Quiescent | End::Looping { .. } if run.unmet.is_empty() => Outcome::Converges,
+        End::Quiescent | End::Looping { .. } => Outcome::of_stuck(graph),
+    }
+}
