@@ -8,6 +8,8 @@ pub mod bare_pod;
 pub mod cilium;
 pub mod claims;
 pub mod cni;
+#[cfg(test)]
+mod cni_stage;
 pub mod creation;
 pub mod cronjob;
 pub mod daemons;

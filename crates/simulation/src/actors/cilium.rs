@@ -11,6 +11,8 @@
 
 pub mod node;
 pub mod taint;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
