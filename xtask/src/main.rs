@@ -1,20 +1,23 @@
-//! Every chore of this repository, as `cargo xtask CHORE`.
+//! Automation.
 //!
-//! Chores that need heavy dependencies are behind a cargo feature of this crate, so that `cargo xtask tidy`
-//! stays quick to build. Nothing here is part of the product.
+//! Every chore of this repository, as `cargo xtask CHORE`. Chores that need heavy dependencies are behind a cargo
+//! feature of this crate, so that `cargo xtask tidy` stays quick to build. Nothing here is part of the product.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal")]
 
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
 mod repository;
+mod tidy;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// Chores of the plimsoll repository.
 #[derive(Parser)]
-#[command(name = "xtask")]
+#[command(name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
     chore: Chore,
@@ -23,14 +26,18 @@ struct Arguments {
 /// What can be asked for.
 #[derive(Subcommand)]
 enum Chore {
+    /// Check what the compiler does not: sizes, module docs, links, crate edges, stray paths.
+    Tidy,
     /// Regenerate the embedded tables under crates/catalog/data from pinned packages (needs the network).
     Catalog,
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().chore {
-        Chore::Catalog => regenerate_catalog(),
-    }
+fn main() -> Result<ExitCode> {
+    let done = match Arguments::parse().chore {
+        Chore::Tidy => tidy::report(&repository::root())?,
+        Chore::Catalog => regenerate_catalog().map(|()| true)?,
+    };
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Regenerates the tables.

@@ -5,15 +5,20 @@
 
 use catalog::InstanceType;
 use cluster::capability::Capability;
-use cluster::network::{Cni, NodeNetwork, Subnet, SubnetId};
+use cluster::network::{Cni, EniCall, EniOutcome, NodeNetwork, Shortage, Subnet, SubnetId};
 use cluster::waiting::AddressShortage;
 use cluster::{Cluster, Node};
 
 use crate::capacity::capacity;
 use crate::cilium::{Operator, allocate};
+use crate::ec2;
+use crate::vpc_cni::grow::Step;
 use crate::vpc_cni::{Ipamd, subnets};
 
-/// Why a pod on `node` has no address. `missing` is what the allocator (EC2 for the VPC CNI, the operator for
+/// Calls tried on paper at the most: each interface twice, each subnet once.
+const MAX_CALLS: usize = 200;
+
+/// Why a pod on `node` has no address. `missing` is what the allocator (ipamd for the VPC CNI, the operator for
 /// Cilium) lacks to act at all.
 pub fn classify(
     cluster: &Cluster,
@@ -22,8 +27,7 @@ pub fn classify(
     missing: Option<Capability>,
 ) -> AddressShortage {
     let network = &node.network;
-    let cni = &cluster.declared.cni;
-    if let Some(capacity) = capacity(node, instance_type, cni)
+    if let Some(capacity) = capacity(node, instance_type, &cluster.declared.cni)
         && network.assigned().saturating_add(capacity.own) >= capacity.addresses
     {
         let (own, assigned) = (capacity.own, network.assigned());
@@ -32,53 +36,73 @@ pub fn classify(
     if let Some(missing) = missing {
         return AddressShortage::NoAllocator(missing);
     }
-    refusing_subnet(cluster, node, instance_type).unwrap_or(AddressShortage::Transient)
+    match refusing_subnet(cluster, node, instance_type) {
+        None => AddressShortage::Transient,
+        Some((subnet, code)) => AddressShortage::SubnetFull {
+            subnet: subnet.name.clone(),
+            code,
+            free: subnet.space.free,
+            free_prefixes: subnet.space.free_blocks,
+        },
+    }
 }
 
-/// The subnet that refused the node and still has nothing for it.
-fn refusing_subnet(
+/// The subnet that would refuse the node's next step, and its code: the step is tried on a copy. `None` when the step
+/// would succeed, or when there is none to take.
+pub fn refusing_subnet<'c>(
+    cluster: &'c Cluster,
+    node: &Node,
+    instance_type: Option<&InstanceType>,
+) -> Option<(&'c Subnet, Shortage)> {
+    let mut network = node.network.clone();
+    let mut spaces = cluster.subnets.clone();
+    let mut refused = Vec::new();
+    let mut first = None;
+    while refused.len() < MAX_CALLS {
+        let Some(call) = next_call(cluster, node, instance_type, &refused) else { break };
+        match ec2::perform(&call, &mut network, &mut spaces, instance_type, cluster.now) {
+            EniOutcome::Done => return None,
+            EniOutcome::Short(code) => {
+                first = first.or_else(|| Some((subnet_of(&call, &node.network)?, code)));
+                refused.push((call, EniOutcome::Short(code)));
+            }
+            outcome => refused.push((call, outcome)),
+        }
+    }
+    let (subnet, code) = first?;
+    Some((cluster.subnets.get(subnet.0 as usize)?, code))
+}
+
+fn next_call(
     cluster: &Cluster,
     node: &Node,
     instance_type: Option<&InstanceType>,
-) -> Option<AddressShortage> {
-    let (_, code) = node.network.last_shortage?;
-    let cni = &cluster.declared.cni;
-    let subnet = asked_subnet(node, instance_type, cni, &cluster.subnets, &cluster.declared.profile.name)?;
-    let subnet = cluster.subnets.get(subnet.0 as usize)?;
-    Some(AddressShortage::SubnetFull {
-        subnet: subnet.name.clone(),
-        code,
-        free: subnet.space.free,
-        free_prefixes: subnet.space.free_blocks,
-    })
-}
-
-/// The subnet that the node's next address would come from: that of its last interface with room, else of a new one.
-fn asked_subnet(
-    node: &Node,
-    instance_type: Option<&InstanceType>,
-    cni: &Cni,
-    all: &[Subnet],
-    cluster_name: &str,
-) -> Option<SubnetId> {
-    let with_room = |slots: u32, first: usize, network: &NodeNetwork| {
-        let mut serving = network.interfaces.iter().skip(first).filter(|interface| !interface.is_trunk);
-        serving
-            .find(|interface| interface.slots.len() < slots as usize)
-            .and_then(|interface| interface.subnet)
-    };
-    match cni {
+    refused: &[(EniCall, EniOutcome)],
+) -> Option<EniCall> {
+    match &cluster.declared.cni {
         Cni::VpcCni(settings) => {
             let ipamd = Ipamd::of(node, instance_type, settings);
-            let first = usize::from(settings.custom_networking);
-            with_room(ipamd.limits.slots, first, &node.network)
-                .or_else(|| subnets::candidates(node, settings, all, cluster_name).first().copied().flatten())
+            let name = cluster.declared.profile.name.as_str();
+            let candidates = subnets::candidates(node, settings, &cluster.subnets, name);
+            match ipamd.grow(&node.network, cluster.now, &candidates, refused) {
+                Step::Call(call) => Some(call),
+                Step::Done { .. } => None,
+            }
         }
         Cni::CiliumEni(settings) => {
             let operator = Operator::of(node, instance_type, settings);
-            with_room(operator.limits.slots, settings.first_interface_index as usize, &node.network)
-                .or_else(|| allocate::subnet_for_interface(node, &operator, all).flatten())
+            let subnet = allocate::subnet_for_interface(node, &operator, &cluster.subnets);
+            operator.allocate(&node.network, &cluster.subnets, 0, subnet, refused)
         }
         Cni::PerNodeRange { .. } | Cni::Unlimited => None,
+    }
+}
+
+fn subnet_of(call: &EniCall, network: &NodeNetwork) -> Option<SubnetId> {
+    match call {
+        EniCall::Attach { subnet, .. } => *subnet,
+        EniCall::Assign { interface, .. }
+        | EniCall::Unassign { interface, .. }
+        | EniCall::Detach { interface } => network.interfaces.get(*interface as usize)?.subnet,
     }
 }

@@ -10,7 +10,7 @@ use cluster::{Name, Resources};
 
 use crate::max_pods::{self, MaxPodsSettings};
 use crate::reserved::{self, GIB, MIB};
-use crate::{InstanceType, NodeResources, branch_interfaces};
+use crate::{InstanceType, KubeletNode, NodeResources, branch_interfaces};
 
 /// `VM_MEMORY_OVERHEAD_PERCENT` 0.075, in thousandths of a per cent.
 pub const DEFAULT_VM_MEMORY_OVERHEAD_MILLIPERCENT: u32 = 7_500;
@@ -62,6 +62,19 @@ impl KarpenterNode {
             reserved_enis,
             efa_only_interfaces: 0,
             vm_memory_overhead_millipercent,
+        }
+    }
+
+    /// The node that comes up: Karpenter always hands its own number of pods to the kubelet
+    /// (`pkg/providers/amifamily/resolver.go`).
+    pub fn launched(&self, it: &InstanceType) -> KubeletNode {
+        let max_pods = Some(max_pods::karpenter(it, &self.max_pods_settings()));
+        KubeletNode {
+            ami_family: self.ami_family,
+            kubelet: KubeletSettings { max_pods, ..self.kubelet.clone() },
+            root_volume_bytes: self.root_volume_bytes,
+            instance_store_raid0: self.instance_store_raid0,
+            ..KubeletNode::default()
         }
     }
 

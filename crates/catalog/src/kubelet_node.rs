@@ -8,11 +8,12 @@
 //! have 1 % more than this says), on bare metal and Xen 125 MiB and 1.7 %. Karpenter assumes 7.5 % instead.
 //! Extended resources appear only once something publishes them, which the callers know and say.
 
-use cluster::Resources;
 use cluster::node_class::{AmiFamily, KubeletSettings};
+use cluster::{Name, Resources};
 
 use crate::karpenter_node::ephemeral_bytes;
 use crate::max_pods::{self, MaxPodsSettings};
+use crate::max_pods_expression::{self, Variables};
 use crate::reserved::{self, MIB};
 use crate::{InstanceType, NodeResources};
 
@@ -30,6 +31,9 @@ pub struct KubeletNode {
     /// The kubelet's settings. On a node that Karpenter made, `max_pods` is the number Karpenter computed: it
     /// always hands it over.
     pub kubelet: KubeletSettings,
+    /// nodeadm's `spec.kubelet.maxPodsExpression` (AL2023): replaces the formula, also for what is reserved; one
+    /// that has no value leaves the formula.
+    pub max_pods_expression: Option<Name>,
     /// The size of the volume that holds ephemeral storage; `None`: the family's default.
     pub root_volume_bytes: Option<i64>,
     /// The local disks are one RAID0 volume for pods.
@@ -43,7 +47,7 @@ pub struct KubeletNode {
 impl KubeletNode {
     /// Pods that the kubelet accepts.
     pub fn max_pods(&self, it: &InstanceType) -> u32 {
-        max_pods::kubelet(it, &self.max_pods_settings())
+        max_pods::kubelet(it, &self.max_pods_settings(it))
     }
 
     /// Capacity and allocatable; memory is estimated.
@@ -65,21 +69,33 @@ impl KubeletNode {
     }
 
     /// What decides `pods`.
-    fn max_pods_settings(&self) -> MaxPodsSettings {
-        MaxPodsSettings {
-            managed_group: self.managed_group,
-            ..MaxPodsSettings::of(self.ami_family, &self.kubelet)
+    fn max_pods_settings(&self, it: &InstanceType) -> MaxPodsSettings {
+        let max_pods = self.kubelet.max_pods.or_else(|| self.expressed_pods(it));
+        let settings = MaxPodsSettings::of(self.ami_family, &self.kubelet);
+        MaxPodsSettings { managed_group: self.managed_group, max_pods, ..settings }
+    }
+
+    /// What the expression gives, where there is one and the family evaluates it.
+    fn expressed_pods(&self, it: &InstanceType) -> Option<u32> {
+        let expression =
+            self.max_pods_expression.as_ref().filter(|_| self.ami_family == AmiFamily::Al2023)?;
+        max_pods_expression::evaluate(expression, &Variables::of(it)).ok()
+    }
+
+    /// The pods that memory is reserved for: AL2's script and nodeadm go by the formula or the expression, whatever
+    /// maxPods says.
+    fn reserved_for_pods(&self, it: &InstanceType) -> u32 {
+        match self.ami_family {
+            AmiFamily::Al2 | AmiFamily::Al2023 | AmiFamily::Custom => {
+                self.expressed_pods(it).unwrap_or_else(|| max_pods::interface_limited(it, 0))
+            }
+            _ => self.max_pods(it),
         }
     }
 
     /// `capacity` minus what the node keeps. The kubelet never reports less than nothing.
     fn allocatable(&self, it: &InstanceType, capacity: &Resources) -> Resources {
-        // AL2's script and nodeadm reserve memory for the pods of the formula, whatever maxPods says.
-        let pods = match self.ami_family {
-            AmiFamily::Al2 | AmiFamily::Al2023 | AmiFamily::Custom => max_pods::interface_limited(it, 0),
-            _ => self.max_pods(it),
-        };
-        let mut kept = reserved::kube_reserved(it.vcpus, pods, &self.kubelet);
+        let mut kept = reserved::kube_reserved(it.vcpus, self.reserved_for_pods(it), &self.kubelet);
         kept.add(&reserved::system_reserved(&self.kubelet));
         if let Some((cpu_millis, memory_bytes)) = self.reserved {
             (kept.cpu_millis, kept.memory_bytes) = (cpu_millis, memory_bytes);
@@ -156,6 +172,30 @@ mod tests {
         assert_eq!(kept_mib(&node, "m7g.large"), 574 + 100);
         node.ami_family = AmiFamily::Bottlerocket;
         assert_eq!(kept_mib(&node, "m7g.large"), 11 * 110 + 255 + 100);
+    }
+
+    #[test]
+    fn nodeadm_reserves_for_what_the_expression_gives() {
+        let of = |expression: &str, max_pods| {
+            let kubelet = KubeletSettings { max_pods, ..KubeletSettings::default() };
+            KubeletNode { max_pods_expression: Some(expression.into()), kubelet, ..KubeletNode::default() }
+        };
+        let custom = of("((default_enis-1)*(ips_per_eni-1))+2", None);
+        assert_eq!((custom.max_pods(named("m7g.xlarge")), kept_mib(&custom, "m7g.xlarge")), (44, 739 + 100));
+        let overridden = of("max_pods+2", Some(1));
+        assert_eq!(
+            (overridden.max_pods(named("m7g.xlarge")), kept_mib(&overridden, "m7g.xlarge")),
+            (1, 915 + 100)
+        );
+        let unreadable = of("99 - fake", None);
+        assert_eq!(unreadable.max_pods(named("m7g.xlarge")), 58);
+    }
+
+    #[test]
+    fn karpenter_hands_its_own_number_over() {
+        let node = KarpenterNode { reserved_enis: 1, ..KarpenterNode::default() };
+        assert_eq!(node.launched(named("m7g.large")).resources(named("m7g.large")).capacity.pods, 20);
+        assert_eq!(kept_mib(&node.launched(named("m7g.large")), "m7g.large"), 574 + 100);
     }
 
     #[test]

@@ -49,8 +49,11 @@ pub struct NodeResources {
 }
 
 impl Catalog {
-    /// When the embedded tables were captured; reports print it.
+    /// When the embedded types and offerings were captured; reports print it.
     pub const EMBEDDED_DATE: &'static str = "2026-10-27";
+
+    /// When the embedded prices were captured; reports print it.
+    pub const EMBEDDED_PRICES_DATE: &'static str = "2025-03-02";
 
     /// The embedded tables, decoded once.
     pub fn embedded() -> &'static Catalog {

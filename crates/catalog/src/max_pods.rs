@@ -146,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn the_formula() {
+        for (default_card_interfaces, ipv4_per_interface, pods) in
+            [(3, 6, 17), (6, 12, 68), (3, 10, 29), (4, 15, 58)]
+        {
+            let it = InstanceType { default_card_interfaces, ipv4_per_interface, ..InstanceType::default() };
+            assert_eq!(interface_limited(&it, 0), pods);
+        }
+    }
+
+    #[test]
     fn karpenter_settings() {
         let t3_large = named("t3.large");
         assert_eq!(karpenter(t3_large, &with(|_| ())), 35);
@@ -181,7 +191,6 @@ mod tests {
         assert_eq!(with_prefix_delegation(named("t3.medium"), 1), 110);
     }
 
-    /// The three published constraints that hold for every line of the CNI's table.
     #[test]
     fn every_type_has_a_plausible_answer() {
         for it in Catalog::embedded().instance_types() {

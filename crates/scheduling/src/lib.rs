@@ -31,6 +31,8 @@ mod refusal;
 mod room;
 mod rule;
 mod score;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use attempt::{Attempt, ClaimChoice, Placement, Preemption, TieBreak, attempt};
 pub use class::ClassId;

@@ -526,6 +526,14 @@ impl Placements {
         }
     }
 
+    /// Notes that a pod is about to be asked to go by preemption.
+    pub fn expect_preemption(&mut self, id: PodId) {
+        self.set_terminating(id);
+        if let Some(tenant) = self.tenants.get_mut(id.0 as usize).and_then(Option::as_mut) {
+            tenant.preempted = true;
+        }
+    }
+
     /// The priority of a pod that has a record.
     pub(crate) fn priority(&self, id: PodId) -> i32 {
         let tenant = self.tenants.get(id.0 as usize).and_then(Option::as_ref);

@@ -18,6 +18,3 @@ pub mod taint_toleration;
 pub mod volume_binding;
 pub mod volume_restrictions;
 pub mod volume_zone;
-
-#[cfg(test)]
-pub(crate) mod testing;

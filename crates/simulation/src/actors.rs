@@ -1,23 +1,38 @@
 //! One file for each part of a cluster that acts.
 
+pub mod address_queue;
+pub mod agenda;
 pub mod arrival;
 pub mod backoff;
+pub mod bare_pod;
+pub mod cilium;
 pub mod claims;
+pub mod cni;
+#[cfg(test)]
+mod cni_stage;
 pub mod creation;
+pub mod cronjob;
+pub mod daemons;
 pub mod daemonset;
 pub mod deployment;
 pub mod fargate;
 pub mod health;
+pub mod job;
 pub mod kubelet;
 pub mod names;
 pub mod node_selector;
+pub mod per_node_range;
 pub mod replica_set;
 pub mod rollout;
+pub mod room;
+pub mod scheduler;
 #[cfg(test)]
 mod stage_hand;
 pub mod standing;
+pub mod statefulset;
 pub mod timers;
 pub mod victims;
+pub mod vpc_cni;
 
 use std::sync::Arc;
 
@@ -27,11 +42,23 @@ use crate::Options;
 use crate::actor::Actor;
 
 /// Every actor, in the order in which they are asked.
-pub fn all(_declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
-    vec![
+pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
+    let mut actors: Vec<Box<dyn Actor>> = vec![
         Box::new(arrival::Arrivals::new(options.late.clone())),
         Box::new(deployment::Deployments::default()),
+        Box::new(statefulset::StatefulSets::default()),
         Box::new(daemonset::DaemonSets::default()),
+        Box::new(scheduler::Scheduler::new(tie(options.seed))),
+        Box::new(job::Jobs::default()),
+        Box::new(cronjob::CronJobs::default()),
+        Box::new(bare_pod::BarePods::default()),
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
-    ]
+    ];
+    actors.extend(cni::all(declared));
+    actors
+}
+
+/// Seed 0 is upstream's best case for reading: the lowest of equals.
+fn tie(seed: u64) -> scheduling::TieBreak {
+    if seed == 0 { scheduling::TieBreak::Lowest } else { scheduling::TieBreak::Seeded(seed) }
 }

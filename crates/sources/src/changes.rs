@@ -1,5 +1,7 @@
 //! What is different between two values, as the fewest places of the old one that have to be touched.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 /// A step is the position of a key in its map or of an item in its list: the index of its node.
@@ -64,7 +66,7 @@ fn compare<'v>(old: &Value, new: &'v Value, depth: usize, at: &mut Steps, out: &
     }
 }
 
-/// Common start and end stay; what is between is replaced in pairs, the rest goes or comes.
+/// Items that have names are the same items wherever they stand. Without: common start and end stay; what is between is replaced in pairs, the rest goes or comes.
 fn compare_lists<'v>(
     old: &[Value],
     new: &'v [Value],
@@ -72,6 +74,9 @@ fn compare_lists<'v>(
     at: &mut Steps,
     out: &mut Vec<Change<'v>>,
 ) {
+    if let Some(pairs) = by_name(old, new) {
+        return compare_named(old, new, &pairs, depth, at, out);
+    }
     let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
     let most = old.len().min(new.len()) - start;
     let end = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(old, new)| old == new).count();
@@ -89,5 +94,63 @@ fn compare_lists<'v>(
     }
     for value in &new[start + pairs..start + new_middle] {
         out.push(Change::InsertItem { at: at.clone(), index: start + pairs, value });
+    }
+}
+
+/// What tells an item apart from the others of its list.
+fn name_of(item: &Value) -> Option<(&str, &str, &str)> {
+    let map = item.as_object()?;
+    if let Some(metadata) = map.get("metadata") {
+        let get = |key: &str| metadata.get(key).and_then(Value::as_str);
+        let kind = map.get("kind").and_then(Value::as_str).unwrap_or_default();
+        return Some((kind, get("namespace").unwrap_or_default(), get("name")?));
+    }
+    ["name", "key"].into_iter().find_map(|key| Some((key, "", map.get(key)?.as_str()?)))
+}
+
+/// For each new item the old one of the same name; `None` unless all have names, each its own, in the same order.
+fn by_name(old: &[Value], new: &[Value]) -> Option<Vec<Option<usize>>> {
+    let mut places = BTreeMap::new();
+    for (index, item) in old.iter().enumerate() {
+        if places.insert(name_of(item)?, index).is_some() {
+            return None;
+        }
+    }
+    let mut pairs = Vec::with_capacity(new.len());
+    let mut last = None;
+    let mut seen = BTreeSet::new();
+    for item in new {
+        let name = name_of(item)?;
+        let place = places.get(&name).copied();
+        if !seen.insert(name) || (place.is_some() && place <= last) {
+            return None;
+        }
+        last = place.or(last);
+        pairs.push(place);
+    }
+    last.map(|_| pairs)
+}
+
+fn compare_named<'v>(
+    old: &[Value],
+    new: &'v [Value],
+    pairs: &[Option<usize>],
+    depth: usize,
+    at: &mut Steps,
+    out: &mut Vec<Change<'v>>,
+) {
+    let mut kept =
+        pairs.iter().zip(new).filter_map(|(place, item)| place.map(|place| (place, item))).peekable();
+    for (index, item) in old.iter().enumerate() {
+        at.push(index);
+        match kept.next_if(|(place, _)| *place == index) {
+            Some((_, new)) => compare(item, new, depth, at, out),
+            None => out.push(Change::Remove { at: at.clone() }),
+        }
+        at.pop();
+    }
+    for (position, value) in new.iter().enumerate().filter(|(position, _)| pairs[*position].is_none()) {
+        let index = pairs[position..].iter().flatten().next().copied().unwrap_or(old.len());
+        out.push(Change::InsertItem { at: at.clone(), index, value });
     }
 }

@@ -21,17 +21,15 @@ pub const NOT_AN_OBJECT: &str = "INPUT106";
 pub const KUSTOMIZE: &str = "INPUT107";
 /// A chart or an overlay that has to be rendered first.
 pub const NOT_RENDERED: &str = "INPUT108";
-/// The same object twice.
-pub const DUPLICATE_OBJECT: &str = "INPUT109";
 /// A project file that cannot be understood.
-pub const PROJECT: &str = "INPUT110";
+pub const PROJECT: &str = "INPUT109";
 /// A patch or an edit that cannot be applied.
-pub const PATCH: &str = "INPUT111";
+pub const PATCH: &str = "INPUT110";
 /// A patch that added an object.
-pub const ADDED: &str = "INPUT112";
+pub const ADDED: &str = "INPUT111";
 
 /// All codes of this crate, in order.
-pub const ALL: [Entry; 12] = [
+pub const ALL: [Entry; 11] = [
     (UNREADABLE, "unreadable-input", "A file, directory or stream could not be opened or read."),
     (NOT_TEXT, "not-text", "The input is not UTF-8 text, or holds control characters that YAML forbids."),
     (
@@ -63,11 +61,6 @@ pub const ALL: [Entry; 12] = [
         NOT_RENDERED,
         "not-rendered",
         "Charts and overlays are not read raw: render them, and hand over the result.",
-    ),
-    (
-        DUPLICATE_OBJECT,
-        "duplicate-object",
-        "The same object is given twice; as with kubectl apply the later one wins.",
     ),
     (PROJECT, "broken-project-file", "The .plimsoll.yaml cannot be understood, wholly or in part."),
     (PATCH, "patch-not-applied", "A patch or an edit names an object or a field that is not there."),

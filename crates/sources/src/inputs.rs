@@ -1,10 +1,10 @@
 //! All that was handed over, and where each of its fields was written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::{Problem, RawObject, Severity};
-use cluster::{FieldPath, Kind, Location, Name, ObjectKey};
+use cluster::{FieldPath, Kind, Location, ObjectKey};
 use serde_json::Value;
 
 use crate::codes;
@@ -22,18 +22,12 @@ pub struct Inputs {
     pub documents: Vec<Arc<Document>>,
     /// What is wrong with them so far.
     pub problems: Vec<Problem>,
-    index: Arc<Index>,
+    /// Of objects given twice the later one, as `kubectl apply` leaves it; `api` reports them.
+    index: Arc<BTreeMap<ObjectKey, Slot>>,
 }
 
 /// An object's place: document and part.
 pub(crate) type Slot = (u32, u32);
-
-#[derive(Debug, Default)]
-struct Index {
-    by_key: BTreeMap<ObjectKey, Slot>,
-    /// Objects that a later one replaces.
-    replaced: BTreeSet<Slot>,
-}
 
 impl Inputs {
     pub(crate) fn new(
@@ -42,8 +36,7 @@ impl Inputs {
         problems: Vec<Problem>,
     ) -> Inputs {
         let mut inputs = Inputs { files, documents, problems, index: Arc::default() };
-        let replaced = inputs.reindex();
-        inputs.problems.extend(replaced);
+        inputs.reindex();
         inputs
     }
 
@@ -52,15 +45,13 @@ impl Inputs {
         self.files.get(file.0 as usize).map_or("", |file| file.text.as_str())
     }
 
-    /// The objects, `List`s unfolded, in order; of objects given twice the later one.
+    /// The objects, `List`s unfolded, in order.
     pub fn raw_objects(&self) -> Vec<RawObject> {
         let mut objects = Vec::with_capacity(self.documents.len());
         for (document, slot) in self.documents.iter().zip(0u32..) {
-            for (part, number) in document.parts.iter().zip(0u32..) {
-                if !self.index.replaced.contains(&(slot, number)) {
-                    let (value, root) = (Arc::clone(&part.value), part.root.clone());
-                    objects.push(RawObject { value, root, document: slot });
-                }
+            for part in &document.parts {
+                let (value, root) = (Arc::clone(&part.value), part.root.clone());
+                objects.push(RawObject { value, root, document: slot });
             }
         }
         objects
@@ -74,7 +65,7 @@ impl Inputs {
 
     /// The keys of all objects, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.index.by_key.keys()
+        self.index.keys()
     }
 
     /// Where a field was written: its key and value, or those of its nearest ancestor that was written. A list
@@ -108,14 +99,14 @@ impl Inputs {
 
     pub(crate) fn slot(&self, key: &ObjectKey) -> Option<Slot> {
         let key = normal(key.clone());
-        if let Some(slot) = self.index.by_key.get(&key) {
+        if let Some(slot) = self.index.get(&key) {
             return Some(*slot);
         }
         if !key.namespace.is_empty() {
             return None;
         }
         let first = ObjectKey::new(key.kind.clone(), "", "");
-        let same_kind = self.index.by_key.range(first..).take_while(|(other, _)| other.kind == key.kind);
+        let same_kind = self.index.range(first..).take_while(|(other, _)| other.kind == key.kind);
         same_kind.into_iter().find(|(other, _)| other.name == key.name).map(|(_, slot)| *slot)
     }
 
@@ -135,44 +126,15 @@ impl Inputs {
         Some(file.span(document.file, node.whole(), head))
     }
 
-    /// Builds the index anew; gives a warning for each object that a later one replaces.
-    pub(crate) fn reindex(&mut self) -> Vec<Problem> {
-        let mut index = Index::default();
-        let mut last: BTreeMap<(ObjectKey, Name), Slot> = BTreeMap::new();
-        let mut problems = Vec::new();
+    /// Builds the index anew.
+    pub(crate) fn reindex(&mut self) {
+        let mut index = BTreeMap::new();
         for (document, number) in self.documents.iter().zip(0u32..) {
             for (part, inner) in document.parts.iter().zip(0u32..) {
-                let slot = (number, inner);
-                let (key, group) = (normal(key_of(&part.value)), group_of(&part.value));
-                if key.name.is_empty() {
-                    continue;
-                }
-                // Two profiles are an error that `api` reports.
-                if group != "plimsoll.dev"
-                    && let Some(before) = last.insert((key.clone(), group.clone()), slot)
-                {
-                    index.replaced.insert(before);
-                    problems.push(self.replaced(&key, before, slot));
-                }
-                enter(&mut index.by_key, key, &group, slot, &self.documents);
+                index.insert(normal(key_of(&part.value)), (number, inner));
             }
         }
         self.index = Arc::new(index);
-        problems
-    }
-
-    fn replaced(&self, key: &ObjectKey, before: Slot, after: Slot) -> Problem {
-        let place =
-            self.span_in(after, "").map(|span| format!("{}:{}", span.name, span.line)).unwrap_or_default();
-        let path = self.part(before).map(|part| part.root.clone()).unwrap_or_default();
-        Problem {
-            severity: Severity::Warning,
-            code: codes::DUPLICATE_OBJECT,
-            document: before.0,
-            path,
-            message: format!("{key} is given again in {place}, which replaces this one"),
-            help: None,
-        }
     }
 
     /// Adds documents and files behind what is there.
@@ -210,54 +172,54 @@ impl Inputs {
     }
 }
 
-/// The key of an object, as far as its own text says it.
-pub(crate) fn key_of(value: &Value) -> ObjectKey {
-    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    ObjectKey::new(Kind::from(text("/kind")), text("/metadata/namespace"), text("/metadata/name"))
+impl Inputs {
+    /// Notes a fault at a place of the first file.
+    pub(crate) fn add_fault(&mut self, place: Bytes, code: &'static str, message: String) {
+        let document = to_u32(self.documents.len());
+        let parts = Vec::new();
+        let broken =
+            Document { file: FileId(0), bytes: place, place, parts, source: None, edits: Vec::new() };
+        self.documents.push(Arc::new(broken));
+        let (severity, path) = (Severity::Error, FieldPath::root());
+        self.problems.push(Problem { severity, code, document, path, message, help: None });
+    }
 }
 
-fn group_of(value: &Value) -> Name {
-    let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    version.rsplit_once('/').map_or("", |(group, _)| group).into()
+/// The key of an object, as `api` names it, except that a namespace is what is written.
+pub(crate) fn key_of(value: &Value) -> ObjectKey {
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let group = text("/apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+    let kind = match Kind::from(text("/kind")) {
+        kind if is_known(&kind, group) => kind,
+        _ => Kind::Other(text("/kind").into()),
+    };
+    let name = match (text("/metadata/name"), text("/metadata/generateName")) {
+        ("", "") if matches!(kind, Kind::Cluster | Kind::Scenario) => "profile",
+        ("", prefix) => prefix,
+        (name, _) => name,
+    };
+    ObjectKey::new(kind, text("/metadata/namespace"), name)
 }
 
 /// The namespace `default` is where objects go that name none.
 fn normal(mut key: ObjectKey) -> ObjectKey {
     if key.namespace == "default" {
-        key.namespace = Name::default();
+        key.namespace = cluster::Name::default();
     }
     key
 }
 
-/// Enters an object; where kinds of several API groups share a name, the group that the model knows wins.
-fn enter(
-    by_key: &mut BTreeMap<ObjectKey, Slot>,
-    key: ObjectKey,
-    group: &str,
-    slot: Slot,
-    documents: &[Arc<Document>],
-) {
-    let known_before = by_key.get(&key).is_some_and(|before| {
-        let part =
-            documents.get(before.0 as usize).and_then(|document| document.parts.get(before.1 as usize));
-        part.is_some_and(|part| is_known(&key.kind, &group_of(&part.value)))
-    });
-    if is_known(&key.kind, group) || !known_before {
-        by_key.insert(key, slot);
-    }
-}
-
-/// Whether the model's kind of that name is of this group.
+/// Whether the model's kind of that name is of this group; a CloudNativePG `Cluster` is not ours.
 fn is_known(kind: &Kind, group: &str) -> bool {
     match kind {
         Kind::Cluster | Kind::Scenario => group == "plimsoll.dev",
         Kind::NodePool | Kind::NodeClaim => group == "karpenter.sh",
+        Kind::Ec2NodeClass => group == "karpenter.k8s.aws",
+        Kind::EniConfig => group == "crd.k8s.amazonaws.com",
+        Kind::SecurityGroupPolicy | Kind::CniNode => group == "vpcresources.k8s.aws",
+        Kind::CiliumNode => group == "cilium.io",
         Kind::Other(_) => true,
-        _ => {
-            !group.contains('.')
-                || group.ends_with(".k8s.io")
-                || [".aws", ".amazonaws.com", "cilium.io"].iter().any(|end| group.ends_with(end))
-        }
+        _ => !group.contains('.') || group.ends_with(".k8s.io"),
     }
 }
 

@@ -8,7 +8,7 @@
 //! to it. Reading files and running the user's own kustomize happen only in [`read`], [`project`] and
 //! [`kustomize`]; everything else is a function of text.
 
-// mod assign;
+mod assign;
 mod base64;
 mod builder;
 mod changes;
@@ -19,16 +19,16 @@ mod edit;
 mod file;
 mod inputs;
 mod json;
-// mod json_patch;
-// pub mod kustomize;
+mod json_patch;
+pub mod kustomize;
 mod limits;
 mod load;
-// mod merge;
+mod merge;
 mod node;
-// mod patch;
+mod patch;
 mod pointer;
-// pub mod project;
-// pub mod read;
+pub mod project;
+pub mod read;
 mod render;
 mod rewrite;
 mod scalar;
@@ -44,6 +44,6 @@ pub use inputs::Inputs;
 pub use limits::Limits;
 pub use load::Loader;
 pub use node::{Bytes, Node, Style};
-// pub use patch::Patch;
-// pub use project::{Environment, Ignore, Project};
-// pub use read::Reader;
+pub use patch::Patch;
+pub use project::{Environment, Ignore, Project};
+pub use read::Reader;

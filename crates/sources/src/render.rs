@@ -168,7 +168,7 @@ fn is_plain(string: &str, in_flow: bool) -> bool {
         && !string.contains(": ")
         && !string.contains(" #")
         && !string.contains('\t')
-        && !(in_flow && string.contains([',', '[', ']', '{', '}', ':']))
+        && !(in_flow && (string.contains([',', '[', ']', '{', '}', ':']) || string.ends_with('-')))
         && !string.starts_with("---")
         && !string.starts_with("...")
         && string != "<<"

@@ -107,10 +107,15 @@ impl Reader<'_> {
     fn place(&mut self, span: Span, style: ScalarStyle, empty: bool, properties: bool) -> (Bytes, Style) {
         let mut at = self.bytes(span);
         if empty {
-            // The parser gives the `:` or `-` before, or whatever comes next.
-            let byte = self.text.as_bytes().get(at.start as usize);
-            let after = matches!(byte, Some(b':' | b'-')) && at.start as usize >= self.last_end;
-            let point = if after { at.start as usize + 1 } else { self.last_end };
+            // The parser's mark is at the `:`, after the `-`, or at whatever comes next.
+            let bytes = self.text.as_bytes();
+            let start = at.start as usize;
+            let after_dash = start > self.last_end && matches!(bytes.get(start - 1), Some(b'-' | b':'));
+            let point = match bytes.get(start) {
+                Some(b':') if start >= self.last_end => start + 1,
+                _ if after_dash => start,
+                _ => self.last_end,
+            };
             return (Bytes::new(point, point), Style::Empty);
         }
         let style = match style {
@@ -148,8 +153,7 @@ impl Reader<'_> {
             (true, _) if builder.style().is_some_and(Style::is_flow) => (Style::FlowPair, at.start as usize),
             // The first key moves the start to where it is.
             (true, _) => (Style::BlockMap, end),
-            (false, _) if bytes.get(end) == Some(&b'-') => (Style::BlockList, end),
-            (false, _) => (Style::BlockList, if last == Some(b'-') { end - 1 } else { end }),
+            (false, _) => (Style::BlockList, first_dash(bytes, self.last_end, end)),
         };
         self.last_end = end;
         builder.start(is_map, Bytes::new(start, end), style, anchor)
@@ -181,6 +185,15 @@ fn scalar_fault(error: ScalarError, at: Bytes) -> Fault {
             .help("quote it if a string is meant"),
         ScalarError::Tag(message) => Fault::new(codes::SYNTAX, at, message),
     }
+}
+
+/// Where the first dash of a list is: at the parser's mark, or before it with space between.
+fn first_dash(bytes: &[u8], from: usize, mark: usize) -> usize {
+    if bytes.get(mark) == Some(&b'-') {
+        return mark;
+    }
+    let before = bytes.get(from..mark).unwrap_or_default().trim_ascii_end();
+    if before.last() == Some(&b'-') { from + before.len() - 1 } else { mark }
 }
 
 /// The `|` or `>` of a block scalar: the first one after what came before, outside comments.

@@ -1,5 +1,7 @@
 //! What is read from a text, and where it says it was.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use cluster::{FieldPath, Kind, Location, ObjectKey};
 use serde_json::{Value, json};
 use sources::{Inputs, Limits, Loader};
@@ -130,6 +132,12 @@ fn every_field_knows_where_it_was_written() {
     assert_eq!(at("/spec/containers/0/resources/requests/cpu"), "15:28-15:37 cpu: 100m");
     assert_eq!(at("/spec/containers/0/resources"), "15:5-15:39 resources: {requests: {cpu: 100m}}");
     assert_eq!(at("/spec/containers/0/command/0"), "17:7-20:13 |\n      echo 1\n\n      echo 2");
+    assert_eq!(
+        at("/spec/containers/0/command"),
+        "16:5-20:13 command:\n    - |\n      echo 1\n\n      echo 2"
+    );
+    assert_eq!(&at("/spec/containers/0")[..10], "13:5-20:13");
+    assert_eq!(at("/spec/containers/1"), "21:4-21:4 ");
     assert_eq!(at("/spec/tolerations"), "22:3-22:15 tolerations:");
     assert_eq!(
         at("/spec/tolerations/0/key"),
@@ -307,17 +315,12 @@ fn of_objects_given_twice_the_later_one_counts() {
          apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: s}\nspec: 1\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: 2\n---\n\
          apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: s}\nspec: 3\n",
     );
-    assert_eq!(
-        messages(&inputs),
-        [
-            "in.yaml:1:1: warning[INPUT109]: Pod a is given again in in.yaml:6, which replaces this one",
-            "in.yaml:11:1: warning[INPUT109]: Service s is given again in in.yaml:21, which replaces this one",
-        ]
-    );
-    assert_eq!(names(&inputs), ["Pod a", "Service s", "Service s"]);
+    assert_eq!(inputs.raw_objects().len(), 5, "`api` decides and reports");
     assert_eq!(inputs.find(&key("Pod", "", "a")).unwrap().value["spec"], 2);
     assert_eq!(inputs.find(&key("Pod", "default", "a")).unwrap().value["spec"], 2);
     assert_eq!(inputs.find(&key("Service", "", "s")).unwrap().value["spec"], 2, "the core group's");
+    let other = ObjectKey::new(Kind::Other("Service".into()), "", "s");
+    assert_eq!(inputs.find(&other).unwrap().value["spec"], 3, "Knative's");
     assert!(inputs.find(&key("Pod", "other", "a")).is_none());
 }
 

@@ -92,7 +92,7 @@ mod tests {
     use cluster::SelectorRequirement;
 
     use super::*;
-    use crate::plugins::testing::node;
+    use crate::testing::node;
 
     fn requirement(key: &str, operator: SelectorOperator, values: &[&str]) -> SelectorRequirement {
         let values = values.iter().map(|value| Name::from(*value)).collect();

@@ -28,7 +28,7 @@ pub(crate) fn may_help(waiter: &Waiter<'_>, event: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::testing::node;
+    use crate::testing::node;
 
     #[test]
     fn a_toleration_of_the_cordon_passes() {

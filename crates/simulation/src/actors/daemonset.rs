@@ -43,7 +43,6 @@ pub struct DaemonSets {
     stuck: BTreeSet<WorkloadId>,
     timers: Timers<(WorkloadId, Option<NodeId>)>,
     nodes_seen: usize,
-    started: bool,
 }
 
 /// One DaemonSet.
@@ -73,7 +72,6 @@ impl Actor for DaemonSets {
     fn observe(&mut self, change: &Change, context: Context<'_>) {
         let cluster = context.cluster;
         self.see_nodes(cluster);
-        self.start(cluster);
         for step in self.standings.observe(change, cluster) {
             self.pod_stepped(step, cluster);
         }
@@ -119,17 +117,6 @@ impl Actor for DaemonSets {
 }
 
 impl DaemonSets {
-    fn start(&mut self, cluster: &Cluster) {
-        if std::mem::replace(&mut self.started, true) {
-            return;
-        }
-        for (workload, _) in cluster.declared.workload_ids() {
-            if cluster.arrived.get(workload.0 as usize).copied().unwrap_or(false) {
-                self.arrive(workload, cluster);
-            }
-        }
-    }
-
     fn see_nodes(&mut self, cluster: &Cluster) {
         for node in cluster.nodes.get(self.nodes_seen..).unwrap_or(&[]) {
             self.look_at(node.id);

@@ -355,7 +355,7 @@ impl Kubelets {
         self.life(pod.id).phase = Phase::Running;
         effects.now(Effect::PodStage(pod.id, Stage::Running));
         match broken.or_else(|| (self.needs)(cluster, pod.id).map(CrashCause::Needs)) {
-            Some(cause) => self.crashes.crashed(pod, cause, 0, cluster, effects),
+            Some(cause) => self.crashed(pod, cause, 0, cluster, effects),
             None => self.running(pod, cluster.now.after_ms(pod.template.ready_delay_ms), cluster, effects),
         }
     }
@@ -364,13 +364,27 @@ impl Kubelets {
     fn restart(&mut self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
         let attempts = self.crashes.restarts_by(pod.id);
         (0..attempts).for_each(|_| effects.now(Effect::PodRestarted(pod.id)));
-        if let Some(missing) = (self.needs)(cluster, pod.id) {
-            return self.crashes.crashed(pod, CrashCause::Needs(missing), attempts, cluster, effects);
+        let broken = self.crashes.is_broken(pod.id);
+        if let Some(cause) = broken.or_else(|| (self.needs)(cluster, pod.id).map(CrashCause::Needs)) {
+            return self.crashed(pod, cause, attempts, cluster, effects);
         }
         self.crashes.forget(pod.id);
         let start_ms = cluster.declared.profile.latencies.pod_start_ms;
         let at = cluster.now.after_ms(start_ms.saturating_add(pod.template.ready_delay_ms));
         self.running(pod, at, cluster, effects);
+    }
+
+    fn crashed(
+        &mut self,
+        pod: &Pod,
+        cause: CrashCause,
+        attempts: u32,
+        cluster: &Cluster,
+        effects: &mut Effects,
+    ) {
+        if let Some(at) = self.crashes.crashed(pod, cause, attempts, cluster, effects) {
+            self.alarm_at(at, pod.id, What::Restart);
+        }
     }
 
     fn running(&mut self, pod: &Pod, ready_at: Timestamp, cluster: &Cluster, effects: &mut Effects) {

@@ -1,4 +1,4 @@
-//! Nodes, pods and clusters for tests, in as few words as possible.
+//! Nodes, pods and clusters for tests and benchmarks, in as few words as possible. Not part of the product.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use cluster::profile::{AwsFacts, Latencies, Order, Profile, Provider};
 use cluster::role::Role;
 use cluster::template::{Container, DnsPolicy, PodAffinity, RestartPolicy};
 use cluster::{
-    Cluster, Kind, Labels, Location, Name, Node, NodeId, ObjectKey, Pod, PodId, PodTemplate, Resources,
-    Timestamp,
+    Cluster, Kind, LabelSelector, Labels, Location, Name, Node, NodeId, ObjectKey, Pod, PodId, PodTemplate,
+    Resources, SelectorOperator, SelectorRequirement, Timestamp,
 };
 
 fn nowhere() -> Location {
@@ -19,7 +19,7 @@ fn nowhere() -> Location {
 }
 
 /// A node with 4 CPUs, 8 GiB and 110 pods.
-pub(crate) fn node(name: &str) -> Node {
+pub fn node(name: &str) -> Node {
     let room = Resources {
         cpu_millis: 4000,
         memory_bytes: 8 << 30,
@@ -51,8 +51,28 @@ pub(crate) fn node(name: &str) -> Node {
     }
 }
 
+/// A node in a zone.
+pub fn zoned(name: &str, zone: &str) -> Node {
+    let mut node = node(name);
+    node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
+    node
+}
+
+/// A selector of one label's value.
+pub fn selector(key: &str, value: &str) -> LabelSelector {
+    let (operator, values) = (SelectorOperator::In, vec![value.into()]);
+    LabelSelector {
+        requirements: vec![SelectorRequirement { key: key.into(), operator, values, min_values: None }],
+    }
+}
+
+/// A template with the label `app`.
+pub fn labelled(app: &str) -> PodTemplate {
+    PodTemplate { labels: Labels::from([("app".into(), app.into())]), ..template(100, 128 << 20) }
+}
+
 /// A template that asks for so much CPU and memory.
-pub(crate) fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
+pub fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
     let requests = Resources { cpu_millis, memory_bytes, ephemeral_bytes: 0, pods: 0, extended: vec![] };
     let container = Container {
         name: "main".into(),
@@ -99,7 +119,7 @@ pub(crate) fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
 }
 
 /// An empty cluster.
-pub(crate) fn empty() -> Cluster {
+pub fn empty() -> Cluster {
     Cluster {
         declared: Arc::new(declared()),
         now: Timestamp::ZERO,
@@ -110,6 +130,7 @@ pub(crate) fn empty() -> Cluster {
         volume_claims: vec![],
         volumes: vec![],
         arrived: vec![],
+        deleted_workloads: BTreeSet::new(),
         arrived_objects: BTreeSet::new(),
         refusals: BTreeMap::new(),
         creation_refusals: BTreeMap::new(),
@@ -119,15 +140,15 @@ pub(crate) fn empty() -> Cluster {
 }
 
 /// Adds a node.
-pub(crate) fn add_node(cluster: &mut Cluster, node: Node) -> NodeId {
-    let id = NodeId(u32::try_from(cluster.nodes.len()).unwrap());
+pub fn add_node(cluster: &mut Cluster, node: Node) -> NodeId {
+    let id = NodeId(u32::try_from(cluster.nodes.len()).unwrap_or(u32::MAX));
     cluster.nodes.push(Node { id, ..node });
     id
 }
 
 /// Adds a pending pod named after its number.
-pub(crate) fn add_pod(cluster: &mut Cluster, template: &Arc<PodTemplate>) -> PodId {
-    let id = PodId(u32::try_from(cluster.pods.len()).unwrap());
+pub fn add_pod(cluster: &mut Cluster, template: &Arc<PodTemplate>) -> PodId {
+    let id = PodId(u32::try_from(cluster.pods.len()).unwrap_or(u32::MAX));
     cluster.pods.push(Pod {
         id,
         namespace: "default".into(),
@@ -151,7 +172,7 @@ pub(crate) fn add_pod(cluster: &mut Cluster, template: &Arc<PodTemplate>) -> Pod
 }
 
 /// Adds a pod that runs on a node.
-pub(crate) fn add_bound(cluster: &mut Cluster, template: &Arc<PodTemplate>, node: NodeId) -> PodId {
+pub fn add_bound(cluster: &mut Cluster, template: &Arc<PodTemplate>, node: NodeId) -> PodId {
     let id = add_pod(cluster, template);
     let pod = &mut cluster.pods[id.0 as usize];
     (pod.node, pod.stage) = (Some(node), Stage::Ready);
@@ -194,6 +215,10 @@ fn declared() -> Declared {
         node_pools: vec![],
         node_classes: vec![],
         nodes: vec![],
+        pods: vec![],
+        claims: vec![],
+        arrivals: BTreeMap::new(),
+        would_matter: vec![],
         namespaces: BTreeMap::new(),
         services: vec![],
         webhooks: vec![],
