@@ -22,6 +22,7 @@ pub mod kubelet;
 pub mod names;
 pub mod node_selector;
 pub mod per_node_range;
+pub mod pod_eni;
 pub mod replica_set;
 pub mod rollout;
 pub mod room;
