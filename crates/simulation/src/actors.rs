@@ -9,6 +9,8 @@ pub mod cilium;
 pub mod claims;
 pub mod cni;
 #[cfg(test)]
+mod cni_churn;
+#[cfg(test)]
 mod cni_stage;
 pub mod creation;
 pub mod cronjob;
