@@ -9,6 +9,8 @@ pub mod cilium;
 pub mod claims;
 pub mod cni;
 #[cfg(test)]
+mod cni_churn;
+#[cfg(test)]
 mod cni_stage;
 pub mod creation;
 pub mod cronjob;
@@ -24,6 +26,7 @@ pub mod names;
 pub mod node_lifecycle;
 pub mod node_selector;
 pub mod per_node_range;
+pub mod pod_eni;
 pub mod replica_set;
 pub mod rollout;
 pub mod room;
