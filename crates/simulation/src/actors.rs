@@ -10,6 +10,7 @@ pub mod claims;
 pub mod cni;
 #[cfg(test)]
 mod cni_stage;
+pub mod cluster_autoscaler;
 pub mod creation;
 pub mod cronjob;
 pub mod daemons;
@@ -22,6 +23,9 @@ pub mod job;
 pub mod kubelet;
 pub mod names;
 pub mod node_lifecycle;
+pub mod ec2;
+pub mod karpenter;
+pub mod startup_taints;
 pub mod node_selector;
 pub mod per_node_range;
 pub mod replica_set;
@@ -61,6 +65,10 @@ pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
         Box::new(volumes::attaching::Attacher::new(crate::needs::missing_need)),
         Box::new(node_lifecycle::NodeLifecycle::default()),
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
+        Box::new(startup_taints::StartupTaints::default()),
+        Box::new(ec2::Instances::default()),
+        Box::new(karpenter::Karpenter::new(options.seed)),
+        Box::new(cluster_autoscaler::ClusterAutoscaler::default()),
     ];
     actors.extend(cni::all(declared));
     actors
