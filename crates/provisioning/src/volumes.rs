@@ -135,8 +135,7 @@ fn crossed(left: &[Requirements], right: &[Requirements]) -> Vec<Requirements> {
         both.add_all(b);
         both
     };
-    let compatible: Vec<Requirements> =
-        pairs().filter(|(a, b)| a.intersects(b).is_ok()).map(merged).collect();
+    let compatible: Vec<Requirements> = pairs().filter(|(a, b)| a.intersects(b)).map(merged).collect();
     if compatible.is_empty() { pairs().map(merged).collect() } else { compatible }
 }
 

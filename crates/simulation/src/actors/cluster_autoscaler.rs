@@ -14,7 +14,7 @@ use cluster::pod::Stage;
 use cluster::profile::NodeGroup;
 use cluster::requirements::Requirements;
 use cluster::role::Program;
-use cluster::{Change, Cluster, Name, Node, NodeId, Pod, Resources, Taint, Timestamp, Waiting};
+use cluster::{Change, Cluster, Name, Node, NodeId, Pod, Resources, Taint, Timestamp, Waiting, WorkloadId};
 use provisioning::class::is_provisionable;
 use provisioning::daemons;
 
@@ -66,16 +66,16 @@ impl Actor for ClusterAutoscaler {
             self.wake = Some(next);
             return;
         }
-        let leader = cluster.pods.iter().find(|pod| {
-            pod.template.role.program == Program::ClusterAutoscaler && pod.stage == Stage::Ready
-        });
+        let leader = cluster
+            .pods
+            .iter()
+            .find(|pod| pod.template.role.program == Program::ClusterAutoscaler && pod.stage == Stage::Ready);
         let Some(leader) = leader else { return };
         (self.changed, self.scanned) = (false, Some(now));
         let missing = needs::missing_need(cluster, leader.id);
-        if let Some(workload) = leader.workload {
-            if missing.is_some() || cluster.blocked.contains_key(&workload) {
-                effects.now(Effect::Block(workload, missing.clone()));
-            }
+        let noted = |workload: &WorkloadId| missing.is_some() || cluster.blocked.contains_key(workload);
+        if let Some(workload) = leader.workload.filter(noted) {
+            effects.now(Effect::Block(workload, missing.clone()));
         }
         if missing.is_none() {
             self.scan(cluster);
@@ -98,7 +98,8 @@ impl ClusterAutoscaler {
         if pods.is_empty() {
             return;
         }
-        let groups = (0u32..).zip(&cluster.declared.profile.node_groups).filter(|(_, group)| group.autoscaled);
+        let groups =
+            (0u32..).zip(&cluster.declared.profile.node_groups).filter(|(_, group)| group.autoscaled);
         let plans = groups.filter_map(|(index, group)| self.plan(cluster, index, group, &pods));
         let Some(best) = plans.min_by_key(|plan| (plan.waste_permille, plan.group)) else { return };
         let latencies = cluster.declared.profile.latencies;
@@ -122,7 +123,7 @@ impl ClusterAutoscaler {
         let unready = cluster.live_nodes().filter(|node| node.group == Some(index) && !node.ready).count();
         let mut bins: Vec<Resources> = vec![empty.clone(); coming as usize + unready];
         let known = bins.len();
-        for pod in pods.iter().filter(|pod| could_run(pod, &model)) {
+        for pod in pods.iter().filter(|pod| could_run(pod, model)) {
             let requests = &pod.template.requests;
             if let Some(bin) = bins.iter_mut().find(|bin| requests.exceeds(bin).is_none()) {
                 bin.subtract(requests);
@@ -170,8 +171,11 @@ fn could_run(pod: &Pod, model: &Node) -> bool {
     let holds = |terms: &[cluster::template::NodeSelectorTerm]| {
         Requirements::of_node_affinity(&template.node_selector, terms, &[]).hold_for(&model.labels)
     };
-    let selected =
-        if terms.is_empty() { holds(&[]) } else { terms.iter().any(|term| holds(std::slice::from_ref(term))) };
+    let selected = if terms.is_empty() {
+        holds(&[])
+    } else {
+        terms.iter().any(|term| holds(std::slice::from_ref(term)))
+    };
     let hard = [cluster::Effect::NoSchedule, cluster::Effect::NoExecute];
     let lasting: Vec<Taint> = model.taints.iter().filter(|taint| taint.key != NOT_READY).cloned().collect();
     selected && cluster::taint::untolerated(&lasting, &template.tolerations, &hard).is_none()
@@ -179,7 +183,8 @@ fn could_run(pod: &Pod, model: &Node) -> bool {
 
 /// One more node like the model; zones and subnets of the group take turns.
 fn another(cluster: &Cluster, model: &Node, group: u32, number: u32) -> Node {
-    let name = Name::from(format!("{}-scaled-{number}", cluster.declared.profile.node_groups[group as usize].name));
+    let name =
+        Name::from(format!("{}-scaled-{number}", cluster.declared.profile.node_groups[group as usize].name));
     let mut node = model.clone();
     let subnets = &cluster.declared.profile.node_groups[group as usize].subnets;
     let turn = subnets.get((number as usize) % subnets.len().max(1)).copied();
@@ -189,8 +194,12 @@ fn another(cluster: &Cluster, model: &Node, group: u32, number: u32) -> Node {
         node.labels.insert("topology.kubernetes.io/zone".into(), subnet.zone.clone());
     }
     node.labels.insert("kubernetes.io/hostname".into(), name.clone());
-    node.network = NodeNetwork { subnet: subnet.map(|subnet: &cluster::network::Subnet| subnet.id), ..NodeNetwork::default() };
-    node.network.subnet = node.network.subnet.or(model.network.subnet.filter(|_: &SubnetId| subnet.is_none()));
+    node.network = NodeNetwork {
+        subnet: subnet.map(|subnet: &cluster::network::Subnet| subnet.id),
+        ..NodeNetwork::default()
+    };
+    node.network.subnet =
+        node.network.subnet.or(model.network.subnet.filter(|_: &SubnetId| subnet.is_none()));
     (node.id, node.name, node.ready, node.gone) = (NodeId(0), name, false, false);
     (node.deleted, node.claim) = (None, None);
     node.taints = cluster.declared.profile.node_groups[group as usize].taints.clone();

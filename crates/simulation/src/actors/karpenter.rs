@@ -88,14 +88,17 @@ impl Actor for Karpenter {
         let cluster = context.cluster;
         match change {
             Change::ClaimCreated(claim) => self.planned.created(*claim),
-            Change::ClaimFailed(claim, why) => self.launches.failed(cluster, *claim, why, &mut self.capacity_errors),
+            Change::ClaimFailed(claim, why) => {
+                self.launches.failed(cluster, *claim, why, &mut self.capacity_errors)
+            }
             Change::ObjectArrived(_) => self.market = None,
-            Change::PodWaits(pod, waiting) if matches!(**waiting, Waiting::Unschedulable(_)) => {
-                if is_provisionable(cluster, cluster.pod(*pod)) {
-                    self.pending.insert(*pod);
-                    self.batch.trigger(*pod, cluster.now);
-                    self.news.anything = true;
-                }
+            Change::PodWaits(pod, waiting)
+                if matches!(**waiting, Waiting::Unschedulable(_))
+                    && is_provisionable(cluster, cluster.pod(*pod)) =>
+            {
+                self.pending.insert(*pod);
+                self.batch.trigger(*pod, cluster.now);
+                self.news.anything = true;
             }
             Change::PodBound(pod, _) | Change::PodGone(pod) => {
                 self.expected.remove(pod);
@@ -173,7 +176,9 @@ impl Karpenter {
     /// pods that are pending.
     fn find_leader(&mut self, cluster: &Cluster) {
         let leads = |pod: &cluster::Pod| {
-            pod.template.role.program == Program::Karpenter && pod.stage == Stage::Ready && pod.deleted.is_none()
+            pod.template.role.program == Program::Karpenter
+                && pod.stage == Stage::Ready
+                && pod.deleted.is_none()
         };
         if self.leader.is_some_and(|(_, pod)| leads(cluster.pod(pod))) {
             return;

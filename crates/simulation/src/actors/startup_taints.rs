@@ -38,9 +38,8 @@ impl Actor for StartupTaints {
                 continue;
             }
             let startup = startup_taints(context.cluster, node);
-            let stays = |taint: &&Taint| {
-                !startup.contains(taint) || !agent_is_ready(context.cluster, node, taint)
-            };
+            let stays =
+                |taint: &&Taint| !startup.contains(taint) || !agent_is_ready(context.cluster, node, taint);
             let taints: Vec<Taint> = node.taints.iter().filter(stays).cloned().collect();
             if taints.len() < node.taints.len() {
                 let patch = NodePatch { taints: Some(taints), ..NodePatch::default() };

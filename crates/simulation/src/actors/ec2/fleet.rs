@@ -53,7 +53,8 @@ pub fn launch(
     if let Some(code) = service_error(cluster) {
         return none(LaunchFailure::ServiceError(code));
     }
-    let available: Vec<&LaunchOption> = claim.options.iter().filter(|option| !is_out_of_capacity(option)).collect();
+    let available: Vec<&LaunchOption> =
+        claim.options.iter().filter(|option| !is_out_of_capacity(option)).collect();
     let requested = requested(catalog, available);
     if requested.is_empty() {
         return none(LaunchFailure::InsufficientCapacity);
@@ -93,7 +94,8 @@ fn requested<'o>(catalog: &Catalog, available: Vec<&'o LaunchOption>) -> Vec<&'o
     let mut options: Vec<&LaunchOption> =
         available.iter().filter(|option| !has_ordinary || ordinary(option)).copied().collect();
     drop_dear_spot(&mut options);
-    let first = ["reserved", "spot"].into_iter().find(|kind| options.iter().any(|o| o.capacity_type == *kind));
+    let first =
+        ["reserved", "spot"].into_iter().find(|kind| options.iter().any(|o| o.capacity_type == *kind));
     let capacity_type = first.unwrap_or("on-demand");
     options.retain(|option| option.capacity_type == capacity_type);
     let mut types: BTreeSet<&Name> = BTreeSet::new();
@@ -106,7 +108,8 @@ fn requested<'o>(catalog: &Catalog, available: Vec<&'o LaunchOption>) -> Vec<&'o
 
 /// Types whose cheapest spot price is above the cheapest on-demand price are not asked for.
 fn drop_dear_spot(options: &mut Vec<&LaunchOption>) {
-    let on_demand = options.iter().filter(|o| o.capacity_type == "on-demand").map(|o| o.price_micro_usd).min();
+    let on_demand =
+        options.iter().filter(|o| o.capacity_type == "on-demand").map(|o| o.price_micro_usd).min();
     let mut cheapest: BTreeMap<Name, i64> = BTreeMap::new();
     for option in options.iter().filter(|option| option.capacity_type == "spot") {
         let known = cheapest.entry(option.instance_type.clone()).or_insert(i64::MAX);
@@ -180,7 +183,8 @@ fn refuses(
     if !is_allowed(cluster, "ec2:RunInstances") || !is_allowed(cluster, "ec2:CreateFleet") {
         return Some(LaunchFailure::Unauthorized("UnauthorizedOperation".into()));
     }
-    let has_role = aws.service_linked_roles.as_ref().is_none_or(|roles| roles.iter().any(|role| role == SPOT_ROLE));
+    let has_role =
+        aws.service_linked_roles.as_ref().is_none_or(|roles| roles.iter().any(|role| role == SPOT_ROLE));
     if spot && !has_role && !is_allowed_to_create_role(cluster) {
         return Some(LaunchFailure::Unauthorized(NO_SPOT_ROLE.into()));
     }
@@ -196,7 +200,8 @@ fn refuses(
 
 /// Karpenter's own policy does not allow it; a profile that lists the action does.
 fn is_allowed_to_create_role(cluster: &Cluster) -> bool {
-    cluster.declared.profile.aws.allowed_actions.is_some() && is_allowed(cluster, "iam:CreateServiceLinkedRole")
+    cluster.declared.profile.aws.allowed_actions.is_some()
+        && is_allowed(cluster, "iam:CreateServiceLinkedRole")
 }
 
 /// Whether EC2 has no capacity for an offering.

@@ -113,12 +113,15 @@ fn is_published(cluster: &Cluster, resource: &str) -> bool {
         _ => return false,
     };
     let arrived = |index: usize| cluster.arrived.get(index).copied().unwrap_or(false);
-    let mut daemons = cluster.declared.workload_ids().filter(|(id, workload)| {
-        matches!(workload.shape, Shape::DaemonSet) && arrived(id.0 as usize)
-    });
+    let mut daemons = cluster
+        .declared
+        .workload_ids()
+        .filter(|(id, workload)| matches!(workload.shape, Shape::DaemonSet) && arrived(id.0 as usize));
     daemons.any(|(_, workload)| {
-        let named = |text: &Name| text.contains(word) && (text.contains("plugin") || text.contains("operator"));
-        named(&workload.key.name) || workload.template.containers.iter().any(|container| named(&container.image))
+        let named =
+            |text: &Name| text.contains(word) && (text.contains("plugin") || text.contains("operator"));
+        named(&workload.key.name)
+            || workload.template.containers.iter().any(|container| named(&container.image))
     })
 }
 

@@ -5,12 +5,18 @@ use cluster::node_claim::{ClaimStage, LaunchFailure};
 use cluster::{Cluster, Name};
 
 /// Why an instance more is too much; `None` when the quota allows it, or the profile does not say.
-pub fn exceeded(cluster: &Cluster, catalog: &Catalog, instance_type: &str, spot: bool) -> Option<LaunchFailure> {
+pub fn exceeded(
+    cluster: &Cluster,
+    catalog: &Catalog,
+    instance_type: &str,
+    spot: bool,
+) -> Option<LaunchFailure> {
     let quota = if spot { "spotVcpus" } else { "onDemandVcpus" };
     let (_, limit) = cluster.declared.profile.aws.quotas.iter().find(|(name, _)| name == quota)?;
     let wanted = vcpus(catalog, instance_type);
     let used = used_vcpus(cluster, catalog, spot);
-    (used.saturating_add(wanted) > *limit).then(|| LaunchFailure::QuotaExceeded { quota: quota.into(), limit: *limit })
+    (used.saturating_add(wanted) > *limit)
+        .then(|| LaunchFailure::QuotaExceeded { quota: quota.into(), limit: *limit })
 }
 
 /// Instances that run, those of node groups (on demand) and those that have not joined yet included.
@@ -21,10 +27,12 @@ fn used_vcpus(cluster: &Cluster, catalog: &Catalog, spot: bool) -> i64 {
         .filter(|option| (option.capacity_type == "spot") == spot)
         .map(|option| vcpus(catalog, &option.instance_type))
         .sum();
-    let unmanaged = cluster.live_nodes().filter(|node| node.claim.is_none() && !node.instance_type.is_empty());
+    let unmanaged =
+        cluster.live_nodes().filter(|node| node.claim.is_none() && !node.instance_type.is_empty());
     let is_spot = |node: &cluster::Node| {
         let label = |key: &str| node.labels.get(key).map(Name::as_str);
-        label("eks.amazonaws.com/capacityType") == Some("SPOT") || label("karpenter.sh/capacity-type") == Some("spot")
+        label("eks.amazonaws.com/capacityType") == Some("SPOT")
+            || label("karpenter.sh/capacity-type") == Some("spot")
     };
     let of_groups: i64 =
         unmanaged.filter(|node| is_spot(node) == spot).map(|node| vcpus(catalog, &node.instance_type)).sum();

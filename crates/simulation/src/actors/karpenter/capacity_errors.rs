@@ -60,9 +60,9 @@ impl CapacityErrors {
 
     /// Whether an offering is remembered.
     pub fn covers(&self, option: &LaunchOption) -> bool {
-        self.offerings.keys().any(|known| {
-            known.covers("", &option.instance_type, &option.zone, &option.capacity_type)
-        })
+        self.offerings
+            .keys()
+            .any(|known| known.covers("", &option.instance_type, &option.zone, &option.capacity_type))
     }
 
     /// Forgets what is too old; true when something was.

@@ -81,7 +81,8 @@ impl Karpenter {
         self.follow_commands(cluster, effects);
         let checks = self.disruption.pending.as_ref().is_some_and(|(_, at)| *at <= now);
         let budgets = self.disruption.budget_change.is_some_and(|at| at <= now);
-        let looks = self.disruption.changed || budgets || self.disruption.next_due.is_some_and(|at| at <= now);
+        let looks =
+            self.disruption.changed || budgets || self.disruption.next_due.is_some_and(|at| at <= now);
         if now < Timestamp::ZERO {
             // What exists at the start has its time from the start of the run.
             self.disruption.next_due = Some(Timestamp::ZERO);
@@ -149,10 +150,9 @@ impl Karpenter {
         let id = self.disruption.last_id;
         let Command { nodes, reason, replacement } = command;
         let replaced = replacement.is_some();
-        if let Some(claim) = replacement {
-            if !self.create(cluster, claim, Some(id), effects) {
-                return;
-            }
+        let created = replacement.is_none_or(|claim| self.create(cluster, claim, Some(id), effects));
+        if !created {
+            return;
         }
         nodes.iter().for_each(|node| set_taint(cluster, *node, true, effects));
         let running = Running { nodes, reason, replacement: None, started: cluster.now };
@@ -173,7 +173,8 @@ impl Karpenter {
                 !node.exists() || View::of_node(cluster, node).is_leaving()
             });
             let claim = running.replacement.map(|claim| cluster.claim(claim));
-            let failed = claim.is_some_and(|claim| claim.stage == ClaimStage::Gone || claim.deleted.is_some());
+            let failed =
+                claim.is_some_and(|claim| claim.stage == ClaimStage::Gone || claim.deleted.is_some());
             let late = cluster.now.since_ms(running.started) >= RETRY_MAX_MS;
             if deleted {
                 ended.push(*id);
@@ -192,7 +193,9 @@ impl Karpenter {
 
 fn delete(cluster: &Cluster, running: &Running, effects: &mut Effects) {
     for node in running.nodes.iter().map(|node| cluster.node(*node)).filter(|node| node.exists()) {
-        node.claim.into_iter().for_each(|claim| effects.now(Effect::DeleteClaim(claim, Some(running.reason))));
+        node.claim
+            .into_iter()
+            .for_each(|claim| effects.now(Effect::DeleteClaim(claim, Some(running.reason))));
     }
 }
 
@@ -215,16 +218,18 @@ fn has_managed_nodes(cluster: &Cluster) -> bool {
 /// When a node leaves `consolidateAfter` or its nomination, or a pod its protection.
 fn next_due(cluster: &Cluster, nominated: &BTreeMap<NodeId, Timestamp>) -> Option<Timestamp> {
     let now = cluster.now;
-    let views = cluster.live_nodes().filter(|node| node.claim.is_some()).map(|node| View::of_node(cluster, node));
+    let views =
+        cluster.live_nodes().filter(|node| node.claim.is_some()).map(|node| View::of_node(cluster, node));
     let consolidatable = views.filter_map(|view| consolidatable_at(cluster, &view));
     let released = nominated.iter().filter(|(node, _)| cluster.node(**node).exists()).map(|(_, at)| *at);
     let on_managed = |pod: &&cluster::Pod| {
         pod.holds_node() && pod.node.is_some_and(|node| cluster.node(node).claim.is_some())
     };
-    let unprotected = cluster.pods.iter().filter(on_managed).filter_map(|pod| match pods::protected_until(pod) {
-        Some(pods::Protection::Until(at)) => Some(at),
-        _ => None,
-    });
+    let unprotected =
+        cluster.pods.iter().filter(on_managed).filter_map(|pod| match pods::protected_until(pod) {
+            Some(pods::Protection::Until(at)) => Some(at),
+            _ => None,
+        });
     consolidatable.chain(released).chain(unprotected).filter(|at| *at > now).min()
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use cluster::change::{DeletionCause, NodePatch};
-use cluster::{Cluster, ClaimId, Node, NodeClaim, NodeId, Pod, Timestamp};
+use cluster::{ClaimId, Cluster, Node, NodeClaim, NodeId, Pod, Timestamp};
 use provisioning::class::of_daemon_set;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::disruption::pods;
@@ -73,8 +73,11 @@ impl Drains {
         self.nodes.retain(|node, _| cluster.node(*node).exists());
         let due = self.wake.is_some_and(|at| at <= now) || self.changed;
         let paced = self.looked.is_none_or(|at| now == at || now.since_ms(at) >= REQUEUE_MS);
-        if !due || self.nodes.is_empty() {
-            self.wake = self.next_gone();
+        if self.nodes.is_empty() {
+            self.wake = None;
+            return;
+        }
+        if !due {
             return;
         }
         if !paced {
@@ -87,19 +90,13 @@ impl Drains {
             let next = self.step(cluster, cluster.node(id), &mut budgets, reaches_ec2, effects);
             self.wake = [self.wake, next].into_iter().flatten().min();
         }
-        let unregistered = self.unregistered.values().flatten().min().copied();
-        self.wake = [self.wake, unregistered].into_iter().flatten().min();
     }
 
     /// When to look again without a change.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let paced = self.looked.filter(|_| self.changed && !self.nodes.is_empty());
-        [self.wake, paced.map(|at| at.after_ms(REQUEUE_MS))].into_iter().flatten().min()
-    }
-
-    fn next_gone(&self) -> Option<Timestamp> {
-        let nodes = self.nodes.values().filter_map(|drain| drain.gone_at);
-        nodes.chain(self.unregistered.values().flatten().copied()).min()
+        let unregistered = self.unregistered.values().flatten().min().copied();
+        [self.wake, paced.map(|at| at.after_ms(REQUEUE_MS)), unregistered].into_iter().flatten().min()
     }
 
     fn finish_unregistered(&mut self, cluster: &Cluster, reaches_ec2: bool, effects: &mut Effects) {
@@ -166,8 +163,12 @@ fn taint(node: &Node, effects: &mut Effects) {
     }
     let mut taints: Vec<_> = node.taints.iter().filter(|own| own.key != taint.key).cloned().collect();
     taints.push(taint);
-    let labels = [("node.kubernetes.io/exclude-from-external-load-balancers".into(), "karpenter".into())].into();
-    effects.now(Effect::PatchNode(node.id, Box::new(NodePatch { taints: Some(taints), labels, ..NodePatch::default() })));
+    let labels =
+        [("node.kubernetes.io/exclude-from-external-load-balancers".into(), "karpenter".into())].into();
+    effects.now(Effect::PatchNode(
+        node.id,
+        Box::new(NodePatch { taints: Some(taints), labels, ..NodePatch::default() }),
+    ));
 }
 
 /// When `terminationGracePeriod` runs out.
@@ -187,8 +188,10 @@ fn evict(
 ) {
     let now = cluster.now;
     let group = |pod: &Pod| {
-        let critical =
-            matches!(pod.template.priority_class.as_str(), "system-cluster-critical" | "system-node-critical");
+        let critical = matches!(
+            pod.template.priority_class.as_str(),
+            "system-cluster-critical" | "system-node-critical"
+        );
         (critical, of_daemon_set(cluster, pod))
     };
     let first = on_node.iter().map(|pod| group(pod)).min();

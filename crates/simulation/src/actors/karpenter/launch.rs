@@ -110,7 +110,13 @@ impl Launches {
     }
 
     /// EC2's answers that are due, whether or not the controller still runs.
-    pub fn answer(&mut self, context: Context<'_>, errors: &mut CapacityErrors, seed: u64, effects: &mut Effects) {
+    pub fn answer(
+        &mut self,
+        context: Context<'_>,
+        errors: &mut CapacityErrors,
+        seed: u64,
+        effects: &mut Effects,
+    ) {
         let cluster = context.cluster;
         // One answer an instant at a time: each takes an address and capacity that the next one must see.
         let mut due = self.in_flight.take_due(cluster.now).into_iter();

@@ -127,7 +127,9 @@ impl Karpenter {
         match claim.node.map(|node| cluster.node(node)).filter(|node| node.exists()) {
             Some(node) if node.deleted.is_none() => effects.now(Effect::DeleteNode(node.id)),
             Some(_) => {}
-            None if claim.launched.is_some() => self.drains.terminate_unregistered(cluster, claim, reaches_ec2),
+            None if claim.launched.is_some() => {
+                self.drains.terminate_unregistered(cluster, claim, reaches_ec2)
+            }
             None => effects.now(Effect::ClaimGone(claim.id)),
         }
     }
@@ -156,7 +158,10 @@ fn register(node: &Node, effects: &mut Effects) {
     }
     let taints = node.taints.iter().filter(|taint| taint.key != UNREGISTERED).cloned().collect();
     let labels = [("karpenter.sh/registered".into(), "true".into())].into();
-    effects.now(Effect::PatchNode(node.id, Box::new(NodePatch { taints: Some(taints), labels, ..NodePatch::default() })));
+    effects.now(Effect::PatchNode(
+        node.id,
+        Box::new(NodePatch { taints: Some(taints), labels, ..NodePatch::default() }),
+    ));
 }
 
 /// Ready, no startup taint and no taint of a starting node left, every extended resource that was asked for there.

@@ -12,8 +12,8 @@ use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::{Input, PlannedClaim, Policy, Purpose, Solution, pool};
 
-use super::batch::REQUEUE_MS;
 use super::Karpenter;
+use super::batch::REQUEUE_MS;
 use crate::actor::Context;
 use crate::effect::{Effect, Effects};
 

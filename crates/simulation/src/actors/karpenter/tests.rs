@@ -83,7 +83,11 @@ fn of(program: Program, name: &str, replicas: u32) -> Workload {
     let mut template = sized(name, 100, GIB / 4);
     template.role = role(program);
     let shape = Shape::Deployment { replicas, recreate: false, max_surge: 1, max_unavailable: 0 };
-    Workload { arrival: existing(), running_at_start: true, ..workload(Kind::Deployment, name, shape, template) }
+    Workload {
+        arrival: existing(),
+        running_at_start: true,
+        ..workload(Kind::Deployment, name, shape, template)
+    }
 }
 
 fn app(name: &str, replicas: u32, cpu_millis: i64) -> Workload {
@@ -159,7 +163,8 @@ fn pods_wait_together_and_share_nodes() {
 #[test]
 fn an_empty_node_goes_three_minutes_later() {
     let mut batch = app("batch", 1, 500);
-    let job = Shape::Job { completions: 1, parallelism: 1, backoff_limit: 6, ttl_ms: None, duration_ms: 60_000 };
+    let job =
+        Shape::Job { completions: 1, parallelism: 1, backoff_limit: 6, ttl_ms: None, duration_ms: 60_000 };
     batch.key.kind = Kind::Job;
     batch.shape = job;
     let mut template = (*batch.template).clone();
@@ -172,17 +177,17 @@ fn an_empty_node_goes_three_minutes_later() {
         _ => None,
     });
     let empty_at = finished.unwrap();
-    let Some(_) = told.iter().find(|(_, name)| *name == "deleting") else {
-        panic!("{told:?} {empty_at} {:?} {} {:?}", run.end, run.ended, run.cluster.claims)
-    };
     let deleting = told.iter().find(|(_, name)| *name == "deleting").unwrap().0;
     let gone = told.iter().find(|(_, name)| *name == "gone").unwrap().0;
     // Three minutes, up to ten seconds to the next poll, fifteen to check again.
     assert!((195_000..=205_000).contains(&(deleting - empty_at)), "{told:?} {empty_at}");
     assert!(gone >= deleting + 65_000, "five seconds to drain, a minute to terminate");
-    assert!(run.timeline.entries.iter().any(|entry| {
-        matches!(entry.change, Change::ClaimDeleting(_, Some(DisruptionReason::Empty)))
-    }));
+    assert!(
+        run.timeline
+            .entries
+            .iter()
+            .any(|entry| { matches!(entry.change, Change::ClaimDeleting(_, Some(DisruptionReason::Empty))) })
+    );
     assert_eq!(run.cluster.live_nodes().filter(|node| node.claim.is_some()).count(), 0);
 }
 
@@ -230,7 +235,8 @@ fn unreachable_ec2_keeps_it_from_starting() {
     let run = play(spoke);
     assert!(!run.converged());
     assert!(run.cluster.claims.is_empty());
-    let karpenter = run.cluster.pods.iter().find(|pod| pod.template.role.program == Program::Karpenter).unwrap();
+    let karpenter =
+        run.cluster.pods.iter().find(|pod| pod.template.role.program == Program::Karpenter).unwrap();
     let needs = Capability::AwsService("ec2".into());
     let crash = cluster::waiting::CrashCause::Needs(needs);
     assert!(
@@ -286,11 +292,8 @@ fn capacity_that_is_out_is_gone_around() {
 #[test]
 fn capacity_that_is_out_everywhere_is_asked_for_again_for_ever() {
     let mut spoke = spoke(vec![app("dory", 1, 500)]);
-    let everything = Unavailable {
-        instance_type: Name::default(),
-        zone: Name::default(),
-        capacity_type: Name::default(),
-    };
+    let everything =
+        Unavailable { instance_type: Name::default(), zone: Name::default(), capacity_type: Name::default() };
     spoke.profile.aws.unavailable = vec![everything];
     let run = play(spoke);
     assert!(matches!(run.end, End::Looping { .. }), "{:?}", run.end);
@@ -318,8 +321,11 @@ fn without_the_spot_role_on_demand_is_taken() {
 #[test]
 fn a_startup_taint_that_nobody_removes_keeps_the_node_uninitialized() {
     let mut spoke = spoke(vec![app("dory", 1, 500)]);
-    spoke.node_pools[0].startup_taints =
-        vec![Taint { key: "example.com/agent".into(), value: Name::default(), effect: TaintEffect::NoSchedule }];
+    spoke.node_pools[0].startup_taints = vec![Taint {
+        key: "example.com/agent".into(),
+        value: Name::default(),
+        effect: TaintEffect::NoSchedule,
+    }];
     let run = play(spoke);
     assert!(!run.converged());
     assert_eq!(run.end, End::Quiescent);
