@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod bare_pod;
 pub mod cilium;
 pub mod claims;
+pub mod cluster_autoscaler;
 pub mod cni;
 #[cfg(test)]
 mod cni_churn;
@@ -17,10 +18,12 @@ pub mod cronjob;
 pub mod daemons;
 pub mod daemonset;
 pub mod deployment;
+pub mod ec2;
 pub mod eviction;
 pub mod fargate;
 pub mod health;
 pub mod job;
+pub mod karpenter;
 pub mod kubelet;
 pub mod names;
 pub mod node_lifecycle;
@@ -34,6 +37,7 @@ pub mod scheduler;
 #[cfg(test)]
 mod stage_hand;
 pub mod standing;
+pub mod startup_taints;
 pub mod statefulset;
 pub mod timers;
 pub mod victims;
@@ -64,6 +68,10 @@ pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
         Box::new(volumes::attaching::Attacher::new(crate::needs::missing_need)),
         Box::new(node_lifecycle::NodeLifecycle::default()),
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
+        Box::new(startup_taints::StartupTaints::default()),
+        Box::new(ec2::Instances::default()),
+        Box::new(karpenter::Karpenter::new(options.seed)),
+        Box::new(cluster_autoscaler::ClusterAutoscaler::default()),
     ];
     actors.extend(cni::all(declared));
     actors
