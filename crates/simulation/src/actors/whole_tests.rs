@@ -156,7 +156,9 @@ fn large() {
     let mut workloads: Vec<Workload> =
         (0..pods / 100).map(|index| deployment(&format!("app-{index}"), 90)).collect();
     workloads.push(workload(Kind::DaemonSet, "agent", Shape::DaemonSet, template("agent")));
-    let run = play(declared(workloads, nodes(count)));
+    let mut nodes = nodes(count);
+    nodes.iter_mut().for_each(|node| node.allocatable.pods = 1_000);
+    let run = play(declared(workloads, nodes));
     println!("{pods} pods: {:?}, {} events, ended {}", run.end, run.events, run.ended);
     assert_eq!(run.end, End::Settled);
 }
