@@ -37,7 +37,7 @@ pub(crate) fn job(object: &Object, context: &Context, reporter: &mut Reporter<'_
 /// A CronJob.
 pub(crate) fn cron_job(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: batch::CronJob = decode(object, Strictness::Prune, reporter)?;
-    let spec = wire.spec.unwrap_or_default();
+    let spec = wire.spec;
     let path = FieldPath::of("/spec/schedule");
     if let Err(why) = check_schedule(&spec.schedule) {
         reporter.error(&path, code::BAD_VALUE, format!("{path}: {:?}: {why}", spec.schedule), "such as \"0 */6 * * *\": minute hour day month weekday");

@@ -64,6 +64,23 @@ impl Place {
 }
 
 impl Object {
+    /// Stands for a document that was not given.
+    pub(crate) fn made_up(place: &Place) -> Object {
+        let value = Arc::new(Value::Null);
+        Object {
+            raw: RawObject { value, root: FieldPath::root(), document: 0 },
+            key: place.base.object.clone(),
+            group: Name::default(),
+            version: Name::default(),
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            index: 0,
+            place: place.clone(),
+            addon: false,
+            live: false,
+        }
+    }
+
     /// The object's body.
     pub(crate) fn value(&self) -> &Value {
         &self.raw.value

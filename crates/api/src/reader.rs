@@ -209,7 +209,7 @@ impl<'de, 'p> de::Deserializer<'de> for Reader<'de, 'p> {
         deserialize_f64 => |visitor: V| visitor.visit_f64(0.0);
         deserialize_str => |visitor: V| visitor.visit_str("");
         deserialize_string => |visitor: V| visitor.visit_str("");
-        deserialize_seq => |visitor: V| visitor.visit_seq(Items { reader: self, items: [].iter(), next: 0 });
+        deserialize_seq => |visitor: V| visitor.visit_seq(Nothing);
         deserialize_map => |visitor: V| visitor.visit_map(Nothing);
     }
 
@@ -279,6 +279,14 @@ impl<'de> de::MapAccess<'de> for Nothing {
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, _seed: T) -> Result<T::Value, ReadError> {
         Err(de::Error::custom("nothing has no value"))
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for Nothing {
+    type Error = ReadError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, _seed: T) -> Result<Option<T::Value>, ReadError> {
+        Ok(None)
     }
 }
 

@@ -48,7 +48,8 @@ fn version(container: &core::Container, labels: &Labels) -> Name {
     }
 }
 
-fn program(container: &core::Container, candidate: &Candidate<'_>) -> Program {
+/// The program of one container.
+pub(crate) fn program(container: &core::Container, candidate: &Candidate<'_>) -> Program {
     let (repository, _, _) = split_image(container.image.as_deref().unwrap_or_default());
     let mut parts = repository.rsplit('/');
     let (last, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
