@@ -43,6 +43,8 @@ pub mod timers;
 pub mod victims;
 pub mod volumes;
 pub mod vpc_cni;
+#[cfg(test)]
+mod whole_tests;
 
 use std::sync::Arc;
 
