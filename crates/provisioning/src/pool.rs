@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cluster::requirements::{Requirement, Requirements};
-use cluster::{Kind, Name, NodePool, ObjectKey, PodTemplate, Resources, Taint};
+use cluster::{Cluster, Kind, Name, NodePool, ObjectKey, PodTemplate, Resources, Taint};
 
 use crate::bits::Bits;
 use crate::daemons::{self, DaemonGroup};
+use crate::existing::View;
 use crate::input::Input;
 use crate::market::TypeOnOffer;
 
@@ -66,6 +67,18 @@ pub fn in_order(input: &Input<'_>) -> Vec<u32> {
         b.weight.cmp(&a.weight).then_with(|| b.name.cmp(&a.name))
     });
     order
+}
+
+/// The limit that a pool's nodes have passed: then no claim is created from it (`pkg/apis/v1/nodepool.go`
+/// `Limits.ExceededBy`). Nodes that go count until they are gone.
+pub fn limit_passed(cluster: &Cluster, pool: u32) -> Option<(Name, i64)> {
+    let declared = cluster.declared.node_pools.get(pool as usize)?;
+    let mut used = Resources::ZERO;
+    for view in View::all(cluster).filter(|view| view.claim.is_some_and(|claim| claim.pool == pool)) {
+        used.add(&view.capacity());
+        used.set("nodes", used.get("nodes").saturating_add(1));
+    }
+    declared.exceeded_limit(&used).map(|(name, limit)| (name.clone(), limit))
 }
 
 /// What a pool's nodes are, before any pod asks for more.

@@ -115,7 +115,8 @@ pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBr
     let incoming = Incoming::of(cluster.pod(pod));
     let (query, named) = match prefilter(index, cluster, &incoming) {
         Ok(prepared) => prepared,
-        Err((query, plugin, reason)) => {
+        Err(excluded) => {
+            let (query, plugin, reason) = *excluded;
             let everywhere = NodeReason { plugin, reason, nodes: all, example: None };
             return fail(
                 index,
@@ -126,10 +127,10 @@ pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBr
             );
         }
     };
-    if let Some(node) =
-        index.nominated_to(pod).filter(|node| is_candidate(index, cluster, named.as_ref(), *node))
-    {
-        if look(index, cluster, &query, &Moment::new(index, &query), node).is_none() {
+    let reserved = index.nominated_to(pod).filter(|node| is_candidate(index, cluster, named.as_ref(), *node));
+    if let Some(node) = reserved {
+        let moment = Moment::new(index, &query);
+        if look(index, cluster, &query, &moment, node).is_none() {
             return bind(index, cluster, &query, &[node.0], 1, tie);
         }
     }
@@ -152,21 +153,23 @@ pub(crate) fn prefilter(
     index: &mut Placements,
     cluster: &Cluster,
     pod: &Incoming,
-) -> Result<Prepared, Excluded> {
+) -> Result<Prepared, Box<Excluded>> {
     let mut query = Query::new(index, cluster, pod, None);
     let named = match (pod.pinned, pod.template.required_node_affinity.as_deref()) {
         (Some(node), _) => Named::Only(BTreeSet::from([cluster.node(node).name.clone()])),
         (None, terms) => node_affinity::named(terms.unwrap_or_default()),
     };
     let named = match named {
-        Named::Conflict => return Err((query, Plugin::NodeAffinity, FilterReason::AffinityConflict)),
+        Named::Conflict => {
+            return Err(Box::new((query, Plugin::NodeAffinity, FilterReason::AffinityConflict)));
+        }
         Named::Any => None,
         Named::Only(names) => Some(names),
     };
     if !pod.template.volumes.is_empty() {
         match volume_binding::plan(index, cluster, pod) {
             Ok(plan) => query.volumes = Some(plan),
-            Err((plugin, reason)) => return Err((query, plugin, reason)),
+            Err((plugin, reason)) => return Err(Box::new((query, plugin, reason))),
         }
     }
     Ok((query, named))

@@ -99,3 +99,13 @@ pub(crate) enum OwnedKind {
     /// Draws them (or, below zero, pushes them) by this weight.
     Weighs(i64),
 }
+
+impl OwnedKind {
+    /// How strongly it draws; 0 for terms that only repel.
+    pub fn weight(self) -> i64 {
+        match self {
+            OwnedKind::Repels => 0,
+            OwnedKind::Weighs(weight) => weight,
+        }
+    }
+}

@@ -15,11 +15,13 @@ pub mod cronjob;
 pub mod daemons;
 pub mod daemonset;
 pub mod deployment;
+pub mod eviction;
 pub mod fargate;
 pub mod health;
 pub mod job;
 pub mod kubelet;
 pub mod names;
+pub mod node_lifecycle;
 pub mod node_selector;
 pub mod per_node_range;
 pub mod replica_set;
@@ -32,6 +34,7 @@ pub mod standing;
 pub mod statefulset;
 pub mod timers;
 pub mod victims;
+pub mod volumes;
 pub mod vpc_cni;
 
 use std::sync::Arc;
@@ -48,10 +51,15 @@ pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
         Box::new(deployment::Deployments::default()),
         Box::new(statefulset::StatefulSets::default()),
         Box::new(daemonset::DaemonSets::default()),
-        Box::new(scheduler::Scheduler::new(tie(options.seed))),
         Box::new(job::Jobs::default()),
         Box::new(cronjob::CronJobs::default()),
         Box::new(bare_pod::BarePods::default()),
+        Box::new(scheduler::Scheduler::new(tie(options.seed))),
+        Box::new(fargate::Fargate::default()),
+        Box::new(volumes::binding::Binder::new(crate::needs::missing_need)),
+        Box::new(volumes::drivers::NodePlugins::default()),
+        Box::new(volumes::attaching::Attacher::new(crate::needs::missing_need)),
+        Box::new(node_lifecycle::NodeLifecycle::default()),
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
     ];
     actors.extend(cni::all(declared));

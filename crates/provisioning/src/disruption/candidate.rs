@@ -127,12 +127,12 @@ pub fn sort(candidates: &mut [Candidate<'_>]) {
     });
 }
 
-/// When a node leaves `consolidateAfter`, measured from the last pod that came or left; `None`: never, or not
-/// initialized.
+/// When a node leaves `consolidateAfter`, measured from the last pod that came or left, or from the start of the
+/// run if nothing has happened since; `None`: never, or not initialized.
 pub fn consolidatable_at(cluster: &Cluster, view: &View<'_>) -> Option<Timestamp> {
     let claim = view.claim?;
     let after_ms = pool_of(cluster, claim.pool)?.consolidate_after_ms?;
-    view.is_initialized().then(|| claim.last_pod_event.after_ms(after_ms))
+    view.is_initialized().then(|| claim.last_pod_event.max(Timestamp::ZERO).after_ms(after_ms))
 }
 
 /// Nodes inside their pool's `consolidateAfter`.

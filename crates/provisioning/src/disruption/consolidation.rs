@@ -2,7 +2,7 @@
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/disruption/{emptiness,consolidation,
 //! multinodeconsolidation,singlenodeconsolidation,helpers}.go`. Not modelled: Karpenter's time limits (one minute for
-//! several nodes, three for single ones), the score of `Balanced` pools (they act as
+//! several nodes, three for single ones; a number of candidates stands for the latter), the score of `Balanced` pools (they act as
 //! `WhenEmptyOrUnderutilized`), and the order in which single-node consolidation comes back to pools it did not
 //! reach.
 
@@ -27,6 +27,10 @@ use crate::solve;
 
 /// Candidates considered together at most.
 pub const MULTI_NODE_MAX: usize = 100;
+
+/// Candidates tried alone at most, each time: Karpenter stops after three minutes, about as many as it gets through
+/// in a large cluster.
+pub const SINGLE_NODE_MAX: usize = 200;
 
 /// Cheaper types that must be there before one spot node replaces another.
 pub const SPOT_TO_SPOT_TYPES_MIN: usize = 15;
@@ -61,7 +65,7 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
     if command.reason == DisruptionReason::Empty {
         return true;
     }
-    let Some(outcome) = simulate(cluster, market, &found) else { return false };
+    let Some(outcome) = simulate(cluster, market, held, &found) else { return false };
     match (&command.replacement, outcome.as_slice()) {
         (None, []) => true,
         (Some(planned), [claim]) => {
@@ -125,7 +129,7 @@ fn several(cluster: &Cluster, market: &Market, due: &[Candidate<'_>], held: Held
     while least <= most {
         let middle = (least + most) / 2;
         let together = &within[..=middle];
-        match replace(cluster, market, together).and_then(|command| unless_same_type(command, together)) {
+        match replace(cluster, market, held, together).and_then(|command| unless_same_type(command, together)) {
             Some(command) => {
                 best = Some(command);
                 least = middle + 1;
@@ -149,13 +153,14 @@ fn single(cluster: &Cluster, market: &Market, due: &[Candidate<'_>], held: Held<
     let turns = by_pool.values().map(Vec::len).max().unwrap_or(0);
     (0..turns)
         .flat_map(|turn| by_pool.values().filter_map(move |pool| pool.get(turn)))
-        .find_map(|candidate| replace(cluster, market, &[candidate]))
+        .take(SINGLE_NODE_MAX)
+        .find_map(|candidate| replace(cluster, market, held, &[candidate]))
 }
 
 /// What taking these nodes away comes to: nothing more needed, or one cheaper node.
-fn replace(cluster: &Cluster, market: &Market, together: &[&Candidate<'_>]) -> Option<Command> {
+fn replace(cluster: &Cluster, market: &Market, held: Held<'_>, together: &[&Candidate<'_>]) -> Option<Command> {
     let nodes: Vec<NodeId> = together.iter().map(|candidate| candidate.node).collect();
-    let mut claims = simulate(cluster, market, together)?.into_iter();
+    let mut claims = simulate(cluster, market, held, together)?.into_iter();
     let reason = DisruptionReason::Underutilized;
     match (claims.next(), claims.next()) {
         (None, _) => Some(Command { nodes, reason, replacement: None }),
@@ -169,17 +174,23 @@ fn replace(cluster: &Cluster, market: &Market, together: &[&Candidate<'_>]) -> O
 
 /// The new claims that the pods of these nodes would need; `None` when some of them would find no place, or only
 /// one on a node that is not initialized.
-fn simulate(cluster: &Cluster, market: &Market, together: &[&Candidate<'_>]) -> Option<Vec<PlannedClaim>> {
+fn simulate(
+    cluster: &Cluster,
+    market: &Market,
+    held: Held<'_>,
+    together: &[&Candidate<'_>],
+) -> Option<Vec<PlannedClaim>> {
     let now = cluster.now;
     let budgets = PodBudgets::of(cluster);
-    let leaving: BTreeSet<NodeId> = together.iter().map(|candidate| candidate.node).collect();
+    let nodes = together.iter().map(|candidate| candidate.node);
+    let leaving: BTreeSet<NodeId> = nodes.chain(held.going.iter().copied()).collect();
     let moved: Vec<PodId> = together.iter().flat_map(|candidate| &candidate.pods).copied().collect();
     let movable = |id: &PodId| {
         let pod = cluster.pod(*id);
         !(pods::is_active(pod) && pods::do_not_disrupt(pod, now)) && !budgets.blocks_for_ever(pod, now)
     };
     let moved: Vec<PodId> = moved.into_iter().filter(movable).collect();
-    let going = pods_of_leaving(cluster, &budgets);
+    let going = pods_of_leaving(cluster, &budgets, held.going);
     let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
     let mut all: Vec<PodId> = pending.chain(moved.iter().copied()).chain(going.iter().copied()).collect();
     all.sort_unstable();
@@ -206,10 +217,18 @@ fn simulate(cluster: &Cluster, market: &Market, together: &[&Candidate<'_>]) -> 
 }
 
 /// Pods of nodes that are going already, as far as they can be evicted.
-pub fn pods_of_leaving(cluster: &Cluster, budgets: &PodBudgets<'_>) -> Vec<PodId> {
+///
+/// `marked` are nodes that a command is about.
+pub fn pods_of_leaving(
+    cluster: &Cluster,
+    budgets: &PodBudgets<'_>,
+    marked: &BTreeSet<NodeId>,
+) -> Vec<PodId> {
     let leaves = |pod: &&cluster::Pod| {
         let node = pod.node.and_then(|node| cluster.nodes.get(node.0 as usize));
-        node.is_some_and(|node| node.exists() && View::of_node(cluster, node).is_leaving())
+        node.is_some_and(|node| {
+            node.exists() && (marked.contains(&node.id) || View::of_node(cluster, node).is_leaving())
+        })
     };
     let on_them = cluster.pods.iter().filter(|pod| pod.holds_node()).filter(leaves);
     let moves = on_them.filter(|pod| {

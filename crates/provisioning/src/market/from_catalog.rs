@@ -16,6 +16,8 @@ use super::{CAPACITY_TYPE, Market, Offering, PoolMarket, TypeOnOffer, ZONE};
 /// Something of EC2 that Karpenter knows to be out of capacity for now; `None` is every value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OutOfCapacity {
+    /// The node class whose launches it is about.
+    pub node_class: Option<Name>,
     /// The instance type.
     pub instance_type: Option<Name>,
     /// The zone.
@@ -26,9 +28,10 @@ pub struct OutOfCapacity {
 
 impl OutOfCapacity {
     /// Whether it is about this offering.
-    pub fn covers(&self, instance_type: &str, zone: &str, capacity_type: &str) -> bool {
+    pub fn covers(&self, node_class: &str, instance_type: &str, zone: &str, capacity_type: &str) -> bool {
         let matches = |own: &Option<Name>, value: &str| own.as_ref().is_none_or(|own| own == value);
-        matches(&self.instance_type, instance_type)
+        matches(&self.node_class, node_class)
+            && matches(&self.instance_type, instance_type)
             && matches(&self.zone, zone)
             && matches(&self.capacity_type, capacity_type)
     }
@@ -207,7 +210,7 @@ impl Seller<'_> {
 
     fn offering(&self, it: &InstanceType, zone: &Name, capacity_type: &str) -> Offering {
         let price = self.prices.price(it, zone, capacity_type);
-        let out = |known: &OutOfCapacity| known.covers(&it.name, zone, capacity_type);
+        let out = |known: &OutOfCapacity| known.covers(&self.class.name, &it.name, zone, capacity_type);
         Offering {
             zone: zone.clone(),
             capacity_type: Name::new(capacity_type),

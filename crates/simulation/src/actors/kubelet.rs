@@ -266,7 +266,7 @@ impl Kubelets {
             return;
         }
         let Some(node) = pod.node else { return self.bind_by_name(pod, cluster, effects) };
-        if self.nodes.is_lost(node) {
+        if self.nodes.is_lost(node) || cluster.node(node).gone {
             return;
         }
         match self.life(id).phase {
@@ -330,6 +330,9 @@ impl Kubelets {
         let life = *self.life(alarm.pod);
         let stale = alarm.plan != u32::MAX && alarm.plan != life.plan;
         let Some(node) = pod.node.filter(|_| !stale && life.phase != Phase::Over) else { return };
+        if cluster.node(node).gone {
+            return; // Its pods are collected.
+        }
         if self.nodes.is_lost(node) {
             return self.held.entry(node).or_default().push(alarm);
         }
@@ -410,7 +413,7 @@ impl Kubelets {
     /// A pod was asked to go. Without containers, or deleted by force, it goes at once.
     fn stop(&mut self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
         let phase = self.life(pod.id).phase;
-        let lost = pod.node.is_some_and(|node| self.nodes.is_lost(node));
+        let lost = pod.node.is_some_and(|node| self.nodes.is_lost(node) || cluster.node(node).gone);
         match phase {
             Phase::Stopping => {}
             Phase::Over | Phase::Forced => effects.now(Effect::PodGone(pod.id)),
