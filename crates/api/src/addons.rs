@@ -37,14 +37,23 @@ pub struct Addon {
 
 macro_rules! addon {
     ($name:literal, $aliases:expr, $programs:expr) => {
-        Addon { name: $name, aliases: $aliases, manifest: include_str!(concat!("../addons/", $name, ".yaml")), programs: $programs }
+        Addon {
+            name: $name,
+            aliases: $aliases,
+            manifest: include_str!(concat!("../addons/", $name, ".yaml")),
+            programs: $programs,
+        }
     };
 }
 
 /// Every known add-on, in name order.
 pub const ADDONS: &[Addon] = &[
     addon!("argocd", &["argo-cd"], &[]),
-    addon!("aws-ebs-csi-driver", &["ebs-csi-driver", "ebs-csi"], &[Program::EbsCsiController, Program::EbsCsiNode]),
+    addon!(
+        "aws-ebs-csi-driver",
+        &["ebs-csi-driver", "ebs-csi"],
+        &[Program::EbsCsiController, Program::EbsCsiNode]
+    ),
     addon!("aws-efs-csi-driver", &["efs-csi-driver", "efs-csi"], &[]),
     addon!("aws-load-balancer-controller", &[], &[]),
     addon!("cilium", &[], &[Program::CiliumAgent]),
@@ -67,6 +76,25 @@ pub fn addon_names() -> Vec<&'static str> {
 /// The add-on with this name or alias.
 pub fn addon(name: &str) -> Option<&'static Addon> {
     ADDONS.iter().find(|addon| addon.name == name || addon.aliases.contains(&name))
+}
+
+/// What an add-on brings: a line an object, then the manifest. For `explain addon NAME`.
+pub fn describe(name: &str) -> Option<String> {
+    let addon = addon(name)?;
+    let mut text = format!("{}\n", addon.name);
+    for object in addon.objects() {
+        let field = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let replicas =
+            object.pointer("/spec/replicas").map(|count| format!(" x {count}")).unwrap_or_default();
+        let host = object.pointer("/spec/template/spec/hostNetwork") == Some(&Value::Bool(true));
+        let host = if host { ", host network" } else { "" };
+        let class = field("/spec/template/spec/priorityClassName");
+        let class = if class.is_empty() { String::new() } else { format!(", {class}") };
+        text.push_str(&format!("  {} {}{replicas}{class}{host}\n", field("/kind"), field("/metadata/name")));
+    }
+    text.push('\n');
+    text.push_str(addon.manifest);
+    Some(text)
 }
 
 impl Addon {
@@ -92,7 +120,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) fn bring(wanted: &Wanted<'_>, declared: &mut Declared, problems: &mut Problems) -> Vec<Object> {
     let profile = wanted.objects.iter().find(|object| object.key.kind == Kind::Cluster);
     let mut taken: BTreeSet<ObjectKey> = wanted.objects.iter().map(|object| object.key.clone()).collect();
-    let mut programs: BTreeSet<Program> = wanted.workloads.iter().map(|workload| workload.template.role.program).collect();
+    let mut programs: BTreeSet<Program> =
+        wanted.workloads.iter().map(|workload| workload.template.role.program).collect();
     let mut brought = Vec::new();
     if let Some(profile) = profile {
         for (index, wire) in wanted.written.iter().enumerate() {
@@ -118,7 +147,12 @@ pub(crate) fn bring(wanted: &Wanted<'_>, declared: &mut Declared, problems: &mut
 }
 
 /// The objects of one entry, overrides applied; none when the manifests have the add-on already.
-fn written(wire: &WireAddon, path: &FieldPath, programs: &mut BTreeSet<Program>, reporter: &mut Reporter<'_>) -> Vec<Value> {
+fn written(
+    wire: &WireAddon,
+    path: &FieldPath,
+    programs: &mut BTreeSet<Program>,
+    reporter: &mut Reporter<'_>,
+) -> Vec<Value> {
     if wire.name.is_empty() {
         let at = path.child("name");
         reporter.error(&at, code::MISSING_FIELD, format!("{at} is required"), "name the add-on");
@@ -131,13 +165,20 @@ fn written(wire: &WireAddon, path: &FieldPath, programs: &mut BTreeSet<Program>,
         let at = path.child("name");
         let names = addon_names();
         let help = did_you_mean(&wire.name, names.iter().copied());
-        let help = help.unwrap_or_else(|| format!("give it `pods: {{count, template}}`; known names: {}", names.join(", ")));
+        let help = help.unwrap_or_else(|| {
+            format!("give it `pods: {{count, template}}`; known names: {}", names.join(", "))
+        });
         reporter.error(&at, code::UNKNOWN_ADDON, format!("{at}: {:?} is no known add-on", wire.name), help);
         return Vec::new();
     };
     if addon.programs.iter().any(|program| programs.contains(program)) {
         let at = path.child("name");
-        reporter.note(&at, code::DUPLICATE_OBJECT, format!("{at}: the manifests have {} already; it is not added again", addon.name), "");
+        reporter.note(
+            &at,
+            code::DUPLICATE_OBJECT,
+            format!("{at}: the manifests have {} already; it is not added again", addon.name),
+            "",
+        );
         return Vec::new();
     }
     programs.extend(addon.programs);
@@ -152,13 +193,27 @@ fn own_pods(wire: &WireAddon, path: &FieldPath, reporter: &mut Reporter<'_>) -> 
     let kind = wire.kind.as_deref().unwrap_or("Deployment");
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
         let at = path.child("kind");
-        reporter.error(&at, code::BAD_VALUE, format!("{at}: {kind:?} is not one of Deployment, StatefulSet, DaemonSet"), "");
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            format!("{at}: {kind:?} is not one of Deployment, StatefulSet, DaemonSet"),
+            "",
+        );
         return Some(Vec::new());
     }
-    let mut template = if pods.template.get("containers").is_some() { json!({"spec": pods.template}) } else { pods.template.clone() };
+    let mut template = if pods.template.get("containers").is_some() {
+        json!({"spec": pods.template})
+    } else {
+        pods.template.clone()
+    };
     if template.pointer("/spec/containers").is_none() {
         let at = path.child("pods").child("template");
-        reporter.error(&at, code::MISSING_FIELD, format!("{at}: a pod template with containers is required"), "");
+        reporter.error(
+            &at,
+            code::MISSING_FIELD,
+            format!("{at}: a pod template with containers is required"),
+            "",
+        );
         return Some(Vec::new());
     }
     let labels = json!({"app.kubernetes.io/name": wire.name});
@@ -195,7 +250,9 @@ fn assumed(
     if !programs.contains(&Program::KubeProxy) && !replaced {
         assumed.push(("kube-proxy", "/spec/addons/kube-proxy"));
     }
-    let has_cni = programs.contains(&Program::VpcCni) || programs.contains(&Program::CiliumAgent) || cilium_config.is_some();
+    let has_cni = programs.contains(&Program::VpcCni)
+        || programs.contains(&Program::CiliumAgent)
+        || cilium_config.is_some();
     let foreign = wanted.workloads.iter().any(crate::cni::is_foreign);
     if declared.profile.provider == Provider::Eks && !has_cni && !foreign {
         assumed.push(("vpc-cni", "/spec/addons/vpc-cni"));
@@ -208,16 +265,30 @@ pub(crate) fn is_cilium_config(object: &Object) -> bool {
     object.key.kind == Kind::ConfigMap && object.key.name == "cilium-config"
 }
 
-fn objects(values: Vec<Value>, profile: &Object, path: &FieldPath, taken: &mut BTreeSet<ObjectKey>) -> Vec<Object> {
+fn objects(
+    values: Vec<Value>,
+    profile: &Object,
+    path: &FieldPath,
+    taken: &mut BTreeSet<ObjectKey>,
+) -> Vec<Object> {
     let place = Place { base: profile.place.at(&path.0), fixed: true };
     placed(values, Some(profile), path, place, taken)
 }
 
 /// Objects out of values, said to be at `place`; those that the input has already are left out.
-fn placed(values: Vec<Value>, profile: Option<&Object>, path: &FieldPath, place: Place, taken: &mut BTreeSet<ObjectKey>) -> Vec<Object> {
-    let (document, root) = profile.map_or((0, FieldPath::root()), |object| (object.raw.document, object.raw.root.join(path)));
-    let raws: Vec<RawObject> =
-        values.into_iter().map(|value| RawObject { value: Arc::new(value), root: root.clone(), document }).collect();
+fn placed(
+    values: Vec<Value>,
+    profile: Option<&Object>,
+    path: &FieldPath,
+    place: Place,
+    taken: &mut BTreeSet<ObjectKey>,
+) -> Vec<Object> {
+    let (document, root) =
+        profile.map_or((0, FieldPath::root()), |object| (object.raw.document, object.raw.root.join(path)));
+    let raws: Vec<RawObject> = values
+        .into_iter()
+        .map(|value| RawObject { value: Arc::new(value), root: root.clone(), document })
+        .collect();
     let mut ignored = Problems::default();
     let objects = read_all(&raws, &mut ignored).into_iter();
     objects
@@ -233,7 +304,10 @@ mod tests {
     #[test]
     fn every_embedded_manifest_is_accepted() {
         for addon in ADDONS {
-            let text = format!("apiVersion: plimsoll.dev/v1alpha1\nkind: Cluster\nspec: {{addons: [{{name: {}}}]}}\n", addon.name);
+            let text = format!(
+                "apiVersion: plimsoll.dev/v1alpha1\nkind: Cluster\nspec: {{addons: [{{name: {}}}]}}\n",
+                addon.name
+            );
             let lowered = crate::testing::lowered(&text);
             assert_eq!(crate::testing::shown(&lowered.problems), "", "{}", addon.name);
             let programs: BTreeSet<Program> =

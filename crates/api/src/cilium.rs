@@ -32,7 +32,12 @@ fn addresses_of_mask(bits: u32) -> u32 {
 }
 
 /// Reads the settings. `custom` is the CNI configuration that `read-cni-conf` refers to.
-pub(crate) fn allocation(config: &Settings, custom: Option<&Value>, location: Location, reporter: &mut Reporter<'_>) -> Allocation {
+pub(crate) fn allocation(
+    config: &Settings,
+    custom: Option<&Value>,
+    location: Location,
+    reporter: &mut Reporter<'_>,
+) -> Allocation {
     let text = |key: &str| config.get(key).map(Name::as_str).unwrap_or_default();
     let chaining = text("cni-chaining-mode");
     if !matches!(chaining, "" | "none" | "portmap" | "generic-veth") || text("ipam") == "delegated-plugin" {
@@ -41,10 +46,13 @@ pub(crate) fn allocation(config: &Settings, custom: Option<&Value>, location: Lo
     match text("ipam") {
         "eni" => Allocation::Own(Cni::CiliumEni(eni(config, custom, location, reporter))),
         "" | "cluster-pool" | "cluster-pool-v2beta" => Allocation::Own(cluster_pool(config, reporter)),
-        "kubernetes" => Allocation::Own(Cni::PerNodeRange { addresses_per_node: addresses_of_mask(24), max_nodes: None }),
+        "kubernetes" => {
+            Allocation::Own(Cni::PerNodeRange { addresses_per_node: addresses_of_mask(24), max_nodes: None })
+        }
         other => {
             let path = FieldPath::of("/data/ipam");
-            let message = format!("{path}: addresses of the mode {other:?} are not modelled: every pod gets one");
+            let message =
+                format!("{path}: addresses of the mode {other:?} are not modelled: every pod gets one");
             reporter.warning(&path, code::NOT_MODELLED, message, "");
             Allocation::Own(Cni::Unlimited)
         }
@@ -52,7 +60,10 @@ pub(crate) fn allocation(config: &Settings, custom: Option<&Value>, location: Lo
 }
 
 fn cluster_pool(config: &Settings, reporter: &mut Reporter<'_>) -> Cni {
-    let bits = config.get("cluster-pool-ipv4-mask-size").and_then(|text| text.parse::<u32>().ok()).filter(|bits| *bits <= 32);
+    let bits = config
+        .get("cluster-pool-ipv4-mask-size")
+        .and_then(|text| text.parse::<u32>().ok())
+        .filter(|bits| *bits <= 32);
     let bits = bits.unwrap_or(24);
     let ranges = config.get("cluster-pool-ipv4-cidr").map(Name::as_str).unwrap_or_default();
     let mut nodes: Option<u32> = None;
@@ -64,7 +75,12 @@ fn cluster_pool(config: &Settings, reporter: &mut Reporter<'_>) -> Cni {
             }
             Err(_) => {
                 let path = FieldPath::of("/data/cluster-pool-ipv4-cidr");
-                reporter.warning(&path, code::BAD_VALUE, format!("{path}: {range:?} is not an IPv4 range"), "such as 10.0.0.0/8");
+                reporter.warning(
+                    &path,
+                    code::BAD_VALUE,
+                    format!("{path}: {range:?} is not an IPv4 range"),
+                    "such as 10.0.0.0/8",
+                );
             }
         }
     }
@@ -72,8 +88,14 @@ fn cluster_pool(config: &Settings, reporter: &mut Reporter<'_>) -> Cni {
 }
 
 /// ENI mode. A setting of the custom CNI configuration wins.
-fn eni(config: &Settings, custom: Option<&Value>, location: Location, reporter: &mut Reporter<'_>) -> CiliumEniSettings {
-    let flag = |key: &str, default: bool| config.get(key).and_then(|text| parse_bool(text)).unwrap_or(default);
+fn eni(
+    config: &Settings,
+    custom: Option<&Value>,
+    location: Location,
+    reporter: &mut Reporter<'_>,
+) -> CiliumEniSettings {
+    let flag =
+        |key: &str, default: bool| config.get(key).and_then(|text| parse_bool(text)).unwrap_or(default);
     let mut number = |key: &str, pointer: &str| {
         if let Some(number) = custom.and_then(|custom| custom.pointer(pointer)).and_then(Value::as_u64) {
             return u32::try_from(number).ok();
@@ -86,7 +108,8 @@ fn eni(config: &Settings, custom: Option<&Value>, location: Location, reporter: 
         }
         parsed
     };
-    let disabled = custom.and_then(|custom| custom.pointer("/eni/disable-prefix-delegation")).and_then(Value::as_bool);
+    let disabled =
+        custom.and_then(|custom| custom.pointer("/eni/disable-prefix-delegation")).and_then(Value::as_bool);
     let prefix_delegation = flag("aws-enable-prefix-delegation", false)
         && !disabled.unwrap_or_else(|| flag("eni-disable-prefix-delegation", false));
     CiliumEniSettings {
@@ -100,7 +123,9 @@ fn eni(config: &Settings, custom: Option<&Value>, location: Location, reporter: 
         use_primary_address: custom
             .and_then(|custom| custom.pointer("/eni/use-primary-address"))
             .and_then(Value::as_bool)
-            .unwrap_or_else(|| flag("eni-use-primary-address", false) || flag("aws-use-primary-address", false)),
+            .unwrap_or_else(|| {
+                flag("eni-use-primary-address", false) || flag("aws-use-primary-address", false)
+            }),
         release_excess: flag("aws-release-excess-ips", false),
         subnet_tags: subnet_tags(config, custom),
         subnet_ids: subnet_ids(config, custom),
@@ -112,15 +137,25 @@ fn eni(config: &Settings, custom: Option<&Value>, location: Location, reporter: 
 fn subnet_tags(config: &Settings, custom: Option<&Value>) -> Labels {
     let own = custom.and_then(|custom| custom.pointer("/eni/subnet-tags")).and_then(Value::as_object);
     if let Some(tags) = own {
-        return tags.iter().filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into()))).collect();
+        return tags
+            .iter()
+            .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())))
+            .collect();
     }
     let text = config.get("eni-subnet-tags").or_else(|| config.get("subnet-tags-filter"));
     let pairs = text.map(Name::as_str).unwrap_or_default();
     // Written as `k=v,k=v` or as a JSON map.
     if let Ok(Value::Object(map)) = serde_json::from_str(pairs) {
-        return map.iter().filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into()))).collect();
+        return map
+            .iter()
+            .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())))
+            .collect();
     }
-    pairs.split([',', ' ']).filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.into(), value.into())).collect()
+    pairs
+        .split([',', ' '])
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect()
 }
 
 fn subnet_ids(config: &Settings, custom: Option<&Value>) -> Vec<Name> {
@@ -157,31 +192,52 @@ mod tests {
         let config = pairs.iter().map(|(key, value)| (Name::from(*key), Name::from(*value))).collect();
         let location = Location::object(ObjectKey::new(Kind::ConfigMap, "kube-system", "cilium-config"));
         let mut problems = Problems::default();
-        let object = crate::testing::object(&serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cilium-config"}}));
+        let object = crate::testing::object(
+            &serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cilium-config"}}),
+        );
         allocation(&config, custom.as_ref(), location, &mut Reporter::new(&mut problems, &object))
     }
 
     #[test]
     fn eni_mode_reads_flags_and_the_custom_configuration_wins() {
-        let pairs = [("ipam", "eni"), ("aws-enable-prefix-delegation", "true"), ("eni-first-interface-index", "1"), ("eni-subnet-tags", "a=b")];
+        let pairs = [
+            ("ipam", "eni"),
+            ("aws-enable-prefix-delegation", "true"),
+            ("eni-first-interface-index", "1"),
+            ("eni-subnet-tags", "a=b"),
+        ];
         let Allocation::Own(Cni::CiliumEni(settings)) = read(&pairs, None) else { panic!("not in ENI mode") };
         assert!(settings.prefix_delegation);
-        assert_eq!((settings.first_interface_index, settings.own_endpoints, settings.pre_allocate), (1, 2, None));
+        assert_eq!(
+            (settings.first_interface_index, settings.own_endpoints, settings.pre_allocate),
+            (1, 2, None)
+        );
         assert_eq!(settings.subnet_tags.get("a").map(Name::as_str), Some("b"));
         let custom = serde_json::json!({"eni": {"first-interface-index": 0}, "ipam": {"pre-allocate": 4}});
-        let Allocation::Own(Cni::CiliumEni(settings)) = read(&pairs, Some(custom)) else { panic!("not in ENI mode") };
+        let Allocation::Own(Cni::CiliumEni(settings)) = read(&pairs, Some(custom)) else {
+            panic!("not in ENI mode")
+        };
         assert_eq!((settings.first_interface_index, settings.pre_allocate), (0, Some(4)));
     }
 
     #[test]
     fn cluster_pool_divides_its_range_among_nodes() {
-        let pairs = [("ipam", "cluster-pool"), ("cluster-pool-ipv4-cidr", "10.0.0.0/16"), ("cluster-pool-ipv4-mask-size", "25")];
-        let Allocation::Own(Cni::PerNodeRange { addresses_per_node, max_nodes }) = read(&pairs, None) else { panic!("no range") };
+        let pairs = [
+            ("ipam", "cluster-pool"),
+            ("cluster-pool-ipv4-cidr", "10.0.0.0/16"),
+            ("cluster-pool-ipv4-mask-size", "25"),
+        ];
+        let Allocation::Own(Cni::PerNodeRange { addresses_per_node, max_nodes }) = read(&pairs, None) else {
+            panic!("no range")
+        };
         assert_eq!((addresses_per_node, max_nodes), (124, Some(512)));
     }
 
     #[test]
     fn chained_to_the_vpc_cni_it_hands_out_nothing() {
-        assert!(matches!(read(&[("ipam", "cluster-pool"), ("cni-chaining-mode", "aws-cni")], None), Allocation::Other));
+        assert!(matches!(
+            read(&[("ipam", "cluster-pool"), ("cni-chaining-mode", "aws-cni")], None),
+            Allocation::Other
+        ));
     }
 }

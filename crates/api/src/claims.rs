@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 
 use cluster::node_claim::{ClaimStage, LaunchOption, Launched};
-use cluster::{ClaimId, Declared, FieldPath, Kind, Labels, Name, NodeClaim, NodeId, SelectorOperator, SelectorRequirement, Timestamp};
+use cluster::{
+    ClaimId, Declared, FieldPath, Kind, Labels, Name, NodeClaim, NodeId, SelectorOperator,
+    SelectorRequirement, Timestamp,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Deserialize;
 use serde_json::Value;
@@ -81,18 +84,30 @@ fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> O
     let pool = declared.node_pools.iter().position(|pool| pool.name == *pool_name)?;
     let at = |field: &str| FieldPath::of("/spec").child(field);
     let mut seen = Vec::new();
-    let taints = requirement::taints(wire.spec.taints.as_deref().unwrap_or_default(), &at("taints"), &mut seen, reporter);
+    let taints = requirement::taints(
+        wire.spec.taints.as_deref().unwrap_or_default(),
+        &at("taints"),
+        &mut seen,
+        reporter,
+    );
     let startup = wire.spec.startup_taints.as_deref().unwrap_or_default();
     let startup_taints = requirement::taints(startup, &at("startupTaints"), &mut seen, reporter);
     // A claim's requirements use keys that are restricted in pools.
     let mut ignored = Problems::default();
     let wires = wire.spec.requirements.as_deref().unwrap_or_default();
-    let requirements = requirement::requirements(wires, &at("requirements"), &mut Reporter::new(&mut ignored, object));
-    let requests = amounts::resources(wire.spec.resources.requests.as_ref(), &at("resources").child("requests"), reporter);
+    let requirements =
+        requirement::requirements(wires, &at("requirements"), &mut Reporter::new(&mut ignored, object));
+    let requests = amounts::resources(
+        wire.spec.resources.requests.as_ref(),
+        &at("resources").child("requests"),
+        reporter,
+    );
     let options = options(&requirements, &object.labels);
     let node = node_of(&wire.status, declared);
     let stage = stage(&wire.status, object);
-    let launched = (stage >= ClaimStage::Launched).then(|| launched(&wire.status, object, node, declared, reporter)).flatten();
+    let launched = (stage >= ClaimStage::Launched)
+        .then(|| launched(&wire.status, object, node, declared, reporter))
+        .flatten();
     (!reporter.refused).then(|| NodeClaim {
         id: ClaimId(u32::try_from(declared.claims.len()).unwrap_or(u32::MAX)),
         name: object.key.name.clone(),
@@ -118,7 +133,9 @@ fn node_of(status: &WireStatus, declared: &Declared) -> Option<NodeId> {
 
 fn stage(status: &WireStatus, object: &Object) -> ClaimStage {
     let conditions = status.conditions.as_array().map(Vec::as_slice).unwrap_or_default();
-    let holds = |name: &str| conditions.iter().any(|condition| condition["type"] == name && condition["status"] == "True");
+    let holds = |name: &str| {
+        conditions.iter().any(|condition| condition["type"] == name && condition["status"] == "True")
+    };
     if object.field("/metadata/deletionTimestamp").is_some() {
         ClaimStage::Terminating
     } else if holds("Initialized") {
@@ -132,10 +149,17 @@ fn stage(status: &WireStatus, object: &Object) -> ClaimStage {
     }
 }
 
-fn launched(status: &WireStatus, object: &Object, node: Option<NodeId>, declared: &Declared, reporter: &mut Reporter<'_>) -> Option<Launched> {
+fn launched(
+    status: &WireStatus,
+    object: &Object,
+    node: Option<NodeId>,
+    declared: &Declared,
+    reporter: &mut Reporter<'_>,
+) -> Option<Launched> {
     let label = |key: &str| object.labels.get(key).cloned();
     let at = FieldPath::of("/status");
-    let subnet = node.and_then(|node| declared.nodes.get(node.0 as usize)).and_then(|node| node.network.subnet);
+    let subnet =
+        node.and_then(|node| declared.nodes.get(node.0 as usize)).and_then(|node| node.network.subnet);
     Some(Launched {
         option: LaunchOption {
             instance_type: label("node.kubernetes.io/instance-type")?,
@@ -152,17 +176,25 @@ fn launched(status: &WireStatus, object: &Object, node: Option<NodeId>, declared
 /// The types, zones and capacity types that a claim's requirements name. Prices are not in the object.
 fn options(requirements: &[SelectorRequirement], labels: &Labels) -> Vec<LaunchOption> {
     let values = |key: &str| -> Vec<Name> {
-        let listed = requirements.iter().find(|requirement| requirement.key == key && requirement.operator == SelectorOperator::In);
+        let listed = requirements
+            .iter()
+            .find(|requirement| requirement.key == key && requirement.operator == SelectorOperator::In);
         let values = listed.map(|requirement| requirement.values.clone());
         values.or_else(|| labels.get(key).map(|value| vec![value.clone()])).unwrap_or_default()
     };
-    let (zones, capacity_types) = (values("topology.kubernetes.io/zone"), values("karpenter.sh/capacity-type"));
+    let (zones, capacity_types) =
+        (values("topology.kubernetes.io/zone"), values("karpenter.sh/capacity-type"));
     let mut options = Vec::new();
     for instance_type in values("node.kubernetes.io/instance-type") {
         for zone in &zones {
             for capacity_type in &capacity_types {
                 let (zone, capacity_type) = (zone.clone(), capacity_type.clone());
-                options.push(LaunchOption { instance_type: instance_type.clone(), zone, capacity_type, price_micro_usd: 0 });
+                options.push(LaunchOption {
+                    instance_type: instance_type.clone(),
+                    zone,
+                    capacity_type,
+                    price_micro_usd: 0,
+                });
             }
         }
     }

@@ -27,7 +27,18 @@ pub(crate) struct Sources<'a> {
 }
 
 /// Image repositories of CNIs whose addresses are not modelled.
-const FOREIGN: &[&str] = &["calico/node", "flannel", "flanneld", "antrea-agent-ubuntu", "antrea-ubuntu", "weave-kube", "kube-router", "kube-ovn", "ovn-kube", "kindnetd"];
+const FOREIGN: &[&str] = &[
+    "calico/node",
+    "flannel",
+    "flanneld",
+    "antrea-agent-ubuntu",
+    "antrea-ubuntu",
+    "weave-kube",
+    "kube-router",
+    "kube-ovn",
+    "ovn-kube",
+    "kindnetd",
+];
 
 /// Whether the workload is a CNI that is not modelled.
 pub(crate) fn is_foreign(workload: &Workload) -> bool {
@@ -39,7 +50,12 @@ pub(crate) fn is_foreign(workload: &Workload) -> bool {
 }
 
 /// Fills in the CNI, Karpenter's settings and the security group policies.
-pub(crate) fn read(sources: &Sources<'_>, workloads: &[Workload], declared: &mut Declared, problems: &mut Problems) {
+pub(crate) fn read(
+    sources: &Sources<'_>,
+    workloads: &[Workload],
+    declared: &mut Declared,
+    problems: &mut Problems,
+) {
     let find = |wanted: Program| workloads.iter().find(|workload| workload.template.role.program == wanted);
     if let Some(workload) = find(Program::Karpenter)
         && let Some((object, environment)) = environment(workload, Program::Karpenter, sources)
@@ -50,10 +66,14 @@ pub(crate) fn read(sources: &Sources<'_>, workloads: &[Workload], declared: &mut
     let cilium_config = sources.objects.iter().copied().find(|object| addons::is_cilium_config(object));
     let cilium = find(Program::CiliumAgent);
     let own = cilium_config.and_then(|object| read_cilium(object, sources, problems));
-    let version = |workload: Option<&Workload>| workload.map(|workload| workload.template.role.version.clone()).unwrap_or_default();
+    let version = |workload: Option<&Workload>| {
+        workload.map(|workload| workload.template.role.version.clone()).unwrap_or_default()
+    };
     (declared.cni, declared.cni_version) = match (own, vpc_cni, &sources.ranges) {
         (Some(cni), ..) => (cni, version(cilium)),
-        (None, Some(workload), _) => (read_vpc_cni(workload, sources, problems), version(Some(workload))),
+        (None, Some(workload), _) => {
+            (read_vpc_cni(workload, sources, problems).unwrap_or(Cni::Unlimited), version(Some(workload)))
+        }
         (None, None, Some(ranges)) => (ranges.clone(), Name::default()),
         (None, None, None) => (Cni::Unlimited, version(cilium)),
     };
@@ -64,38 +84,48 @@ pub(crate) fn read(sources: &Sources<'_>, workloads: &[Workload], declared: &mut
 }
 
 /// The object of a workload and the settings of its program's container.
-fn environment<'o>(workload: &Workload, wanted: Program, sources: &Sources<'o>) -> Option<(&'o Object, Environment)> {
+fn environment<'o>(
+    workload: &Workload,
+    wanted: Program,
+    sources: &Sources<'o>,
+) -> Option<(&'o Object, Environment)> {
     let object = sources.objects.iter().copied().find(|object| object.key == workload.key)?;
     let pointer = if workload.key.kind == Kind::Pod { "/spec" } else { "/spec/template/spec" };
     let spec: PodSpec = reader::read(object.field(pointer)?).0.ok()?;
     let labels = &workload.template.labels;
     let candidate = Candidate { kind: &workload.key.kind, namespace: &workload.key.namespace, labels };
-    let (index, container) = spec.containers.iter().enumerate().find(|(_, container)| program(container, &candidate) == wanted)?;
+    let (index, container) =
+        spec.containers.iter().enumerate().find(|(_, container)| program(container, &candidate) == wanted)?;
     let path = FieldPath::of(pointer).child("containers").child(index).child("env");
     Some((object, Environment::of(container, &workload.key.namespace, sources.config_maps, path)))
 }
 
 /// `aws-node` that no node's labels can satisfy: how Cilium's documentation turns it off.
 fn is_switched_off(workload: &Workload) -> bool {
-    workload.template.node_selector.iter().any(|(key, _)| key.starts_with("io.cilium/") || key == "no-such-node" || key == "non-existing")
+    workload
+        .template
+        .node_selector
+        .iter()
+        .any(|(key, _)| key.starts_with("io.cilium/") || key == "no-such-node" || key == "non-existing")
 }
 
-fn read_vpc_cni(workload: &Workload, sources: &Sources<'_>, problems: &mut Problems) -> Cni {
+fn read_vpc_cni(workload: &Workload, sources: &Sources<'_>, problems: &mut Problems) -> Option<Cni> {
     let configs = eni_configs(sources);
-    let Some((object, environment)) = environment(workload, Program::VpcCni, sources) else {
-        let environment = vpc_cni::manifest_environment(FieldPath::root());
-        let Some(object) = sources.objects.first() else { return Cni::Unlimited };
-        let reporter = &mut Reporter::new(problems, object);
-        return Cni::VpcCni(vpc_cni::settings(&environment, workload.location.clone(), &configs, reporter));
-    };
+    let (object, environment) = environment(workload, Program::VpcCni, sources)?;
     let location = object.place.at(&environment.path.0);
     let reporter = &mut Reporter::new(problems, object);
     let settings = vpc_cni::settings(&environment, location, &configs, reporter);
     if settings.custom_networking && configs.is_empty() {
-        let message = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG is true, and there is no ENIConfig: pods get no addresses";
-        reporter.warning(&environment.path, code::UNKNOWN_REFERENCE, message, "add an ENIConfig for each zone");
+        let message =
+            "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG is true, and there is no ENIConfig: pods get no addresses";
+        reporter.warning(
+            &environment.path,
+            code::UNKNOWN_REFERENCE,
+            message,
+            "add an ENIConfig for each zone",
+        );
     }
-    Cni::VpcCni(settings)
+    Some(Cni::VpcCni(settings))
 }
 
 /// ENIConfigs: name and subnet.
@@ -108,7 +138,10 @@ fn eni_configs(sources: &Sources<'_>) -> BTreeMap<Name, Name> {
 /// What Cilium allocates; `None` where another CNI does.
 fn read_cilium(object: &Object, sources: &Sources<'_>, problems: &mut Problems) -> Option<Cni> {
     let data = object.field("/data").and_then(Value::as_object);
-    let pairs = data.into_iter().flatten().filter_map(|(key, value)| Some((Name::from(key.as_str()), Name::from(value.as_str()?))));
+    let pairs = data
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((Name::from(key.as_str()), Name::from(value.as_str()?))));
     let config: cilium::Settings = pairs.collect();
     let custom = config.contains_key("read-cni-conf").then(|| custom_configuration(sources)).flatten();
     let location = object.place.at("/data");
@@ -123,27 +156,39 @@ fn custom_configuration(sources: &Sources<'_>) -> Option<Value> {
     let text = sources.config_maps.values().find_map(|data| data.get("cni-config"))?;
     let value: Value = serde_json::from_str(text).ok()?;
     let plugins = value.get("plugins").and_then(Value::as_array);
-    let own = plugins.and_then(|plugins| plugins.iter().find(|plugin| plugin["type"] == "cilium-cni").cloned());
+    let own =
+        plugins.and_then(|plugins| plugins.iter().find(|plugin| plugin["type"] == "cilium-cni").cloned());
     Some(own.unwrap_or(value))
 }
 
 /// Mixtures that do not work, and CNIs that are not modelled.
 fn check_mixture(declared: &mut Declared, unset: bool, sources: &Sources<'_>, problems: &mut Problems) {
-    let operator = sources.objects.iter().copied().find(|object| object.key.kind == Kind::Deployment && object.key.name == "cilium-operator");
+    let operator = sources
+        .objects
+        .iter()
+        .copied()
+        .find(|object| object.key.kind == Kind::Deployment && object.key.name == "cilium-operator");
     if let (Cni::CiliumEni(_), Some(object)) = (&declared.cni, operator) {
         let pointer = "/spec/template/spec/containers/0/image";
         let image = object.field(pointer).and_then(Value::as_str).unwrap_or_default();
         if image.contains("operator-generic") || image.contains("operator-azure") {
             let path = FieldPath::of(pointer);
-            let message = format!("{path}: {image} does not allocate ENI addresses; `ipam: eni` needs operator-aws");
-            Reporter::new(problems, object).warning(&path, code::BAD_VALUE, message, "use the image operator-aws");
+            let message =
+                format!("{path}: {image} does not allocate ENI addresses; `ipam: eni` needs operator-aws");
+            Reporter::new(problems, object).warning(
+                &path,
+                code::BAD_VALUE,
+                message,
+                "use the image operator-aws",
+            );
         }
     }
     if unset {
         let why = "Cilium runs and cilium-config is not in the input: every pod gets an address";
         declared.would_matter.push((declared.profile.location.clone(), why.into()));
     }
-    if declared.cni == Cni::Unlimited && declared.profile.provider == Provider::Eks && declared.profile.given {
+    if declared.cni == Cni::Unlimited && declared.profile.provider == Provider::Eks && declared.profile.given
+    {
         let why = "the CNI is not modelled: every pod gets an address";
         declared.would_matter.push((declared.profile.location.clone(), why.into()));
     }
@@ -162,6 +207,9 @@ fn read_policy(object: &Object, declared: &mut Declared, problems: &mut Problems
             Err(error) => reporter.unreadable(&path, error),
         }
     } else if object.field("/spec/serviceAccountSelector").is_some() {
-        declared.would_matter.push((object.place.at("/spec/serviceAccountSelector"), "pods that it selects get branch interfaces".into()));
+        declared.would_matter.push((
+            object.place.at("/spec/serviceAccountSelector"),
+            "pods that it selects get branch interfaces".into(),
+        ));
     }
 }

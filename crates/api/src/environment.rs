@@ -19,7 +19,12 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Out of a container; ConfigMaps of the input are followed.
-    pub(crate) fn of(container: &core::Container, namespace: &Name, config_maps: &ConfigMaps, path: FieldPath) -> Environment {
+    pub(crate) fn of(
+        container: &core::Container,
+        namespace: &Name,
+        config_maps: &ConfigMaps,
+        path: FieldPath,
+    ) -> Environment {
         let mut environment = Environment { path, ..Environment::default() };
         let map = |name: &str| config_maps.get(&ObjectKey::new(Kind::ConfigMap, namespace.clone(), name));
         for source in container.env_from.iter().flatten() {
@@ -30,10 +35,13 @@ impl Environment {
             }
         }
         for variable in container.env.iter().flatten() {
-            let reference = variable.value_from.as_ref().and_then(|source| source.config_map_key_ref.as_ref());
+            let reference =
+                variable.value_from.as_ref().and_then(|source| source.config_map_key_ref.as_ref());
             let value = match (&variable.value, reference) {
                 (Some(value), _) => Some(Name::from(value.as_str())),
-                (None, Some(reference)) => map(&reference.name).and_then(|data| data.get(reference.key.as_str()).cloned()),
+                (None, Some(reference)) => {
+                    map(&reference.name).and_then(|data| data.get(reference.key.as_str()).cloned())
+                }
                 (None, None) => None,
             };
             environment.variables.extend(value.map(|value| (Name::from(variable.name.as_str()), value)));
@@ -65,6 +73,7 @@ impl Environment {
     }
 
     /// Sets a variable.
+    #[cfg(test)]
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Name>) {
         self.variables.insert(name.into(), value.into());
     }

@@ -14,10 +14,14 @@ use crate::problem::Reporter;
 pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -> KarpenterSettings {
     let mut settings = KarpenterSettings::default();
     let mut wrong = |flag: &str, text: &str, wanted: &str| {
-        let message = format!("{flag}: {text:?} is not {wanted}: Karpenter does not start; its default is taken");
+        let message =
+            format!("{flag}: {text:?} is not {wanted}: Karpenter does not start; its default is taken");
         reporter.warning(&environment.path, code::BAD_VALUE, message, "");
     };
-    for (flag, field) in [("batch-idle-duration", &mut settings.batch_idle_ms), ("batch-max-duration", &mut settings.batch_max_ms)] {
+    for (flag, field) in [
+        ("batch-idle-duration", &mut settings.batch_idle_ms),
+        ("batch-max-duration", &mut settings.batch_max_ms),
+    ] {
         let Some(text) = environment.option(flag) else { continue };
         match duration::parse_ms(text) {
             Ok(ms) => *field = ms.max(0),
@@ -54,7 +58,12 @@ pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -
             "ReservedCapacity" => settings.reserved_capacity = on,
             "StaticCapacity" | "NodeRepair" => {}
             "NodeOverlay" | "CapacityBuffer" if on => {
-                reporter.warning(&environment.path, code::NOT_MODELLED, format!("feature gate {name} is on and not modelled"), "");
+                reporter.warning(
+                    &environment.path,
+                    code::NOT_MODELLED,
+                    format!("feature gate {name} is on and not modelled"),
+                    "",
+                );
             }
             _ => {}
         }
@@ -65,10 +74,13 @@ pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -
 /// A share (`0.075`) in thousandths of a percent (7500), without floats.
 fn parse_share(text: &str) -> Option<i64> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    if whole.is_empty() && fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+    if whole.is_empty() && fraction.is_empty()
+        || !(whole.bytes().chain(fraction.bytes())).all(|byte| byte.is_ascii_digit())
+    {
         return None;
     }
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok().filter(|whole| (0..1000).contains(whole))? };
+    let whole: i64 =
+        if whole.is_empty() { 0 } else { whole.parse().ok().filter(|whole| (0..1000).contains(whole))? };
     let digits: String = fraction.chars().chain("00000".chars()).take(5).collect();
     Some(whole * 100_000 + digits.parse::<i64>().ok()?)
 }
@@ -95,10 +107,15 @@ mod tests {
         environment.set("RESERVED_ENIS", "1");
         environment.set("PREFERENCE_POLICY", "Ignore");
         environment.set("FEATURE_GATES", "ReservedCapacity=false, SpotToSpotConsolidation=true");
-        let object = crate::testing::object(&serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "karpenter"}}));
+        let object = crate::testing::object(
+            &serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "karpenter"}}),
+        );
         let mut problems = Problems::default();
         let settings = settings(&environment, &mut Reporter::new(&mut problems, &object));
-        assert_eq!((settings.batch_idle_ms, settings.batch_max_ms, settings.reserved_enis), (2_000, 10_000, 1));
+        assert_eq!(
+            (settings.batch_idle_ms, settings.batch_max_ms, settings.reserved_enis),
+            (2_000, 10_000, 1)
+        );
         assert!(settings.ignore_preferences && settings.spot_to_spot && !settings.reserved_capacity);
         assert!(problems.finish().is_empty());
     }

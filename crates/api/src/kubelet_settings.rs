@@ -37,8 +37,14 @@ struct Wire {
 const RESERVABLE: [&str; 4] = ["cpu", "memory", "ephemeral-storage", "pid"];
 
 /// Signals of eviction thresholds.
-const SIGNALS: [&str; 6] =
-    ["memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree", "pid.available"];
+const SIGNALS: [&str; 6] = [
+    "memory.available",
+    "nodefs.available",
+    "nodefs.inodesFree",
+    "imagefs.available",
+    "imagefs.inodesFree",
+    "pid.available",
+];
 
 /// Lowers the settings. Other fields than those known are handed to the kubelet as they are (an open map).
 pub(crate) fn kubelet(value: &Value, path: &FieldPath, reporter: &mut Reporter<'_>) -> KubeletSettings {
@@ -47,7 +53,12 @@ pub(crate) fn kubelet(value: &Value, path: &FieldPath, reporter: &mut Reporter<'
         let at = path.join(&field.path);
         let help = crate::suggest::did_you_mean(&field.field, field.known.iter().copied());
         if help.is_some() {
-            reporter.warning(&at, code::UNKNOWN_FIELD, format!("{at} is handed to the kubelet as it is"), help);
+            reporter.warning(
+                &at,
+                code::UNKNOWN_FIELD,
+                format!("{at} is handed to the kubelet as it is"),
+                help,
+            );
         }
     }
     let wire = match wire {
@@ -68,20 +79,26 @@ pub(crate) fn kubelet(value: &Value, path: &FieldPath, reporter: &mut Reporter<'
 }
 
 fn check_pairs(wire: &Wire, path: &FieldPath, reporter: &mut Reporter<'_>) {
-    if let (Some(high), Some(low)) = (wire.image_gc_high_threshold_percent, wire.image_gc_low_threshold_percent)
+    if let (Some(high), Some(low)) =
+        (wire.image_gc_high_threshold_percent, wire.image_gc_low_threshold_percent)
         && high <= low
     {
-        let message = format!("{path}: imageGCHighThresholdPercent must be greater than imageGCLowThresholdPercent");
+        let message =
+            format!("{path}: imageGCHighThresholdPercent must be greater than imageGCLowThresholdPercent");
         reporter.error(path, code::BAD_VALUE, message, "");
     }
-    let keys = |map: &Option<BTreeMap<String, String>>| map.iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    let keys = |map: &Option<BTreeMap<String, String>>| {
+        map.iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>()
+    };
     let (soft, grace) = (keys(&wire.eviction_soft), keys(&wire.eviction_soft_grace_period));
     if let Some(alone) = soft.iter().find(|key| !grace.contains(key)) {
-        let message = format!("{path}: evictionSoft {alone} does not have a matching evictionSoftGracePeriod");
+        let message =
+            format!("{path}: evictionSoft {alone} does not have a matching evictionSoftGracePeriod");
         reporter.error(path, code::MISSING_FIELD, message, "");
     }
     if let Some(alone) = grace.iter().find(|key| !soft.contains(key)) {
-        let message = format!("{path}: evictionSoftGracePeriod {alone} does not have a matching evictionSoft");
+        let message =
+            format!("{path}: evictionSoftGracePeriod {alone} does not have a matching evictionSoft");
         reporter.error(path, code::MISSING_FIELD, message, "");
     }
     signals(wire.eviction_soft.as_ref(), &path.child("evictionSoft"), reporter);
@@ -93,12 +110,19 @@ fn max_pods(value: &Value, path: &FieldPath, reporter: &mut Reporter<'_>) -> Opt
         Value::Null => None,
         Value::Number(number) => not_negative(number.as_i64().or(Some(-1)), path, reporter),
         Value::String(text) if text.parse::<i64>().is_err() => {
-            let message = format!("{path}: the expression {text:?} is not evaluated; the AMI family's own number is taken");
+            let message = format!(
+                "{path}: the expression {text:?} is not evaluated; the AMI family's own number is taken"
+            );
             reporter.warning(path, code::NOT_MODELLED, message, "write a number");
             None
         }
         other => {
-            reporter.error(path, code::BAD_VALUE, format!("{path}: expected a number, found {other}"), "write a number without quotes");
+            reporter.error(
+                path,
+                code::BAD_VALUE,
+                format!("{path}: expected a number, found {other}"),
+                "write a number without quotes",
+            );
             None
         }
     }
@@ -115,7 +139,8 @@ fn not_negative(value: Option<i64>, path: &FieldPath, reporter: &mut Reporter<'_
 fn reserved(value: &Value, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<(Name, i64)> {
     let Value::Object(fields) = value else {
         if !value.is_null() {
-            let message = format!("{path}: an expression is not evaluated; the AMI family's own reservation is taken");
+            let message =
+                format!("{path}: an expression is not evaluated; the AMI family's own reservation is taken");
             reporter.warning(path, code::NOT_MODELLED, message, "write amounts by resource");
         }
         return Vec::new();
@@ -124,7 +149,8 @@ fn reserved(value: &Value, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec
     for (name, amount) in fields {
         let at = path.child(name);
         if !RESERVABLE.contains(&name.as_str()) {
-            let message = format!("{at}: valid keys are {}", RESERVABLE.map(|key| format!("'{key}'")).join(", "));
+            let message =
+                format!("{at}: valid keys are {}", RESERVABLE.map(|key| format!("'{key}'")).join(", "));
             reporter.error(&at, code::BAD_VALUE, message, crate::suggest::did_you_mean(name, RESERVABLE));
             continue;
         }
@@ -136,17 +162,32 @@ fn reserved(value: &Value, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec
     amounts
 }
 
-fn signals(map: Option<&BTreeMap<String, String>>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<(Name, Name)> {
+fn signals(
+    map: Option<&BTreeMap<String, String>>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<(Name, Name)> {
     for (key, value) in map.into_iter().flatten() {
         let at = path.child(key);
         if !SIGNALS.contains(&key.as_str()) {
-            let message = format!("{at}: valid keys are {}", SIGNALS.map(|key| format!("'{key}'")).join(", "));
+            let message =
+                format!("{at}: valid keys are {}", SIGNALS.map(|key| format!("'{key}'")).join(", "));
             reporter.error(&at, code::BAD_VALUE, message, crate::suggest::did_you_mean(key, SIGNALS));
         }
-        let percent = value.strip_suffix('%').map(|number| number.parse::<f64>().is_ok_and(|number| (0.0..=100.0).contains(&number)));
+        let percent = value
+            .strip_suffix('%')
+            .map(|number| number.parse::<f64>().is_ok_and(|number| (0.0..=100.0).contains(&number)));
         if !percent.unwrap_or_else(|| cluster::Quantity::parse(value).is_ok()) {
-            reporter.error(&at, code::BAD_VALUE, format!("{at}: {value:?} is neither an amount nor a percentage"), "such as 100Mi or 10%");
+            reporter.error(
+                &at,
+                code::BAD_VALUE,
+                format!("{at}: {value:?} is neither an amount nor a percentage"),
+                "such as 100Mi or 10%",
+            );
         }
     }
-    map.into_iter().flatten().map(|(key, value)| (Name::from(key.as_str()), Name::from(value.as_str()))).collect()
+    map.into_iter()
+        .flatten()
+        .map(|(key, value)| (Name::from(key.as_str()), Name::from(value.as_str())))
+        .collect()
 }

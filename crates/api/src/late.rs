@@ -32,7 +32,12 @@ pub(crate) fn arrivals(objects: &[&Object], declared: &mut Declared, _problems: 
 fn is_waited_for(kind: &Kind) -> bool {
     matches!(
         kind,
-        Kind::Namespace | Kind::ConfigMap | Kind::Secret | Kind::ServiceAccount | Kind::PriorityClass | Kind::CustomResourceDefinition
+        Kind::Namespace
+            | Kind::ConfigMap
+            | Kind::Secret
+            | Kind::ServiceAccount
+            | Kind::PriorityClass
+            | Kind::CustomResourceDefinition
     )
 }
 

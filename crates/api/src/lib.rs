@@ -51,9 +51,12 @@ mod webhook;
 mod workload;
 mod yaml;
 
+pub use addons::{Addon, addon, addon_names};
+pub use code::{CODES, Code};
 pub use lower::lower;
 pub use object::RawObject;
 pub use problem::{Problem, Severity};
+pub use scenario::Scenario;
 
 /// What the input means.
 #[derive(Debug)]
@@ -62,8 +65,8 @@ pub struct Lowered {
     pub declared: cluster::Declared,
     /// What is wrong with the input, in input order.
     pub problems: Vec<Problem>,
-    /// The changes over time that the input asks for.
-    pub scenario: Option<scenario::Scenario>,
-    /// What the profile says is broken from the start.
+    /// The scenario document, where there is one.
+    pub scenario: Option<Scenario>,
+    /// The profile's `faults`, in time order: steps that hold whatever the scenario is.
     pub faults: Vec<scenario::Step>,
 }

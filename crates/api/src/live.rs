@@ -22,12 +22,19 @@ pub(crate) fn group_of(node: &Node, profile: &Profile) -> Option<u32> {
     let pool = label("karpenter.sh/nodepool");
     let groups = (0u32..).zip(&profile.node_groups);
     let found = groups.clone().find(|(_, group)| managed == Some(group.name.as_str()));
-    found.or_else(|| groups.clone().find(|(_, group)| !group.node_pool.is_empty() && pool == Some(group.node_pool.as_str()))).map(|(index, _)| index)
+    found
+        .or_else(|| {
+            groups
+                .clone()
+                .find(|(_, group)| !group.node_pool.is_empty() && pool == Some(group.node_pool.as_str()))
+        })
+        .map(|(index, _)| index)
 }
 
 /// The subnet of a Node object: the one that its group names in its zone, else the only one of its zone.
 pub(crate) fn subnet_of(node: &Node, profile: &Profile) -> Option<SubnetId> {
-    let in_zone = |index: &u32| profile.subnets.get(*index as usize).is_some_and(|subnet| subnet.zone == node.zone);
+    let in_zone =
+        |index: &u32| profile.subnets.get(*index as usize).is_some_and(|subnet| subnet.zone == node.zone);
     if let Some(group) = node.group.and_then(|group| profile.node_groups.get(group as usize)) {
         return group.subnets.iter().copied().find(in_zone).map(SubnetId);
     }
@@ -37,11 +44,17 @@ pub(crate) fn subnet_of(node: &Node, profile: &Profile) -> Option<SubnetId> {
 }
 
 /// Pods of the dump that belong to a workload.
-pub(crate) fn add_pods(objects: &[&Object], owners: &Owners, workloads: &BTreeMap<ObjectKey, u32>, declared: &mut Declared) {
+pub(crate) fn add_pods(
+    objects: &[&Object],
+    owners: &Owners,
+    workloads: &BTreeMap<ObjectKey, u32>,
+    declared: &mut Declared,
+) {
     for object in objects.iter().filter(|object| object.key.kind == Kind::Pod && object.live) {
         let Some(owner) = owners.workload_of(object) else { continue };
         let Some(id) = workloads.get(&owner) else { continue };
-        let text = |pointer: &str| object.field(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text =
+            |pointer: &str| object.field(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
         let node = text("/spec/nodeName").map(Name::from);
         let stage = stage(object, node.is_some());
         if matches!(stage, Stage::Succeeded | Stage::Failed) {
@@ -60,7 +73,8 @@ pub(crate) fn add_pods(objects: &[&Object], owners: &Owners, workloads: &BTreeMa
 
 /// How far a pod of a dump had come.
 fn stage(object: &Object, bound: bool) -> Stage {
-    let conditions = object.field("/status/conditions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let conditions =
+        object.field("/status/conditions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let holds = |name: &str| {
         conditions.iter().any(|condition| condition["type"] == name && condition["status"] == "True")
     };
@@ -80,7 +94,8 @@ fn ordinal(object: &Object) -> u32 {
     let label = ["apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index"];
     let labelled = label.iter().find_map(|key| object.labels.get(*key)).and_then(|text| text.parse().ok());
     let stateful = matches!(object.controller(), Some(("StatefulSet", _)));
-    let from_name = || object.key.name.rsplit('-').next().filter(|_| stateful).and_then(|text| text.parse().ok());
+    let from_name =
+        || object.key.name.rsplit('-').next().filter(|_| stateful).and_then(|text| text.parse().ok());
     labelled.or_else(from_name).unwrap_or(0)
 }
 
@@ -95,7 +110,9 @@ pub(crate) fn add_claims(written: Vec<WrittenClaim>, declared: &mut Declared) {
         let _ = selected_node;
         let position = |name: &Name| declared.volumes.iter().position(|volume| volume.name == *name);
         let index = match &volume_name {
-            Some(name) => position(name).or_else(|| bound.then(|| add_volume(name.clone(), &claim, declared))),
+            Some(name) => {
+                position(name).or_else(|| bound.then(|| add_volume(name.clone(), &claim, declared)))
+            }
             None => None,
         };
         claim.volume = index.filter(|_| bound).and_then(|index| u32::try_from(index).ok());
@@ -112,11 +129,11 @@ fn add_volume(name: Name, claim: &cluster::storage::VolumeClaim, declared: &mut 
     declared.volumes.push(Volume {
         name,
         location: None,
-        labels: cluster::Labels::new(),
         driver: class.map(|class| class.provisioner.clone()).unwrap_or_default(),
         claim_ref: Some((claim.namespace.clone(), claim.name.clone())),
         storage_class: claim.storage_class.clone(),
         node_affinity: Vec::new(),
+        labels: cluster::Labels::new(),
         attached: Vec::new(),
     });
     declared.volumes.len() - 1
@@ -125,7 +142,9 @@ fn add_volume(name: Name, claim: &cluster::storage::VolumeClaim, declared: &mut 
 /// Lowers a count of pods to what is left.
 pub(crate) fn cap(shape: &mut Shape, left: u32) {
     match shape {
-        Shape::Deployment { replicas, .. } | Shape::ReplicaSet { replicas } | Shape::StatefulSet { replicas, .. } => *replicas = left.min(*replicas),
+        Shape::Deployment { replicas, .. }
+        | Shape::ReplicaSet { replicas }
+        | Shape::StatefulSet { replicas, .. } => *replicas = left.min(*replicas),
         Shape::Job { parallelism, .. } => *parallelism = left.min(*parallelism),
         Shape::DaemonSet | Shape::CronJob { .. } | Shape::Pod => {}
     }

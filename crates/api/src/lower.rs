@@ -12,7 +12,10 @@ use crate::problem::{Problems, Reporter};
 use crate::scenario::Scenario;
 use crate::tables::Tables;
 use crate::workload::MAX_PODS;
-use crate::{Lowered, addons, admission, claims, cni, code, late, live, node, node_class, node_pool, owners, profile, small, storage, tables, unmodelled, webhook, workload};
+use crate::{
+    Lowered, addons, admission, claims, cni, code, late, live, node, node_class, node_pool, owners, profile,
+    small, storage, tables, unmodelled, webhook, workload,
+};
 
 /// Turns wire objects into the model. Nothing fails: what the API server would refuse is a problem and does not take
 /// part.
@@ -22,16 +25,23 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     let (parsed, scenario) = documents(&objects, catalog, &mut problems);
     let tables = tables::read(&objects, parsed.profile.provider, &mut problems);
     let Tables { admission, config_maps, limit_quotas, .. } = tables;
-    let mut context = Context { admission, runtimes: parsed.runtimes.clone(), existing: parsed.existing.clone() };
+    let mut context =
+        Context { admission, runtimes: parsed.runtimes.clone(), existing: parsed.existing.clone() };
 
     let owners = owners::Owners::of(&objects);
-    let mut workloads = workloads(objects.iter().filter(|object| !owners.is_made(object)), &context, &mut problems);
+    let mut workloads =
+        workloads(objects.iter().filter(|object| !owners.is_made(object)), &context, &mut problems);
     let mut declared = empty(parsed.profile);
     declared.defaults = parsed.defaults;
     rest(&objects, &context, &mut declared, &mut problems);
 
     let nodes = nodes(&objects, parsed.nodes, &declared, &mut problems);
-    let wanted = addons::Wanted { written: &parsed.addons, objects: &objects, workloads: &workloads, any_nodes: !nodes.is_empty() };
+    let wanted = addons::Wanted {
+        written: &parsed.addons,
+        objects: &objects,
+        workloads: &workloads,
+        any_nodes: !nodes.is_empty(),
+    };
     let brought = addons::bring(&wanted, &mut declared, &mut problems);
     if brought.iter().any(|object| object.key.kind == Kind::Service) {
         tables::add_dns_selectors(&brought, &mut context.admission);
@@ -42,7 +52,12 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     cap_pods(&mut all, &objects, &mut problems);
 
     let everything: Vec<&Object> = brought.iter().chain(&objects).collect();
-    cni::read(&cni::Sources { objects: &everything, config_maps: &config_maps, ranges: parsed.ranges }, &all, &mut declared, &mut problems);
+    cni::read(
+        &cni::Sources { objects: &everything, config_maps: &config_maps, ranges: parsed.ranges },
+        &all,
+        &mut declared,
+        &mut problems,
+    );
     declared.workloads = all;
     declared.nodes = nodes;
     declared.priority_classes = context.admission.classes;
@@ -52,17 +67,31 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
 }
 
 /// The profile and the scenario; of several the first counts, and the others are errors.
-fn documents(objects: &[Object], catalog: &Catalog, problems: &mut Problems) -> (profile::Parsed, Option<Scenario>) {
+fn documents(
+    objects: &[Object],
+    catalog: &Catalog,
+    problems: &mut Problems,
+) -> (profile::Parsed, Option<Scenario>) {
     let of_kind = |kind: Kind| objects.iter().filter(move |object| object.key.kind == kind);
     for object in of_kind(Kind::Cluster).skip(1) {
         let mut reporter = Reporter::new(problems, object);
         let path = cluster::FieldPath::of("/kind");
-        reporter.error(&path, code::SEVERAL_PROFILES, "there is more than one cluster profile", "keep one `kind: Cluster` document");
+        reporter.error(
+            &path,
+            code::SEVERAL_PROFILES,
+            "there is more than one cluster profile",
+            "keep one `kind: Cluster` document",
+        );
     }
     let zone = of_kind(Kind::Node).find_map(|node| node.labels.get("topology.kubernetes.io/zone")).cloned();
     let document = of_kind(Kind::Cluster).next();
     let parsed = match document {
-        Some(object) => profile::profile(Some(object), zone.as_deref(), catalog, Some(&mut Reporter::new(problems, object))),
+        Some(object) => profile::profile(
+            Some(object),
+            zone.as_deref(),
+            catalog,
+            Some(&mut Reporter::new(problems, object)),
+        ),
         None => profile::profile(None, zone.as_deref(), catalog, None),
     };
     let mut scenarios: Vec<Scenario> = Vec::new();
@@ -70,7 +99,12 @@ fn documents(objects: &[Object], catalog: &Catalog, problems: &mut Problems) -> 
         let mut reporter = Reporter::new(problems, object);
         if !scenarios.is_empty() {
             let path = cluster::FieldPath::of("/kind");
-            reporter.error(&path, code::SEVERAL_PROFILES, "there is more than one scenario", "run them one at a time");
+            reporter.error(
+                &path,
+                code::SEVERAL_PROFILES,
+                "there is more than one scenario",
+                "run them one at a time",
+            );
         }
         scenarios.extend(crate::scenario::scenario(object, &mut reporter));
     }
@@ -78,12 +112,27 @@ fn documents(objects: &[Object], catalog: &Catalog, problems: &mut Problems) -> 
     (parsed, first)
 }
 
-fn workloads<'o>(objects: impl Iterator<Item = &'o Object>, context: &Context, problems: &mut Problems) -> Vec<Workload> {
+fn workloads<'o>(
+    objects: impl Iterator<Item = &'o Object>,
+    context: &Context,
+    problems: &mut Problems,
+) -> Vec<Workload> {
     let makes_pods = |kind: &Kind| {
-        matches!(kind, Kind::Pod | Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::CronJob)
+        matches!(
+            kind,
+            Kind::Pod
+                | Kind::Deployment
+                | Kind::ReplicaSet
+                | Kind::StatefulSet
+                | Kind::DaemonSet
+                | Kind::Job
+                | Kind::CronJob
+        )
     };
     let objects = objects.filter(|object| makes_pods(&object.key.kind));
-    objects.filter_map(|object| workload::workload(object, context, &mut Reporter::new(problems, object))).collect()
+    objects
+        .filter_map(|object| workload::workload(object, context, &mut Reporter::new(problems, object)))
+        .collect()
 }
 
 /// Everything but workloads, nodes and tables.
@@ -95,9 +144,15 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             Kind::NodePool => declared.node_pools.extend(node_pool::node_pool(object, reporter)),
             Kind::Ec2NodeClass => declared.node_classes.extend(node_class::node_class(object, reporter)),
             Kind::Service => declared.services.extend(small::service(object, reporter)),
-            Kind::ValidatingWebhookConfiguration => declared.webhooks.extend(webhook::validating(object, context, reporter)),
-            Kind::MutatingWebhookConfiguration => declared.webhooks.extend(webhook::mutating(object, context, reporter)),
-            Kind::PodDisruptionBudget => declared.disruption_budgets.extend(small::disruption_budget(object, reporter)),
+            Kind::ValidatingWebhookConfiguration => {
+                declared.webhooks.extend(webhook::validating(object, context, reporter))
+            }
+            Kind::MutatingWebhookConfiguration => {
+                declared.webhooks.extend(webhook::mutating(object, context, reporter))
+            }
+            Kind::PodDisruptionBudget => {
+                declared.disruption_budgets.extend(small::disruption_budget(object, reporter))
+            }
             Kind::StorageClass => declared.storage_classes.extend(storage::storage_class(object, reporter)),
             Kind::PersistentVolume => declared.volumes.extend(storage::volume(object, reporter)),
             Kind::PersistentVolumeClaim => written_claims.extend(storage::volume_claim(object, reporter)),
@@ -128,9 +183,16 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
 }
 
 /// Node objects, then the groups' nodes that no Node object stands for.
-fn nodes(objects: &[Object], of_groups: Vec<Node>, declared: &Declared, problems: &mut Problems) -> Vec<Node> {
+fn nodes(
+    objects: &[Object],
+    of_groups: Vec<Node>,
+    declared: &Declared,
+    problems: &mut Problems,
+) -> Vec<Node> {
     let of_kind = |kind: Kind| objects.iter().filter(move |object| object.key.kind == kind);
-    let mut nodes: Vec<Node> = of_kind(Kind::Node).filter_map(|object| node::node(object, &mut Reporter::new(problems, object))).collect();
+    let mut nodes: Vec<Node> = of_kind(Kind::Node)
+        .filter_map(|object| node::node(object, &mut Reporter::new(problems, object)))
+        .collect();
     let mut real_groups = std::collections::BTreeSet::new();
     for node in &mut nodes {
         node.group = live::group_of(node, &declared.profile);
@@ -144,7 +206,9 @@ fn nodes(objects: &[Object], of_groups: Vec<Node>, declared: &Declared, problems
         }
     }
     let names: std::collections::BTreeSet<Name> = nodes.iter().map(|node| node.name.clone()).collect();
-    let stands = |node: &Node| node.group.is_some_and(|group| !real_groups.contains(&group)) && !names.contains(&node.name);
+    let stands = |node: &Node| {
+        node.group.is_some_and(|group| !real_groups.contains(&group)) && !names.contains(&node.name)
+    };
     nodes.extend(of_groups.into_iter().filter(stands));
     for (id, node) in (0u32..).zip(&mut nodes) {
         node.id = cluster::NodeId(id);
@@ -160,7 +224,8 @@ fn cap_pods(workloads: &mut [Workload], objects: &[Object], problems: &mut Probl
         if wanted > left
             && let Some(object) = objects.iter().find(|object| object.key == workload.key)
         {
-            let message = format!("{} asks for {wanted} pods more; a run holds {MAX_PODS} in all", workload.key);
+            let message =
+                format!("{} asks for {wanted} pods more; a run holds {MAX_PODS} in all", workload.key);
             let path = cluster::FieldPath::of("/spec");
             Reporter::new(problems, object).error(&path, code::TOO_MANY_PODS, message, "lower the numbers");
             live::cap(&mut workload.shape, left);
@@ -170,13 +235,20 @@ fn cap_pods(workloads: &mut [Workload], objects: &[Object], problems: &mut Probl
 }
 
 /// What needs everything else: names, arrivals, live pods and claims, orders.
-fn finish(objects: &[&Object], owners: &owners::Owners, declared: &mut Declared, scenario: Option<&Scenario>, problems: &mut Problems) {
+fn finish(
+    objects: &[&Object],
+    owners: &owners::Owners,
+    declared: &mut Declared,
+    scenario: Option<&Scenario>,
+    problems: &mut Problems,
+) {
     declared.node_pools.sort_by(|a, b| a.name.cmp(&b.name));
     declared.node_classes.sort_by(|a, b| a.name.cmp(&b.name));
     tables::add_namespaces(objects, declared);
     late::arrivals(objects, declared, problems);
     late::keep_late_needs(declared, scenario);
-    let by_key: BTreeMap<ObjectKey, u32> = (0u32..).zip(&declared.workloads).map(|(id, workload)| (workload.key.clone(), id)).collect();
+    let by_key: BTreeMap<ObjectKey, u32> =
+        (0u32..).zip(&declared.workloads).map(|(id, workload)| (workload.key.clone(), id)).collect();
     live::add_pods(objects, owners, &by_key, declared);
     claims::read(objects, declared, problems);
 }
@@ -217,8 +289,14 @@ pub(crate) fn config_maps(objects: &[Object]) -> ConfigMaps {
     let maps = objects.iter().filter(|object| object.key.kind == Kind::ConfigMap);
     maps.map(|object| {
         let data = object.field("/data").and_then(serde_json::Value::as_object);
-        let pairs = data.into_iter().flatten().filter_map(|(key, value)| Some((Name::from(key.as_str()), Name::from(value.as_str()?))));
+        let pairs = data
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((Name::from(key.as_str()), Name::from(value.as_str()?))));
         (object.key.clone(), pairs.collect())
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,14 +112,16 @@ const MAX_ROLE_NAME: usize = 64;
 const MAX_TERMS: usize = 30;
 
 /// Families that may be written.
-const FAMILIES: [&str; 7] = ["AL2", "AL2023", "Bottlerocket", "Custom", "Windows2019", "Windows2022", "Windows2025"];
+const FAMILIES: [&str; 7] =
+    ["AL2", "AL2023", "Bottlerocket", "Custom", "Windows2019", "Windows2022", "Windows2025"];
 
 /// Lowers an EC2NodeClass; `None` when it was refused.
 pub(crate) fn node_class(object: &Object, reporter: &mut Reporter<'_>) -> Option<NodeClass> {
     let wire: Wire = decode(object, Strictness::Refuse, reporter)?;
     let spec = wire.spec.unwrap_or_default();
     let subnets = terms(spec.subnet_selector_terms.as_deref(), "subnetSelectorTerms", false, reporter);
-    let security_groups = terms(spec.security_group_selector_terms.as_deref(), "securityGroupSelectorTerms", true, reporter);
+    let security_groups =
+        terms(spec.security_group_selector_terms.as_deref(), "securityGroupSelectorTerms", true, reporter);
     let ami_family = ami_family(&spec, reporter);
     check_identity(&spec, reporter);
     check_tags(spec.tags.as_ref(), reporter);
@@ -133,31 +135,54 @@ pub(crate) fn node_class(object: &Object, reporter: &mut Reporter<'_>) -> Option
         role: spec.role.as_deref().map(Name::from),
         instance_profile: spec.instance_profile.as_deref().map(Name::from),
         kubelet: kubelet(&spec.kubelet, reporter),
-        root_volume_bytes: root_volume(spec.block_device_mappings.as_deref().unwrap_or_default(), ami_family, reporter),
+        root_volume_bytes: root_volume(
+            spec.block_device_mappings.as_deref().unwrap_or_default(),
+            ami_family,
+            reporter,
+        ),
         instance_store_raid0: instance_store(spec.instance_store_policy.as_deref(), reporter),
     };
     (!reporter.refused).then_some(class)
 }
 
 fn kubelet(value: &Value, reporter: &mut Reporter<'_>) -> KubeletSettings {
-    if value.is_null() { KubeletSettings::default() } else { kubelet_settings::kubelet(value, &FieldPath::of("/spec/kubelet"), reporter) }
+    if value.is_null() {
+        KubeletSettings::default()
+    } else {
+        kubelet_settings::kubelet(value, &FieldPath::of("/spec/kubelet"), reporter)
+    }
 }
 
 fn instance_store(policy: Option<&str>, reporter: &mut Reporter<'_>) -> bool {
     if let Some(other) = policy.filter(|policy| *policy != "RAID0") {
         let path = FieldPath::of("/spec/instanceStorePolicy");
-        reporter.error(&path, code::BAD_VALUE, format!("{path}: Unsupported value: {other:?}: supported values: RAID0"), "");
+        reporter.error(
+            &path,
+            code::BAD_VALUE,
+            format!("{path}: Unsupported value: {other:?}: supported values: RAID0"),
+            "",
+        );
     }
     policy == Some("RAID0")
 }
 
 /// Terms over subnets or security groups: there must be some, and each must select something in one way.
-fn terms(wires: Option<&[WireTerm]>, field: &str, named: bool, reporter: &mut Reporter<'_>) -> Vec<SelectorTerm> {
+fn terms(
+    wires: Option<&[WireTerm]>,
+    field: &str,
+    named: bool,
+    reporter: &mut Reporter<'_>,
+) -> Vec<SelectorTerm> {
     let path = FieldPath::of("/spec").child(field);
     let wires = wires.unwrap_or_default();
     if wires.is_empty() {
         let message = format!("{path}: {field} cannot be empty");
-        reporter.error(&path, code::MISSING_FIELD, message, "such as `- tags: {karpenter.sh/discovery: my-cluster}`");
+        reporter.error(
+            &path,
+            code::MISSING_FIELD,
+            message,
+            "such as `- tags: {karpenter.sh/discovery: my-cluster}`",
+        );
     }
     if wires.len() > MAX_TERMS {
         reporter.error(&path, code::BAD_VALUE, format!("{path}: must have at most {MAX_TERMS} items"), "");
@@ -179,23 +204,42 @@ fn check_term(wire: &WireTerm, path: &FieldPath, named: bool, reporter: &mut Rep
     let known = if named { "['tags', 'id', 'name']" } else { "['tags', 'id']" };
     if !named && wire.name.is_some() {
         let at = path.child("name");
-        reporter.error(&at, code::UNKNOWN_FIELD, format!("strict decoding error: unknown field \"{at}\""), "select by tags or id");
+        reporter.error(
+            &at,
+            code::UNKNOWN_FIELD,
+            format!("strict decoding error: unknown field \"{at}\""),
+            "select by tags or id",
+        );
     }
     if !set.contains(&true) {
-        reporter.error(path, code::MISSING_FIELD, format!("{path}: expected at least one, got none, {known}"), "write tags or id");
+        reporter.error(
+            path,
+            code::MISSING_FIELD,
+            format!("{path}: expected at least one, got none, {known}"),
+            "write tags or id",
+        );
     }
     if wire.id.is_some() && (wire.tags.is_some() || wire.name.is_some()) {
-        let message = format!("{path}: 'id' is mutually exclusive, cannot be set with a combination of other fields in a selector term");
+        let message = format!(
+            "{path}: 'id' is mutually exclusive, cannot be set with a combination of other fields in a selector term"
+        );
         reporter.error(path, code::EXCLUSIVE_FIELDS, message, "make it two terms, or keep the id alone");
     }
     if wire.name.is_some() && wire.tags.is_some() {
-        let message = format!("{path}: 'name' is mutually exclusive, cannot be set with a combination of other fields in a selector term");
+        let message = format!(
+            "{path}: 'name' is mutually exclusive, cannot be set with a combination of other fields in a selector term"
+        );
         reporter.error(path, code::EXCLUSIVE_FIELDS, message, "make it two terms, or keep the name alone");
     }
     for (key, value) in wire.tags.iter().flatten() {
         if key.is_empty() || value.is_empty() {
             let at = path.child("tags");
-            reporter.error(&at, code::BAD_VALUE, format!("{at}: empty tag keys or values aren't supported"), "`\"*\"` matches any value");
+            reporter.error(
+                &at,
+                code::BAD_VALUE,
+                format!("{at}: empty tag keys or values aren't supported"),
+                "`\"*\"` matches any value",
+            );
         }
     }
 }
@@ -217,14 +261,17 @@ fn ami_family(spec: &WireSpec, reporter: &mut Reporter<'_>) -> AmiFamily {
     let written = spec.ami_family.as_deref().map(|text| {
         let known = FAMILIES.contains(&text);
         if !known {
-            let message = format!("{at}: Unsupported value: {text:?}: supported values: {}", FAMILIES.join(", "));
+            let message =
+                format!("{at}: Unsupported value: {text:?}: supported values: {}", FAMILIES.join(", "));
             reporter.error(&at, code::BAD_VALUE, message, did_you_mean(text, FAMILIES));
         }
         AmiFamily::parse(text).filter(|_| known).unwrap_or_default()
     });
     match (written, by_alias) {
         (Some(written), Some(alias)) if written != alias && written != AmiFamily::Custom => {
-            let message = format!("{at}: amiFamily must match the family of the alias in amiSelectorTerms, or be 'Custom'");
+            let message = format!(
+                "{at}: amiFamily must match the family of the alias in amiSelectorTerms, or be 'Custom'"
+            );
             reporter.error(&at, code::EXCLUSIVE_FIELDS, message, "remove amiFamily: the alias says it");
             written
         }
@@ -232,8 +279,15 @@ fn ami_family(spec: &WireSpec, reporter: &mut Reporter<'_>) -> AmiFamily {
         (None, Some(alias)) => alias,
         (None, None) => {
             if !wires.is_empty() && !reporter.refused {
-                let message = format!("{at}: if set, amiFamily must be specified when amiSelectorTerms does not contain an alias");
-                reporter.error(&at, code::MISSING_FIELD, message, "write amiFamily, such as AL2023 or Bottlerocket");
+                let message = format!(
+                    "{at}: if set, amiFamily must be specified when amiSelectorTerms does not contain an alias"
+                );
+                reporter.error(
+                    &at,
+                    code::MISSING_FIELD,
+                    message,
+                    "write amiFamily, such as AL2023 or Bottlerocket",
+                );
             }
             AmiFamily::default()
         }
@@ -241,25 +295,47 @@ fn ami_family(spec: &WireSpec, reporter: &mut Reporter<'_>) -> AmiFamily {
 }
 
 /// Checks one term; the family when it is an alias.
-fn check_ami_term(wire: &WireAmiTerm, terms: usize, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<AmiFamily> {
-    let others = [wire.tags.is_some(), wire.id.is_some(), wire.name.is_some(), wire.owner.is_some(), wire.ssm_parameter.is_some()];
+fn check_ami_term(
+    wire: &WireAmiTerm,
+    terms: usize,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Option<AmiFamily> {
+    let others = [
+        wire.tags.is_some(),
+        wire.id.is_some(),
+        wire.name.is_some(),
+        wire.owner.is_some(),
+        wire.ssm_parameter.is_some(),
+    ];
     let mut exclusive = |what: &str| {
         let message = format!("{path}: {what}");
         reporter.error(path, code::EXCLUSIVE_FIELDS, message, "an alias stands alone in the list");
     };
-    if wire.id.is_some() && (wire.alias.is_some() || wire.tags.is_some() || wire.name.is_some() || wire.owner.is_some()) {
-        exclusive("'id' is mutually exclusive, cannot be set with a combination of other fields in amiSelectorTerms");
+    if wire.id.is_some()
+        && (wire.alias.is_some() || wire.tags.is_some() || wire.name.is_some() || wire.owner.is_some())
+    {
+        exclusive(
+            "'id' is mutually exclusive, cannot be set with a combination of other fields in amiSelectorTerms",
+        );
     }
     if wire.alias.is_some() && others.contains(&true) {
-        exclusive("'alias' is mutually exclusive, cannot be set with a combination of other fields in amiSelectorTerms");
+        exclusive(
+            "'alias' is mutually exclusive, cannot be set with a combination of other fields in amiSelectorTerms",
+        );
     }
     if wire.alias.is_some() && terms != 1 {
-        exclusive("'alias' is mutually exclusive, cannot be set with a combination of other amiSelectorTerms");
+        exclusive(
+            "'alias' is mutually exclusive, cannot be set with a combination of other amiSelectorTerms",
+        );
     }
     let Some(alias) = wire.alias.as_deref() else {
-        let selects = [wire.tags.is_some(), wire.id.is_some(), wire.name.is_some(), wire.ssm_parameter.is_some()];
+        let selects =
+            [wire.tags.is_some(), wire.id.is_some(), wire.name.is_some(), wire.ssm_parameter.is_some()];
         if !selects.contains(&true) {
-            let message = format!("{path}: expected at least one, got none, ['tags', 'id', 'name', 'alias', 'ssmParameter']");
+            let message = format!(
+                "{path}: expected at least one, got none, ['tags', 'id', 'name', 'alias', 'ssmParameter']"
+            );
             reporter.error(path, code::MISSING_FIELD, message, "such as `alias: al2023@latest`");
         }
         return None;
@@ -270,17 +346,24 @@ fn check_ami_term(wire: &WireAmiTerm, terms: usize, path: &FieldPath, reporter: 
 fn alias_family(alias: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<AmiFamily> {
     const KNOWN: [&str; 6] = ["al2", "al2023", "bottlerocket", "windows2019", "windows2022", "windows2025"];
     let Some((family, version)) = alias.split_once('@').filter(|(_, version)| !version.is_empty()) else {
-        let message = format!("{path}: 'alias' is improperly formatted, must match the format 'family@version'");
+        let message =
+            format!("{path}: 'alias' is improperly formatted, must match the format 'family@version'");
         reporter.error(path, code::BAD_VALUE, message, "such as al2023@latest or bottlerocket@v1.49.0");
         return None;
     };
     if !KNOWN.contains(&family) {
-        let message = format!("{path}: family is not supported, must be one of the following: {}", KNOWN.join(", "));
+        let message =
+            format!("{path}: family is not supported, must be one of the following: {}", KNOWN.join(", "));
         reporter.error(path, code::BAD_VALUE, message, did_you_mean(family, KNOWN));
         return None;
     }
     if family.starts_with("windows") && version != "latest" {
-        reporter.error(path, code::BAD_VALUE, format!("{path}: windows families may only specify version 'latest'"), "");
+        reporter.error(
+            path,
+            code::BAD_VALUE,
+            format!("{path}: windows families may only specify version 'latest'"),
+            "",
+        );
     }
     AmiFamily::parse(family)
 }
@@ -291,11 +374,21 @@ fn check_identity(spec: &WireSpec, reporter: &mut Reporter<'_>) {
     match (&spec.role, &spec.instance_profile) {
         (None, None) => {
             let message = "spec: must specify exactly one of ['role', 'instanceProfile']";
-            reporter.error(&path, code::MISSING_FIELD, message, "write `role: <name of the nodes' IAM role>`");
+            reporter.error(
+                &path,
+                code::MISSING_FIELD,
+                message,
+                "write `role: <name of the nodes' IAM role>`",
+            );
         }
         (Some(_), Some(_)) => {
             let message = "spec: must specify exactly one of ['role', 'instanceProfile']";
-            reporter.error(&path.child("instanceProfile"), code::EXCLUSIVE_FIELDS, message, "keep one of the two");
+            reporter.error(
+                &path.child("instanceProfile"),
+                code::EXCLUSIVE_FIELDS,
+                message,
+                "keep one of the two",
+            );
         }
         (Some(role), None) => check_role(role, &path.child("role"), reporter),
         (None, Some(profile)) if profile.is_empty() => {
@@ -313,8 +406,15 @@ fn check_role(role: &str, path: &FieldPath, reporter: &mut Reporter<'_>) {
         reporter.error(path, code::BAD_VALUE, format!("{path}: role cannot be empty"), "");
     } else if name.chars().count() > MAX_ROLE_NAME {
         let length = name.chars().count();
-        let message = format!("{path}: {name:?} has {length} characters; an IAM role's name has at most {MAX_ROLE_NAME}, so no such role exists");
-        reporter.warning(path, code::ROLE_NAME_TOO_LONG, message, "shorten the cluster's name or write the role's real name");
+        let message = format!(
+            "{path}: {name:?} has {length} characters; an IAM role's name has at most {MAX_ROLE_NAME}: no such role can exist, and the node class never becomes ready"
+        );
+        reporter.error(
+            path,
+            code::ROLE_NAME_TOO_LONG,
+            message,
+            "shorten the cluster's name or write the role's real name",
+        );
     }
 }
 
@@ -323,7 +423,10 @@ fn check_tags(tags: Option<&BTreeMap<String, String>>, reporter: &mut Reporter<'
     for key in tags.into_iter().flat_map(BTreeMap::keys) {
         let restricted = match key.as_str() {
             "" => Some("empty tag keys aren't supported".to_owned()),
-            "eks:eks-cluster-name" | "karpenter.sh/nodepool" | "karpenter.sh/nodeclaim" | "karpenter.k8s.aws/ec2nodeclass" => {
+            "eks:eks-cluster-name"
+            | "karpenter.sh/nodepool"
+            | "karpenter.sh/nodeclaim"
+            | "karpenter.k8s.aws/ec2nodeclass" => {
                 Some(format!("tag contains a restricted tag matching {key}"))
             }
             key if key.starts_with("kubernetes.io/cluster") => {
@@ -333,7 +436,12 @@ fn check_tags(tags: Option<&BTreeMap<String, String>>, reporter: &mut Reporter<'
         };
         if let Some(restricted) = restricted {
             let at = path.child(key);
-            reporter.error(&at, code::BAD_VALUE, format!("{at}: {restricted}"), "remove the tag: Karpenter sets it");
+            reporter.error(
+                &at,
+                code::BAD_VALUE,
+                format!("{at}: {restricted}"),
+                "remove the tag: Karpenter sets it",
+            );
         }
     }
 }
@@ -348,12 +456,14 @@ fn root_volume(devices: &[WireDevice], family: AmiFamily, reporter: &mut Reporte
         let at = || path.child(index).child("ebs").child("volumeSize");
         sizes.push((index, size.and_then(|size| amounts::amount("storage", &size.0, at, reporter))));
     }
-    let roots: Vec<usize> = (0..devices.len()).filter(|index| devices[*index].root_volume == Some(true)).collect();
+    let roots: Vec<usize> =
+        (0..devices.len()).filter(|index| devices[*index].root_volume == Some(true)).collect();
     if roots.len() > 1 {
         let message = format!("{path}: must have only one blockDeviceMappings with rootVolume");
         reporter.error(&path, code::EXCLUSIVE_FIELDS, message, "");
     }
-    let named = |wanted: &str| devices.iter().position(|device| device.device_name.as_deref() == Some(wanted));
+    let named =
+        |wanted: &str| devices.iter().position(|device| device.device_name.as_deref() == Some(wanted));
     let chosen = roots.first().copied().or_else(|| match family {
         AmiFamily::Bottlerocket => named("/dev/xvdb"),
         AmiFamily::Custom => devices.len().checked_sub(1),

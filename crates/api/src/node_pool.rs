@@ -116,10 +116,18 @@ pub(crate) fn node_pool(object: &Object, reporter: &mut Reporter<'_>) -> Option<
     let at = FieldPath::of("/spec/template/spec");
     let meta = FieldPath::of("/spec/template/metadata");
     let mut seen = Vec::new();
-    let taints = requirement::taints(claim.taints.as_deref().unwrap_or_default(), &at.child("taints"), &mut seen, reporter);
+    let taints = requirement::taints(
+        claim.taints.as_deref().unwrap_or_default(),
+        &at.child("taints"),
+        &mut seen,
+        reporter,
+    );
     let startup = claim.startup_taints.as_deref().unwrap_or_default();
     let startup_taints = requirement::taints(startup, &at.child("startupTaints"), &mut seen, reporter);
-    let disruption = spec.disruption.unwrap_or_else(|| WireDisruption { consolidate_after: Some("0s".to_owned()), ..WireDisruption::default() });
+    let disruption = spec.disruption.unwrap_or_else(|| WireDisruption {
+        consolidate_after: Some("0s".to_owned()),
+        ..WireDisruption::default()
+    });
     let limits = amounts::named_amounts(spec.limits.as_ref(), &FieldPath::of("/spec/limits"), reporter);
     check_static(spec.replicas, spec.weight, &limits, reporter);
     let pool = NodePool {
@@ -129,7 +137,11 @@ pub(crate) fn node_pool(object: &Object, reporter: &mut Reporter<'_>) -> Option<
         weight: weight(spec.weight, reporter),
         labels: requirement::labels(template.metadata.labels.as_ref(), &meta.child("labels"), reporter),
         annotations: selector::labels(template.metadata.annotations.as_ref()),
-        requirements: requirement::requirements(claim.requirements.as_deref().unwrap_or_default(), &at.child("requirements"), reporter),
+        requirements: requirement::requirements(
+            claim.requirements.as_deref().unwrap_or_default(),
+            &at.child("requirements"),
+            reporter,
+        ),
         taints,
         startup_taints,
         node_class: class_ref(claim.node_class_ref.as_ref(), &at.child("nodeClassRef"), reporter),
@@ -137,9 +149,10 @@ pub(crate) fn node_pool(object: &Object, reporter: &mut Reporter<'_>) -> Option<
             None => Some(EXPIRE_AFTER_MS),
             Some(text) => nillable(text, &at.child("expireAfter"), reporter),
         },
-        termination_grace_period_ms: claim.termination_grace_period.as_deref().and_then(|text| {
-            plain(text, &at.child("terminationGracePeriod"), reporter)
-        }),
+        termination_grace_period_ms: claim
+            .termination_grace_period
+            .as_deref()
+            .and_then(|text| plain(text, &at.child("terminationGracePeriod"), reporter)),
         consolidation: policy(disruption.consolidation_policy.as_deref(), reporter),
         consolidate_after_ms: consolidate_after(disruption.consolidate_after.as_deref(), reporter),
         budgets: budgets(disruption.budgets.as_deref(), reporter),
@@ -158,13 +171,23 @@ fn weight(weight: Option<i64>, reporter: &mut Reporter<'_>) -> i32 {
     let Some(weight) = weight else { return 0 };
     if !(1..=100).contains(&weight) {
         let path = FieldPath::of("/spec/weight");
-        reporter.error(&path, code::BAD_VALUE, format!("{path}: {weight} is not in the range 1-100"), "write 1 to 100, or remove it");
+        reporter.error(
+            &path,
+            code::BAD_VALUE,
+            format!("{path}: {weight} is not in the range 1-100"),
+            "write 1 to 100, or remove it",
+        );
     }
     i32::try_from(weight).unwrap_or(0)
 }
 
 /// Static pools know no weight and no limit but `nodes`.
-fn check_static(replicas: Option<i64>, weight: Option<i64>, limits: &[(Name, i64)], reporter: &mut Reporter<'_>) {
+fn check_static(
+    replicas: Option<i64>,
+    weight: Option<i64>,
+    limits: &[(Name, i64)],
+    reporter: &mut Reporter<'_>,
+) {
     let Some(replicas) = replicas else { return };
     let mut refuse = |path: &str, message: &str| {
         let path = FieldPath::of(path);
@@ -184,7 +207,12 @@ fn check_static(replicas: Option<i64>, weight: Option<i64>, limits: &[(Name, i64
 /// The node class's name; the group and the kind must be there too.
 pub(crate) fn class_ref(wire: Option<&WireClassRef>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Name {
     let Some(wire) = wire else {
-        reporter.error(path, code::MISSING_FIELD, format!("{path}: Required value"), "write group, kind and name of the node class");
+        reporter.error(
+            path,
+            code::MISSING_FIELD,
+            format!("{path}: Required value"),
+            "write group, kind and name of the node class",
+        );
         return Name::default();
     };
     for (field, value, example) in [
@@ -194,13 +222,22 @@ pub(crate) fn class_ref(wire: Option<&WireClassRef>, path: &FieldPath, reporter:
     ] {
         if value.is_empty() {
             let at = path.child(field);
-            reporter.error(&at, code::MISSING_FIELD, format!("{at}: {field} may not be empty"), format!("such as {example}"));
+            reporter.error(
+                &at,
+                code::MISSING_FIELD,
+                format!("{at}: {field} may not be empty"),
+                format!("such as {example}"),
+            );
         }
     }
     let ours = wire.group == "karpenter.k8s.aws" && wire.kind == "EC2NodeClass";
     if !ours && !wire.group.is_empty() && !wire.kind.is_empty() {
-        let message = format!("{path}: {} of {} is not modelled; nodes are made as from an EC2NodeClass of this name", wire.kind, wire.group);
-        let slip = crate::suggest::nearest(&wire.kind, ["EC2NodeClass"]).is_some() || wire.group == "karpenter.k8s.aws";
+        let message = format!(
+            "{path}: {} of {} is not modelled; nodes are made as from an EC2NodeClass of this name",
+            wire.kind, wire.group
+        );
+        let slip = crate::suggest::nearest(&wire.kind, ["EC2NodeClass"]).is_some()
+            || wire.group == "karpenter.k8s.aws";
         let help = if slip { "write `group: karpenter.k8s.aws` and `kind: EC2NodeClass`" } else { "" };
         reporter.warning(path, code::NOT_MODELLED, message, help);
     }
@@ -209,11 +246,17 @@ pub(crate) fn class_ref(wire: Option<&WireClassRef>, path: &FieldPath, reporter:
 
 /// A duration of whole hours, minutes and seconds: `^([0-9]+(s|m|h))+$`.
 fn plain(text: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<i64> {
-    let shape = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b's' | b'm' | b'h'));
+    let shape = !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b's' | b'm' | b'h'));
     let parsed = duration::parse_ms(text).ok().filter(|_| shape && text != "0" && !text.contains("ms"));
     if parsed.is_none() {
         let message = format!("{path}: {text:?} is not a duration");
-        reporter.error(path, code::BAD_VALUE, message, "write numbers with the units h, m and s, such as 720h or 1h30m");
+        reporter.error(
+            path,
+            code::BAD_VALUE,
+            message,
+            "write numbers with the units h, m and s, such as 720h or 1h30m",
+        );
     }
     parsed
 }
@@ -228,7 +271,11 @@ fn consolidate_after(text: Option<&str>, reporter: &mut Reporter<'_>) -> Option<
     match text {
         Some(text) => nillable(text, &FieldPath::of(path), reporter),
         None => {
-            missing(path, "it is required beside other fields of disruption: write such as 1m, 0s or Never", reporter);
+            missing(
+                path,
+                "it is required beside other fields of disruption: write such as 1m, 0s or Never",
+                reporter,
+            );
             None
         }
     }
@@ -242,7 +289,8 @@ fn policy(text: Option<&str>, reporter: &mut Reporter<'_>) -> ConsolidationPolic
         "Balanced" => ConsolidationPolicy::Balanced,
         other => {
             let path = FieldPath::of("/spec/disruption/consolidationPolicy");
-            let message = format!("{path}: Unsupported value: {other:?}: supported values: {}", POLICIES.join(", "));
+            let message =
+                format!("{path}: Unsupported value: {other:?}: supported values: {}", POLICIES.join(", "));
             let help = match other {
                 "WhenUnderutilized" => Some("its name in v1 is `WhenEmptyOrUnderutilized`".to_owned()),
                 other => crate::suggest::did_you_mean(other, POLICIES),
@@ -275,9 +323,13 @@ fn budgets(wires: Option<&[WireBudget]>, reporter: &mut Reporter<'_>) -> Vec<Bud
 
 /// `^((100|[0-9]{1,2})%|[0-9]+)$`.
 fn budget_nodes(text: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> BudgetNodes {
-    let digits = |text: &str| (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<u32>());
+    let digits = |text: &str| {
+        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<u32>())
+    };
     let parsed = match text.strip_suffix('%') {
-        Some(percent) => digits(percent).and_then(Result::ok).filter(|percent| *percent <= 100).map(BudgetNodes::Percent),
+        Some(percent) => {
+            digits(percent).and_then(Result::ok).filter(|percent| *percent <= 100).map(BudgetNodes::Percent)
+        }
         None => digits(text).map(|count| BudgetNodes::Count(count.unwrap_or(u32::MAX))),
     };
     parsed.unwrap_or_else(|| {
@@ -297,7 +349,8 @@ fn reasons(wires: &[String], path: &FieldPath, reporter: &mut Reporter<'_>) -> V
             "Drifted" => reasons.push(DisruptionReason::Drifted),
             other => {
                 let at = path.child(index);
-                let message = format!("{at}: Unsupported value: {other:?}: supported values: {}", REASONS.join(", "));
+                let message =
+                    format!("{at}: Unsupported value: {other:?}: supported values: {}", REASONS.join(", "));
                 reporter.error(&at, code::BAD_VALUE, message, crate::suggest::did_you_mean(other, REASONS));
             }
         }
@@ -312,17 +365,29 @@ fn schedule(wire: &WireBudget, path: &FieldPath, reporter: &mut Reporter<'_>) ->
         (None, None) => return None,
         (Some(text), Some(length)) => (text, length),
         _ => {
-            reporter.error(path, code::MISSING_FIELD, format!("{path}: 'schedule' must be set with 'duration'"), "write both or none");
+            reporter.error(
+                path,
+                code::MISSING_FIELD,
+                format!("{path}: 'schedule' must be set with 'duration'"),
+                "write both or none",
+            );
             return None;
         }
     };
     if let Err(why) = crate::job::check_schedule(text) {
         let at = path.child("schedule");
-        reporter.error(&at, code::BAD_VALUE, format!("{at}: {text:?}: {why}"), "such as \"0 9 * * 1-5\" or @daily");
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            format!("{at}: {text:?}: {why}"),
+            "such as \"0 9 * * 1-5\" or @daily",
+        );
     }
     let at = path.child("duration");
     let allowed = |text: &str| text.strip_suffix("0s").is_none_or(|head| head.ends_with(['h', 'm']));
-    let whole_minutes = duration::parse_ms(length).ok().filter(|ms| ms % 60_000 == 0 && allowed(length) && !length.contains('.'));
+    let whole_minutes = duration::parse_ms(length)
+        .ok()
+        .filter(|ms| ms % 60_000 == 0 && allowed(length) && !length.contains('.'));
     if whole_minutes.is_none() {
         let message = format!("{at}: {length:?} is not a duration of hours and minutes");
         reporter.error(&at, code::BAD_VALUE, message, "such as 8h or 1h30m");

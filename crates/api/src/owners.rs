@@ -20,12 +20,18 @@ const MAX_CHAIN: usize = 8;
 impl Owners {
     /// Follows owner references of pods, ReplicaSets and Jobs.
     pub(crate) fn of(objects: &[Object]) -> Owners {
-        let by_key: BTreeMap<&ObjectKey, &Object> = objects.iter().map(|object| (&object.key, object)).collect();
+        let by_key: BTreeMap<&ObjectKey, &Object> =
+            objects.iter().map(|object| (&object.key, object)).collect();
         let mut top = BTreeMap::new();
-        for object in objects.iter().filter(|object| matches!(object.key.kind, Kind::Pod | Kind::ReplicaSet | Kind::Job)) {
+        for object in objects
+            .iter()
+            .filter(|object| matches!(object.key.kind, Kind::Pod | Kind::ReplicaSet | Kind::Job))
+        {
             let mut current = object.key.clone();
             for _ in 0..MAX_CHAIN {
-                let Some(owner) = by_key.get(&current).and_then(|object| owner_of(object, &by_key)) else { break };
+                let Some(owner) = by_key.get(&current).and_then(|object| owner_of(object, &by_key)) else {
+                    break;
+                };
                 if owner == object.key {
                     break;
                 }

@@ -74,18 +74,33 @@ const DEFAULT_NOW_MS: i64 = 1_767_225_600_000;
 const DEFAULT_HORIZON_MS: i64 = 7_200_000;
 
 /// Reads the profile; without a document everything is a default.
-pub(crate) fn profile(object: Option<&Object>, known_zone: Option<&str>, catalog: &Catalog, reporter: Option<&mut Reporter<'_>>) -> Parsed {
-    let made_up = Place { base: Location::object(ObjectKey::new(Kind::Cluster, "", "profile")), fixed: false };
+pub(crate) fn profile(
+    object: Option<&Object>,
+    known_zone: Option<&str>,
+    catalog: &Catalog,
+    reporter: Option<&mut Reporter<'_>>,
+) -> Parsed {
+    let made_up =
+        Place { base: Location::object(ObjectKey::new(Kind::Cluster, "", "profile")), fixed: false };
     match (object, reporter) {
         (Some(object), Some(reporter)) => {
             let wire: WireCluster = decode(object, Strictness::Refuse, reporter).unwrap_or_default();
-            Reading { place: &object.place, object: Some(object), catalog, known_zone, gaps: Gaps::default(), reporter }.lower(wire.spec)
+            Reading {
+                place: &object.place,
+                object: Some(object),
+                catalog,
+                known_zone,
+                gaps: Gaps::default(),
+                reporter,
+            }
+            .lower(wire.spec)
         }
         _ => {
             let mut problems = crate::problem::Problems::default();
             let nothing = Object::made_up(&made_up);
             let reporter = &mut Reporter::new(&mut problems, &nothing);
-            Reading { place: &made_up, object: None, catalog, known_zone, gaps: Gaps::default(), reporter }.lower(WireSpec::default())
+            Reading { place: &made_up, object: None, catalog, known_zone, gaps: Gaps::default(), reporter }
+                .lower(WireSpec::default())
         }
     }
 }
@@ -134,7 +149,9 @@ impl Reading<'_, '_> {
         let (node_groups, nodes) = self.node_groups(&spec.node_groups, &profile);
         profile.node_groups = node_groups;
         let faults = match self.object {
-            Some(object) => scenario::steps(&spec.faults, &FieldPath::of("/spec/faults"), object, self.reporter),
+            Some(object) => {
+                scenario::steps(&spec.faults, &FieldPath::of("/spec/faults"), object, self.reporter)
+            }
             None => Vec::new(),
         };
         Parsed {
@@ -149,7 +166,12 @@ impl Reading<'_, '_> {
         }
     }
 
-    fn refuse(&mut self, path: &FieldPath, message: impl std::fmt::Display, help: impl Into<crate::problem::Help>) {
+    fn refuse(
+        &mut self,
+        path: &FieldPath,
+        message: impl std::fmt::Display,
+        help: impl Into<crate::problem::Help>,
+    ) {
         self.reporter.error(path, code::BAD_VALUE, format!("{path}: {message}"), help);
     }
 
@@ -158,7 +180,12 @@ impl Reading<'_, '_> {
     }
 
     /// One of a few words; anything else is an error with a suggestion, and counts as the first.
-    fn one_of<T: Copy>(&mut self, text: Option<&str>, field: &'static str, choices: &[(&'static str, T)]) -> T {
+    fn one_of<T: Copy>(
+        &mut self,
+        text: Option<&str>,
+        field: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> T {
         self.gaps.unless(text.is_some(), field);
         let Some(text) = text else { return choices[0].1 };
         if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
@@ -171,12 +198,21 @@ impl Reading<'_, '_> {
     }
 
     fn provider(&mut self, text: Option<&str>) -> Provider {
-        let choices = [("eks", Provider::Eks), ("gke", Provider::Gke), ("aks", Provider::Aks), ("none", Provider::None)];
+        let choices = [
+            ("eks", Provider::Eks),
+            ("gke", Provider::Gke),
+            ("aks", Provider::Aks),
+            ("none", Provider::None),
+        ];
         self.one_of(text, "/spec/provider", &choices)
     }
 
     fn order(&mut self, text: Option<&str>) -> Order {
-        self.one_of(text, "/spec/order", &[("together", Order::Together), ("waves", Order::Waves), ("listed", Order::Listed)])
+        self.one_of(
+            text,
+            "/spec/order",
+            &[("together", Order::Together), ("waves", Order::Waves), ("listed", Order::Listed)],
+        )
     }
 
     fn until(&mut self, text: Option<&str>) -> bool {
@@ -189,7 +225,11 @@ impl Reading<'_, '_> {
         self.gaps.unless(value.is_some(), "/spec/kubernetesVersion");
         let Some(value) = value else { return (1, 34) };
         let Some(text) = value.as_str() else {
-            self.refuse(&path, format_args!("expected a string, found {value}"), "put the version in quotes: 1.30 would be read as 1.3");
+            self.refuse(
+                &path,
+                format_args!("expected a string, found {value}"),
+                "put the version in quotes: 1.30 would be read as 1.3",
+            );
             return (1, 34);
         };
         let mut parts = text.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().ok());
@@ -206,8 +246,14 @@ impl Reading<'_, '_> {
         if let Some(region) = written.filter(|region| !region.is_empty()) {
             return region.into();
         }
-        let zone = subnets.iter().map(|subnet| subnet.zone.as_str()).find(|zone| !zone.is_empty()).or(self.known_zone);
-        let region = zone.map(|zone| zone.trim_end_matches(|c: char| c.is_ascii_lowercase())).filter(|region| region.ends_with(|c: char| c.is_ascii_digit()));
+        let zone = subnets
+            .iter()
+            .map(|subnet| subnet.zone.as_str())
+            .find(|zone| !zone.is_empty())
+            .or(self.known_zone);
+        let region = zone
+            .map(|zone| zone.trim_end_matches(|c: char| c.is_ascii_lowercase()))
+            .filter(|region| region.ends_with(|c: char| c.is_ascii_digit()));
         let region = Name::from(region.unwrap_or("us-east-1"));
         self.gaps.computed(FieldPath::of("/spec/region"), region.clone());
         region
@@ -252,10 +298,26 @@ impl Reading<'_, '_> {
         let default = Latencies::default();
         Latencies {
             launch_ms: self.span(wire.launch.as_deref(), "/spec/latencies/launch", default.launch_ms),
-            node_ready_ms: self.span(wire.node_ready.as_deref(), "/spec/latencies/nodeReady", default.node_ready_ms),
-            image_pull_ms: self.span(wire.image_pull.as_deref(), "/spec/latencies/imagePull", default.image_pull_ms),
-            pod_start_ms: self.span(wire.pod_start.as_deref(), "/spec/latencies/podStart", default.pod_start_ms),
-            terminate_ms: self.span(wire.terminate.as_deref(), "/spec/latencies/terminate", default.terminate_ms),
+            node_ready_ms: self.span(
+                wire.node_ready.as_deref(),
+                "/spec/latencies/nodeReady",
+                default.node_ready_ms,
+            ),
+            image_pull_ms: self.span(
+                wire.image_pull.as_deref(),
+                "/spec/latencies/imagePull",
+                default.image_pull_ms,
+            ),
+            pod_start_ms: self.span(
+                wire.pod_start.as_deref(),
+                "/spec/latencies/podStart",
+                default.pod_start_ms,
+            ),
+            terminate_ms: self.span(
+                wire.terminate.as_deref(),
+                "/spec/latencies/terminate",
+                default.terminate_ms,
+            ),
         }
     }
 }

@@ -99,17 +99,26 @@ fn restriction(key: &str) -> Option<String> {
         return None;
     }
     if let Some(tail) = key.strip_prefix("karpenter.k8s.aws/") {
-        return (!WELL_KNOWN_AWS.contains(&tail)).then(|| "label domain \"karpenter.k8s.aws\" is restricted".to_owned());
+        return (!WELL_KNOWN_AWS.contains(&tail))
+            .then(|| "label domain \"karpenter.k8s.aws\" is restricted".to_owned());
     }
     let restricted = ["kubernetes.io", "k8s.io", "karpenter.sh", "karpenter.k8s.aws"];
-    restricted.iter().find(|restricted| domain.ends_with(*restricted)).map(|found| format!("label domain \"{found}\" is restricted"))
+    restricted
+        .iter()
+        .find(|restricted| domain.ends_with(*restricted))
+        .map(|found| format!("label domain \"{found}\" is restricted"))
 }
 
 fn check_key(key: &str, path: &FieldPath, reporter: &mut Reporter<'_>) {
     if key.is_empty() {
         reporter.error(path, code::MISSING_FIELD, format!("{path}: required value"), "name the label");
     } else if !is_qualified(key) {
-        reporter.error(path, code::BAD_VALUE, format!("{path}: {key:?} is not a label key"), "such as example.com/team");
+        reporter.error(
+            path,
+            code::BAD_VALUE,
+            format!("{path}: {key:?} is not a label key"),
+            "such as example.com/team",
+        );
     } else if let Some(restriction) = restriction(key) {
         let known = WELL_KNOWN_AWS.iter().map(|tail| format!("karpenter.k8s.aws/{tail}"));
         let known: Vec<String> = known.chain(WELL_KNOWN.iter().map(|key| (*key).to_owned())).collect();
@@ -126,9 +135,14 @@ pub(crate) fn is_qualified(key: &str) -> bool {
         !prefix.is_empty()
             && prefix.len() <= 253
             && prefix.split('.').all(|part| {
-                let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-                edge(part.bytes().next()) && edge(part.bytes().last())
-                    && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                let edge = |byte: Option<u8>| {
+                    byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                };
+                edge(part.bytes().next())
+                    && edge(part.bytes().last())
+                    && part
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             })
     };
     prefix.is_none_or(dns) && !name.is_empty() && is_label_value(name)
@@ -144,7 +158,11 @@ pub(crate) fn is_label_value(value: &str) -> bool {
 }
 
 /// Labels of a NodePool's template.
-pub(crate) fn labels(map: Option<&BTreeMap<String, String>>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Labels {
+pub(crate) fn labels(
+    map: Option<&BTreeMap<String, String>>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Labels {
     for (key, value) in map.into_iter().flatten() {
         check_key(key, &path.child(key), reporter);
         if !is_label_value(value) {
@@ -156,7 +174,11 @@ pub(crate) fn labels(map: Option<&BTreeMap<String, String>>, path: &FieldPath, r
 }
 
 /// `requirements`.
-pub(crate) fn requirements(wires: &[WireRequirement], path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<SelectorRequirement> {
+pub(crate) fn requirements(
+    wires: &[WireRequirement],
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<SelectorRequirement> {
     if wires.len() > MAX_REQUIREMENTS {
         let message = format!("{path}: must have at most {MAX_REQUIREMENTS} items");
         reporter.error(path, code::BAD_VALUE, message, "merge requirements on one key");
@@ -168,11 +190,19 @@ pub(crate) fn requirements(wires: &[WireRequirement], path: &FieldPath, reporter
     requirements
 }
 
-fn requirement(wire: &WireRequirement, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<SelectorRequirement> {
+fn requirement(
+    wire: &WireRequirement,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Option<SelectorRequirement> {
     check_key(&wire.key, &path.child("key"), reporter);
     let Some(operator) = SelectorOperator::parse(&wire.operator) else {
         let at = path.child("operator");
-        let message = format!("{at}: Unsupported value: {:?}: supported values: {}", wire.operator, OPERATORS.join(", "));
+        let message = format!(
+            "{at}: Unsupported value: {:?}: supported values: {}",
+            wire.operator,
+            OPERATORS.join(", ")
+        );
         reporter.error(&at, code::BAD_VALUE, message, did_you_mean(&wire.operator, OPERATORS));
         return None;
     };
@@ -195,19 +225,30 @@ fn requirement(wire: &WireRequirement, path: &FieldPath, reporter: &mut Reporter
         }
         u32::try_from(min).unwrap_or(0)
     });
-    Some(SelectorRequirement { key: wire.key.as_str().into(), operator, values: selector::names(Some(values)), min_values })
+    Some(SelectorRequirement {
+        key: wire.key.as_str().into(),
+        operator,
+        values: selector::names(Some(values)),
+        min_values,
+    })
 }
 
 fn wrong_values(operator: SelectorOperator, values: &[String]) -> Option<&'static str> {
     match operator {
-        SelectorOperator::In if values.is_empty() => Some("requirements with operator 'In' must have a value defined"),
+        SelectorOperator::In if values.is_empty() => {
+            Some("requirements with operator 'In' must have a value defined")
+        }
         SelectorOperator::Gt | SelectorOperator::Lt | SelectorOperator::Gte | SelectorOperator::Lte => {
-            let positive = values.first().is_some_and(|value| value.parse::<i64>().is_ok_and(|number| number >= 0));
-            (values.len() != 1 || !positive)
-                .then_some("requirements operator 'Gt', 'Lt', 'Gte' or 'Lte' must have a single positive integer value")
+            let positive =
+                values.first().is_some_and(|value| value.parse::<i64>().is_ok_and(|number| number >= 0));
+            (values.len() != 1 || !positive).then_some(
+                "requirements operator 'Gt', 'Lt', 'Gte' or 'Lte' must have a single positive integer value",
+            )
         }
         // `NotIn` without values and `Exists` with some pass the CRD; Karpenter's own validation refuses the pool.
-        SelectorOperator::NotIn if values.is_empty() => Some("for 'in', 'notin' operators, values set can't be empty"),
+        SelectorOperator::NotIn if values.is_empty() => {
+            Some("for 'in', 'notin' operators, values set can't be empty")
+        }
         SelectorOperator::Exists | SelectorOperator::DoesNotExist if !values.is_empty() => {
             Some("values set must be empty for exists and does not exist")
         }
@@ -226,9 +267,13 @@ pub(crate) fn taints(
     for (index, wire) in wires.iter().enumerate() {
         let at = || path.child(index);
         let _ = &wire.time_added;
-        let Some(taint) = selector::taint((&wire.key, wire.value.as_deref(), &wire.effect), at, reporter) else { continue };
+        let Some(taint) = selector::taint((&wire.key, wire.value.as_deref(), &wire.effect), at, reporter)
+        else {
+            continue;
+        };
         if seen.contains(&(taint.key.clone(), taint.effect)) {
-            let message = format!("{}: duplicate taint Key/Effect pair {}={:?}", at(), taint.key, taint.effect);
+            let message =
+                format!("{}: duplicate taint Key/Effect pair {}={:?}", at(), taint.key, taint.effect);
             reporter.error(&at(), code::BAD_VALUE, message, "keep one of the two");
         }
         seen.push((taint.key.clone(), taint.effect));

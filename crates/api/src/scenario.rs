@@ -149,7 +149,12 @@ pub(crate) fn scenario(object: &Object, reporter: &mut Reporter<'_>) -> Option<S
 }
 
 /// Reads steps (of a scenario, or the profile's `faults`), in time order.
-pub(crate) fn steps(wires: &[WireStep], path: &FieldPath, object: &Object, reporter: &mut Reporter<'_>) -> Vec<Step> {
+pub(crate) fn steps(
+    wires: &[WireStep],
+    path: &FieldPath,
+    object: &Object,
+    reporter: &mut Reporter<'_>,
+) -> Vec<Step> {
     let mut steps = Vec::new();
     for (index, wire) in wires.iter().enumerate() {
         steps.extend(step(wire, &path.child(index), object, reporter));
@@ -169,7 +174,12 @@ fn step(wire: &WireStep, path: &FieldPath, object: &Object, reporter: &mut Repor
     if let Some(patch) = &wire.patch {
         let at = path.child("patch");
         if patch.merge.is_none() {
-            reporter.error(&at.child("merge"), code::MISSING_FIELD, format!("{}: required", at.child("merge")), "write the fields to change");
+            reporter.error(
+                &at.child("merge"),
+                code::MISSING_FIELD,
+                format!("{}: required", at.child("merge")),
+                "write the fields to change",
+            );
         }
         let merge = Arc::new(patch.merge.clone().unwrap_or_default());
         let target = key(&patch.kind, &patch.namespace, &patch.name, &at, reporter)?;
@@ -197,7 +207,11 @@ fn fault(wire: &WireStep, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<
     if let Some(node) = &wire.node {
         let at = path.child("node");
         let for_ms = span(node.for_.as_deref(), &at, reporter);
-        actions.push(Action::Node { name: required(&node.name, "name", &at, reporter), ready: node.ready.unwrap_or(false), for_ms });
+        actions.push(Action::Node {
+            name: required(&node.name, "name", &at, reporter),
+            ready: node.ready.unwrap_or(false),
+            for_ms,
+        });
     }
     if let Some(zone) = &wire.zone {
         let at = path.child("zone");
@@ -206,7 +220,12 @@ fn fault(wire: &WireStep, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<
             Some("normal") => true,
             Some(other) => {
                 let at = at.child("capacity");
-                reporter.error(&at, code::BAD_VALUE, format!("{at}: {other:?} is not one of none, normal"), "");
+                reporter.error(
+                    &at,
+                    code::BAD_VALUE,
+                    format!("{at}: {other:?} is not one of none, normal"),
+                    "",
+                );
                 false
             }
         };
@@ -222,13 +241,23 @@ fn fault(wire: &WireStep, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<
     actions
 }
 
-fn expectation(wire: &WireExpectation, path: &FieldPath, object: &Object, reporter: &mut Reporter<'_>) -> Option<Expectation> {
+fn expectation(
+    wire: &WireExpectation,
+    path: &FieldPath,
+    object: &Object,
+    reporter: &mut Reporter<'_>,
+) -> Option<Expectation> {
     let when = match (wire.at.as_deref(), wire.by.as_deref()) {
         (None, None) => When::End,
         (Some(at), None) => When::At(Timestamp(time(at, &path.child("at"), reporter)?)),
         (None, Some(by)) => When::By(Timestamp(time(by, &path.child("by"), reporter)?)),
         (Some(_), Some(_)) => {
-            reporter.error(path, code::EXCLUSIVE_FIELDS, format!("{path}: at and by exclude each other"), "keep one of the two");
+            reporter.error(
+                path,
+                code::EXCLUSIVE_FIELDS,
+                format!("{path}: at and by exclude each other"),
+                "keep one of the two",
+            );
             return None;
         }
     };
@@ -260,7 +289,13 @@ fn target_key(wire: &WireTarget, path: &FieldPath, reporter: &mut Reporter<'_>) 
 }
 
 /// A key; the namespace is `default` for namespaced kinds where it is absent.
-fn key(kind: &str, namespace: &str, name: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<ObjectKey> {
+fn key(
+    kind: &str,
+    namespace: &str,
+    name: &str,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Option<ObjectKey> {
     for (field, value) in [("kind", kind), ("name", name)] {
         if value.is_empty() {
             let at = path.child(field);

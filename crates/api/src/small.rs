@@ -23,19 +23,31 @@ const HIGHEST_USER_PRIORITY: i32 = 1_000_000_000;
 pub(crate) fn priority_class(object: &Object, reporter: &mut Reporter<'_>) -> Option<PriorityClass> {
     let wire: scheduling::PriorityClass = decode(object, Strictness::Prune, reporter)?;
     let name = object.key.name.clone();
-    let value = wire.value.unwrap_or_default();
+    let value = wire.value.unwrap_or(0);
     let system = name.starts_with("system-");
     if value > HIGHEST_USER_PRIORITY && !system {
         let path = FieldPath::of("/value");
-        let message = format!("{path}: {} is above {HIGHEST_USER_PRIORITY}, the highest value of a class that is not the system's", value);
+        let message = format!(
+            "{path}: {value} is above {HIGHEST_USER_PRIORITY}, the highest value of a class that is not the system's"
+        );
         reporter.error(&path, code::BAD_VALUE, message, "");
     }
     if system && !matches!(name.as_str(), "system-cluster-critical" | "system-node-critical") {
         let path = FieldPath::of("/metadata/name");
-        reporter.error(&path, code::BAD_VALUE, format!("{path}: priority class names with 'system-' prefix are reserved for system use only"), "");
+        reporter.error(
+            &path,
+            code::BAD_VALUE,
+            format!("{path}: priority class names with 'system-' prefix are reserved for system use only"),
+            "",
+        );
     }
     let preempts = wire.preemption_policy.as_deref() != Some("Never");
-    (!reporter.refused).then(|| PriorityClass { name, value, global_default: wire.global_default.unwrap_or(false), preempts })
+    (!reporter.refused).then(|| PriorityClass {
+        name,
+        value,
+        global_default: wire.global_default.unwrap_or(false),
+        preempts,
+    })
 }
 
 /// The items of a LimitRange.
@@ -46,7 +58,6 @@ pub(crate) fn limit_range(object: &Object, reporter: &mut Reporter<'_>) -> Optio
         let path = FieldPath::of("/spec/limits").child(index);
         let mut list = |list, field: &str| named_amounts(list, &path.child(field), reporter);
         let limits = Limits {
-            name: object.key.name.clone(),
             kind: item.type_.as_str().into(),
             default: list(item.default.as_ref(), "default"),
             default_request: list(item.default_request.as_ref(), "defaultRequest"),
@@ -70,7 +81,9 @@ pub(crate) fn quota(object: &Object, reporter: &mut Reporter<'_>) -> Option<(Quo
         }
     }
     let mut priority_classes = None;
-    for expression in spec.scope_selector.iter().flat_map(|selector| selector.match_expressions.iter().flatten()) {
+    for expression in
+        spec.scope_selector.iter().flat_map(|selector| selector.match_expressions.iter().flatten())
+    {
         match (expression.scope_name.as_str(), expression.operator.as_str()) {
             ("PriorityClass", "In") => priority_classes = Some(names(expression.values.as_deref())),
             (scope, operator) => others.push(Name::from(format!("scope {scope} {operator}"))),
@@ -116,7 +129,12 @@ pub(crate) fn disruption_budget(object: &Object, reporter: &mut Reporter<'_>) ->
     let Some(bound) = bound else {
         let field = if spec.min_available.is_some() { "minAvailable" } else { "maxUnavailable" };
         let at = path.child(field);
-        reporter.error(&at, code::BAD_VALUE, format!("{at}: must be a number of pods or a percentage such as 50%"), "");
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            format!("{at}: must be a number of pods or a percentage such as 50%"),
+            "",
+        );
         return None;
     };
     // An absent selector selects no pod, an empty one all of the namespace.
@@ -132,10 +150,16 @@ pub(crate) fn disruption_budget(object: &Object, reporter: &mut Reporter<'_>) ->
     })
 }
 
-fn bound(value: &IntOrString, count: fn(u32) -> BudgetBound, percent: fn(u32) -> BudgetBound) -> Option<BudgetBound> {
+fn bound(
+    value: &IntOrString,
+    count: fn(u32) -> BudgetBound,
+    percent: fn(u32) -> BudgetBound,
+) -> Option<BudgetBound> {
     match value {
         IntOrString::Int(number) => u32::try_from(*number).ok().map(count),
-        IntOrString::String(text) => text.strip_suffix('%')?.parse().ok().filter(|number| *number <= 100).map(percent),
+        IntOrString::String(text) => {
+            text.strip_suffix('%')?.parse().ok().filter(|number| *number <= 100).map(percent)
+        }
     }
 }
 
@@ -143,7 +167,9 @@ fn bound(value: &IntOrString, count: fn(u32) -> BudgetBound, percent: fn(u32) ->
 pub(crate) fn service(object: &Object, reporter: &mut Reporter<'_>) -> Option<Service> {
     let wire: core::Service = decode(object, Strictness::Prune, reporter)?;
     let spec = wire.spec.unwrap_or_default();
-    let selector = spec.selector.filter(|selector| !selector.is_empty() && spec.type_.as_deref() != Some("ExternalName"));
+    let selector = spec
+        .selector
+        .filter(|selector| !selector.is_empty() && spec.type_.as_deref() != Some("ExternalName"));
     (!reporter.refused).then(|| Service {
         namespace: object.key.namespace.clone(),
         name: object.key.name.clone(),

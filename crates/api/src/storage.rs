@@ -15,7 +15,8 @@ use crate::problem::Reporter;
 use crate::selector::{names, node_term};
 
 /// The annotations that make a class the default.
-const DEFAULT_CLASS: [&str; 2] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+const DEFAULT_CLASS: [&str; 2] =
+    ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 
 /// A StorageClass.
 pub(crate) fn storage_class(object: &Object, reporter: &mut Reporter<'_>) -> Option<StorageClass> {
@@ -29,7 +30,12 @@ pub(crate) fn storage_class(object: &Object, reporter: &mut Reporter<'_>) -> Opt
     }
     if wire.provisioner.is_empty() {
         let path = FieldPath::of("/provisioner");
-        reporter.error(&path, code::MISSING_FIELD, format!("{path}: required value"), "such as ebs.csi.aws.com");
+        reporter.error(
+            &path,
+            code::MISSING_FIELD,
+            format!("{path}: required value"),
+            "such as ebs.csi.aws.com",
+        );
     }
     let term = |term: &core::TopologySelectorTerm| NodeSelectorTerm {
         match_expressions: term
@@ -50,7 +56,9 @@ pub(crate) fn storage_class(object: &Object, reporter: &mut Reporter<'_>) -> Opt
         location: object.place.at(""),
         provisioner: wire.provisioner.as_str().into(),
         wait_for_consumer: mode == "WaitForFirstConsumer",
-        is_default: DEFAULT_CLASS.iter().any(|key| object.annotations.get(*key).is_some_and(|value| value == "true")),
+        is_default: DEFAULT_CLASS
+            .iter()
+            .any(|key| object.annotations.get(*key).is_some_and(|value| value == "true")),
         allowed_topologies: wire.allowed_topologies.iter().flatten().map(term).collect(),
     })
 }
@@ -76,7 +84,12 @@ pub(crate) fn volume_claim(object: &Object, reporter: &mut Reporter<'_>) -> Opti
     let spec = wire.spec.unwrap_or_default();
     if spec.access_modes.as_ref().is_none_or(Vec::is_empty) {
         let path = FieldPath::of("/spec/accessModes");
-        reporter.error(&path, code::MISSING_FIELD, format!("{path}: required value: at least 1 access mode is required"), "such as [ReadWriteOnce]");
+        reporter.error(
+            &path,
+            code::MISSING_FIELD,
+            format!("{path}: required value: at least 1 access mode is required"),
+            "such as [ReadWriteOnce]",
+        );
     }
     let modes = spec.access_modes.unwrap_or_default();
     let single_node = modes.iter().all(|mode| matches!(mode.as_str(), "ReadWriteOnce" | "ReadWriteOncePod"));
@@ -90,7 +103,11 @@ pub(crate) fn volume_claim(object: &Object, reporter: &mut Reporter<'_>) -> Opti
             namespace: object.key.namespace.clone(),
             name: object.key.name.clone(),
             location: object.place.at(""),
-            storage_class: spec.storage_class_name.as_deref().filter(|class| !class.is_empty()).map(Name::from),
+            storage_class: spec
+                .storage_class_name
+                .as_deref()
+                .filter(|class| !class.is_empty())
+                .map(Name::from),
             single_node,
             single_pod: modes.iter().any(|mode| mode == "ReadWriteOncePod"),
             selected_node: None,
@@ -109,18 +126,17 @@ pub(crate) fn volume(object: &Object, reporter: &mut Reporter<'_>) -> Option<Vol
     for (index, term) in required.iter().flat_map(|required| &required.node_selector_terms).enumerate() {
         node_affinity.push(node_term(term, &path.child(index), reporter));
     }
-    node_affinity.extend(zone_label_term(object));
     (!reporter.refused).then(|| Volume {
         name: object.key.name.clone(),
         location: Some(object.place.at("")),
         driver: driver(&spec),
-        labels: object.labels.clone(),
         claim_ref: spec.claim_ref.as_ref().map(|reference| {
             let text = |field: &Option<String>| Name::from(field.as_deref().unwrap_or_default());
             (text(&reference.namespace), text(&reference.name))
         }),
         storage_class: spec.storage_class_name.as_deref().filter(|class| !class.is_empty()).map(Name::from),
         node_affinity,
+        labels: object.labels.clone(),
         attached: Vec::new(),
     })
 }
@@ -141,24 +157,15 @@ fn driver(spec: &core::PersistentVolumeSpec) -> Name {
     }
 }
 
-/// A zone label on a volume binds it to that zone (plugin `VolumeZone`); `__` separates several.
-fn zone_label_term(object: &Object) -> Option<NodeSelectorTerm> {
-    let zone = |key: &str| object.labels.get(key).map(|value| (Name::from(key), value));
-    let (key, value) = zone("topology.kubernetes.io/zone").or_else(|| zone("failure-domain.beta.kubernetes.io/zone"))?;
-    object.field("/spec/nodeAffinity").is_none().then(|| NodeSelectorTerm {
-        match_expressions: vec![SelectorRequirement {
-            key,
-            operator: SelectorOperator::In,
-            values: value.split("__").map(Name::from).collect(),
-            min_values: None,
-        }],
-        match_fields: Vec::new(),
-    })
-}
-
 /// The drivers of a CSINode with their attach limits.
 pub(crate) fn csi_node(object: &Object, reporter: &mut Reporter<'_>) -> Option<Vec<(Name, Option<u32>)>> {
     let wire: storage::CSINode = decode(object, Strictness::Prune, reporter)?;
-    let limit = |driver: &storage::CSINodeDriver| driver.allocatable.as_ref().and_then(|limits| limits.count).and_then(|count| u32::try_from(count).ok());
+    let limit = |driver: &storage::CSINodeDriver| {
+        driver
+            .allocatable
+            .as_ref()
+            .and_then(|limits| limits.count)
+            .and_then(|count| u32::try_from(count).ok())
+    };
     Some(wire.spec.drivers.iter().map(|driver| (Name::from(driver.name.as_str()), limit(driver))).collect())
 }

@@ -34,7 +34,8 @@ pub(crate) fn read(objects: &[Object], provider: Provider, problems: &mut Proble
                 admission.classes.extend(class.map(|class| (class.name.clone(), class)));
             }
             Kind::LimitRange => {
-                let limits = small::limit_range(object, &mut Reporter::new(problems, object)).unwrap_or_default();
+                let limits =
+                    small::limit_range(object, &mut Reporter::new(problems, object)).unwrap_or_default();
                 admission.limit_ranges.entry(object.key.namespace.clone()).or_default().extend(limits);
             }
             Kind::ResourceQuota => limit_quotas.extend(demands(object)),
@@ -47,9 +48,14 @@ pub(crate) fn read(objects: &[Object], provider: Provider, problems: &mut Proble
 
 /// The `kube-dns` Service is what nodes resolve by.
 pub(crate) fn add_dns_selectors(objects: &[Object], admission: &mut Admission) {
-    for object in objects.iter().filter(|object| object.key == ObjectKey::new(Kind::Service, "kube-system", "kube-dns")) {
+    for object in
+        objects.iter().filter(|object| object.key == ObjectKey::new(Kind::Service, "kube-system", "kube-dns"))
+    {
         let selector = object.field("/spec/selector").and_then(Value::as_object);
-        let pairs = selector.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())));
+        let pairs = selector
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())));
         admission.dns_selectors.push((object.key.namespace.clone(), pairs.collect()));
     }
 }
@@ -63,32 +69,48 @@ fn demands(object: &Object) -> Vec<(Name, ObjectKey, Name)> {
     let hard = object.field("/spec/hard").and_then(Value::as_object);
     let names = hard.into_iter().flatten().map(|(name, _)| name.as_str());
     let compute = names.filter(|name| {
-        matches!(*name, "cpu" | "memory" | "requests.cpu" | "requests.memory" | "limits.cpu" | "limits.memory")
+        matches!(
+            *name,
+            "cpu" | "memory" | "requests.cpu" | "requests.memory" | "limits.cpu" | "limits.memory"
+        )
     });
     compute.map(|name| (object.key.namespace.clone(), object.key.clone(), name.into())).collect()
 }
 
 /// Workloads whose pods a quota refuses because a container does not name the resource.
-pub(crate) fn check_quotas(declared: &Declared, demands: &[(Name, ObjectKey, Name)], objects: &[Object], problems: &mut Problems) {
+pub(crate) fn check_quotas(
+    declared: &Declared,
+    demands: &[(Name, ObjectKey, Name)],
+    objects: &[Object],
+    problems: &mut Problems,
+) {
     if demands.is_empty() {
         return;
     }
-    for workload in declared.workloads.iter().filter(|workload| !workload.arrival.existing && !workload.arrival.addon) {
-        let missing = demands.iter().filter(|(namespace, ..)| *namespace == workload.key.namespace).find(|(_, _, resource)| {
-            let (limits, name) = match resource.strip_prefix("limits.") {
-                Some(name) => (true, name),
-                None => (false, resource.strip_prefix("requests.").unwrap_or(resource)),
-            };
-            workload.template.all_containers().any(|container| {
-                let amounts = if limits { &container.limits } else { &container.requests };
-                amounts.get(name) == 0
-            })
-        });
+    for workload in
+        declared.workloads.iter().filter(|workload| !workload.arrival.existing && !workload.arrival.addon)
+    {
+        let missing = demands.iter().filter(|(namespace, ..)| *namespace == workload.key.namespace).find(
+            |(_, _, resource)| {
+                let (limits, name) = match resource.strip_prefix("limits.") {
+                    Some(name) => (true, name),
+                    None => (false, resource.strip_prefix("requests.").unwrap_or(resource)),
+                };
+                workload.template.all_containers().any(|container| {
+                    let amounts = if limits { &container.limits } else { &container.requests };
+                    amounts.get(name) == 0
+                })
+            },
+        );
         let Some((_, quota, resource)) = missing else { continue };
         let Some(object) = objects.iter().find(|object| object.key == workload.key) else { continue };
-        let message = format!("{}: failed quota: {}: must specify {resource} for every container", workload.key, quota.name);
+        let message = format!(
+            "{}: failed quota: {}: must specify {resource} for every container",
+            workload.key, quota.name
+        );
         let path = &workload.template.location.path.child("spec").child("containers");
-        let help = format!("write resources for {resource}, or give the namespace a LimitRange with defaults");
+        let help =
+            format!("write resources for {resource}, or give the namespace a LimitRange with defaults");
         Reporter::new(problems, object).warning(path, code::QUOTA_NEEDS_REQUESTS, message, help);
     }
 }
@@ -99,17 +121,24 @@ pub(crate) fn check_crd(object: &Object, reporter: &mut Reporter<'_>) {
         "nodepools.karpenter.sh" | "nodeclaims.karpenter.sh" | "ec2nodeclasses.karpenter.k8s.aws" => "v1",
         "provisioners.karpenter.sh" | "machines.karpenter.sh" | "awsnodetemplates.karpenter.k8s.aws" => {
             let path = FieldPath::of("/metadata/name");
-            let message = format!("{} belongs to Karpenter before v0.33 and is read by no version that is modelled", object.key.name);
+            let message = format!(
+                "{} belongs to Karpenter before v0.33 and is read by no version that is modelled",
+                object.key.name
+            );
             reporter.warning(&path, code::OUTDATED_CRD, message, "install the CRDs of Karpenter v1");
             return;
         }
         _ => return,
     };
     let versions = object.field("/spec/versions").and_then(Value::as_array);
-    let served = |version: &Value| version.get("name").and_then(Value::as_str) == Some(needed) && version.get("served") != Some(&Value::Bool(false));
+    let served = |version: &Value| {
+        version.get("name").and_then(Value::as_str) == Some(needed)
+            && version.get("served") != Some(&Value::Bool(false))
+    };
     if !versions.is_some_and(|versions| versions.iter().any(served)) {
         let path = FieldPath::of("/spec/versions");
-        let message = format!("{} does not serve {needed}: objects of that version are refused", object.key.name);
+        let message =
+            format!("{} does not serve {needed}: objects of that version are refused", object.key.name);
         reporter.warning(&path, code::OUTDATED_CRD, message, "install the CRDs of Karpenter v1");
     }
 }
@@ -120,8 +149,12 @@ pub(crate) fn add_namespaces(objects: &[&Object], declared: &mut Declared) {
         let namespace = small::namespace(object);
         declared.namespaces.insert(namespace.name.clone(), namespace);
     }
-    let used: BTreeSet<Name> = objects.iter().map(|object| object.key.namespace.clone()).filter(|name| !name.is_empty()).collect();
+    let used: BTreeSet<Name> =
+        objects.iter().map(|object| object.key.namespace.clone()).filter(|name| !name.is_empty()).collect();
     for name in used {
-        declared.namespaces.entry(name.clone()).or_insert_with(|| small::named_namespace(name, Default::default()));
+        declared
+            .namespaces
+            .entry(name.clone())
+            .or_insert_with(|| small::named_namespace(name, Default::default()));
     }
 }

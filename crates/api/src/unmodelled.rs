@@ -71,7 +71,8 @@ const POLICY: &str = "it may change or refuse pods";
 pub(crate) fn would_matter(object: &Object) -> Option<&'static str> {
     let kind = object.key.kind.as_str();
     let group = object.group.as_str();
-    let entry = WOULD_MATTER.iter().find(|entry| entry.0 == group && (entry.1.is_empty() || entry.1 == kind))?;
+    let entry =
+        WOULD_MATTER.iter().find(|entry| entry.0 == group && (entry.1.is_empty() || entry.1 == kind))?;
     acts(object).then_some(entry.2)
 }
 
@@ -88,12 +89,15 @@ fn acts(object: &Object) -> bool {
 
 /// Mutating and generating rules act; validating ones only when they enforce.
 fn kyverno_acts(object: &Object) -> bool {
-    let enforces = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case("enforce"));
+    let enforces = |value: Option<&Value>| {
+        value.and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case("enforce"))
+    };
     let rules = object.field("/spec/rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     rules.iter().any(|rule| {
         rule.get("mutate").is_some()
             || (rule.get("validate").is_some() || rule.get("verifyImages").is_some())
-                && (enforces(object.field("/spec/validationFailureAction")) || enforces(rule.pointer("/validate/failureAction")))
+                && (enforces(object.field("/spec/validationFailureAction"))
+                    || enforces(rule.pointer("/validate/failureAction")))
     })
 }
 

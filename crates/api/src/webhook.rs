@@ -29,7 +29,9 @@ struct Common<'w> {
 
 /// The webhooks of a ValidatingWebhookConfiguration.
 pub(crate) fn validating(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Vec<Webhook> {
-    let Some(configuration) = decode::<wire::ValidatingWebhookConfiguration>(object, Strictness::Prune, reporter) else {
+    let Some(configuration) =
+        decode::<wire::ValidatingWebhookConfiguration>(object, Strictness::Prune, reporter)
+    else {
         return Vec::new();
     };
     let hooks = configuration.webhooks.iter().flatten().map(|hook| Common {
@@ -46,7 +48,9 @@ pub(crate) fn validating(object: &Object, context: &Context, reporter: &mut Repo
 
 /// The webhooks of a MutatingWebhookConfiguration.
 pub(crate) fn mutating(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Vec<Webhook> {
-    let Some(configuration) = decode::<wire::MutatingWebhookConfiguration>(object, Strictness::Prune, reporter) else {
+    let Some(configuration) =
+        decode::<wire::MutatingWebhookConfiguration>(object, Strictness::Prune, reporter)
+    else {
         return Vec::new();
     };
     let hooks = configuration.webhooks.iter().flatten().map(|hook| Common {
@@ -61,29 +65,51 @@ pub(crate) fn mutating(object: &Object, context: &Context, reporter: &mut Report
     lower(hooks, object, context, reporter)
 }
 
-fn lower<'w>(hooks: impl Iterator<Item = Common<'w>>, object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Vec<Webhook> {
+fn lower<'w>(
+    hooks: impl Iterator<Item = Common<'w>>,
+    object: &Object,
+    context: &Context,
+    reporter: &mut Reporter<'_>,
+) -> Vec<Webhook> {
     let Some(mut arrival) = arrival(object, reporter) else { return Vec::new() };
     arrival.existing |= context.existing(object).is_some();
     let path = FieldPath::of("/webhooks");
-    let lowered = hooks.enumerate().map(|(index, hook)| webhook(&hook, &path.child(index), object, &arrival, reporter));
+    let lowered =
+        hooks.enumerate().map(|(index, hook)| webhook(&hook, &path.child(index), object, &arrival, reporter));
     let lowered: Vec<Webhook> = lowered.collect();
     if reporter.refused { Vec::new() } else { lowered }
 }
 
-fn webhook(hook: &Common<'_>, path: &FieldPath, object: &Object, arrival: &Arrival, reporter: &mut Reporter<'_>) -> Webhook {
+fn webhook(
+    hook: &Common<'_>,
+    path: &FieldPath,
+    object: &Object,
+    arrival: &Arrival,
+    reporter: &mut Reporter<'_>,
+) -> Webhook {
     let fails_closed = match hook.failure_policy {
         None | Some("" | "Fail") => true,
         Some("Ignore") => false,
         Some(other) => {
             let at = path.child("failurePolicy");
             let message = format!("{at}: {other:?} is not one of Fail, Ignore");
-            reporter.error(&at, code::BAD_VALUE, message, crate::suggest::did_you_mean(other, ["Fail", "Ignore"]));
+            reporter.error(
+                &at,
+                code::BAD_VALUE,
+                message,
+                crate::suggest::did_you_mean(other, ["Fail", "Ignore"]),
+            );
             true
         }
     };
     if hook.client.service.is_none() && hook.client.url.is_none() {
         let at = path.child("clientConfig");
-        reporter.error(&at, code::MISSING_FIELD, format!("{at}: exactly one of url or service is required"), "");
+        reporter.error(
+            &at,
+            code::MISSING_FIELD,
+            format!("{at}: exactly one of url or service is required"),
+            "",
+        );
     }
     let mut selector = |wire: Option<&WireSelector>, field: &str| {
         wire.map_or_else(LabelSelector::default, |wire| label_selector(wire, &path.child(field), reporter))
@@ -92,7 +118,11 @@ fn webhook(hook: &Common<'_>, path: &FieldPath, object: &Object, arrival: &Arriv
         name: hook.name.into(),
         arrival: arrival.clone(),
         fails_closed,
-        service: hook.client.service.as_ref().map(|service| (service.namespace.as_str().into(), service.name.as_str().into())),
+        service: hook
+            .client
+            .service
+            .as_ref()
+            .map(|service| (service.namespace.as_str().into(), service.name.as_str().into())),
         namespace_selector: selector(hook.namespace_selector, "namespaceSelector"),
         object_selector: selector(hook.object_selector, "objectSelector"),
         rules: hook.rules.unwrap_or_default().iter().map(rule).collect(),
@@ -103,5 +133,9 @@ fn webhook(hook: &Common<'_>, path: &FieldPath, object: &Object, arrival: &Arriv
 
 fn rule(rule: &wire::RuleWithOperations) -> WebhookRule {
     let list = |values: &Option<Vec<String>>| -> Vec<Name> { names(values.as_deref()) };
-    WebhookRule { operations: list(&rule.operations), groups: list(&rule.api_groups), resources: list(&rule.resources) }
+    WebhookRule {
+        operations: list(&rule.operations),
+        groups: list(&rule.api_groups),
+        resources: list(&rule.resources),
+    }
 }

@@ -96,6 +96,9 @@ mod tests {
     fn reads_what_the_add_ons_use() {
         let text = "a: 1\nb: \"1\"\nc: [true, x, 0.5, 10m]\nd: {e: null}\n---\n# nothing\n---\nf:\n- g\n";
         let documents = documents(text).unwrap();
-        assert_eq!(documents, [json!({"a": 1, "b": "1", "c": [true, "x", 0.5, "10m"], "d": {"e": null}}), json!({"f": ["g"]})]);
+        assert_eq!(
+            documents,
+            [json!({"a": 1, "b": "1", "c": [true, "x", 0.5, "10m"], "d": {"e": null}}), json!({"f": ["g"]})]
+        );
     }
 }

@@ -9,7 +9,12 @@ use crate::problem::Reporter;
 use crate::profile::wire::WireAddon;
 
 /// Applies an entry's overrides to the objects of its add-on.
-pub(super) fn apply(wire: &WireAddon, objects: &mut Vec<Value>, path: &FieldPath, reporter: &mut Reporter<'_>) {
+pub(super) fn apply(
+    wire: &WireAddon,
+    objects: &mut Vec<Value>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) {
     if let Some(namespace) = &wire.namespace {
         for object in objects.iter_mut().filter(|object| object.pointer("/metadata/namespace").is_some()) {
             object["metadata"]["namespace"] = json!(namespace);
@@ -19,7 +24,8 @@ pub(super) fn apply(wire: &WireAddon, objects: &mut Vec<Value>, path: &FieldPath
         if let Some(replicas) = wire.replicas.filter(|_| object["kind"] == "Deployment") {
             object["spec"]["replicas"] = json!(replicas);
         }
-        let tolerations = wire.tolerations.as_ref().filter(|list| list.as_array().is_none_or(|list| !list.is_empty()));
+        let tolerations =
+            wire.tolerations.as_ref().filter(|list| list.as_array().is_none_or(|list| !list.is_empty()));
         if let Some(tolerations) = tolerations.filter(|_| object["kind"] == "Deployment") {
             object["spec"]["template"]["spec"]["tolerations"] = tolerations.clone();
         }
@@ -28,9 +34,15 @@ pub(super) fn apply(wire: &WireAddon, objects: &mut Vec<Value>, path: &FieldPath
         }
     }
     match &wire.values {
-        Some(Value::Object(values)) if wire.name == "cilium" => cilium(values, objects, &path.child("values"), reporter),
+        Some(Value::Object(values)) if wire.name == "cilium" => {
+            cilium(values, objects, &path.child("values"), reporter)
+        }
         Some(Value::Object(values)) => {
-            let main = if objects.iter().any(|object| object["kind"] == "Deployment") { "Deployment" } else { "DaemonSet" };
+            let main = if objects.iter().any(|object| object["kind"] == "Deployment") {
+                "Deployment"
+            } else {
+                "DaemonSet"
+            };
             set(values, main, objects, &path.child("values"), reporter);
         }
         None | Some(Value::Null) => {}
@@ -44,16 +56,25 @@ pub(super) fn apply(wire: &WireAddon, objects: &mut Vec<Value>, path: &FieldPath
 /// The image tag of the first container.
 fn set_version(object: &mut Value, version: &str) {
     let Some(image) = object.pointer_mut("/spec/template/spec/containers/0/image") else { return };
-    let repository = image.as_str().map(|image| crate::role::split_image(image).0.to_owned()).unwrap_or_default();
+    let repository =
+        image.as_str().map(|image| crate::role::split_image(image).0.to_owned()).unwrap_or_default();
     *image = json!(format!("{repository}:{version}"));
 }
 
 /// Values for the workloads of one kind; `controller` and `node` are blocks for one kind each.
-fn set(values: &Map<String, Value>, kind: &str, objects: &mut [Value], path: &FieldPath, reporter: &mut Reporter<'_>) {
+fn set(
+    values: &Map<String, Value>,
+    kind: &str,
+    objects: &mut [Value],
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) {
     for (key, value) in values {
         let at = path.child(key);
         match (key.as_str(), value) {
-            ("controller" | "server", Value::Object(block)) => set(block, "Deployment", objects, &at, reporter),
+            ("controller" | "server", Value::Object(block)) => {
+                set(block, "Deployment", objects, &at, reporter)
+            }
             ("node" | "agent", Value::Object(block)) => set(block, "DaemonSet", objects, &at, reporter),
             _ => {
                 let mut known = false;
@@ -61,7 +82,12 @@ fn set(values: &Map<String, Value>, kind: &str, objects: &mut [Value], path: &Fi
                     known |= set_one(key, value, object);
                 }
                 if !known {
-                    reporter.note(&at, code::NOT_MODELLED, format!("{at} changes nothing that is modelled"), "");
+                    reporter.note(
+                        &at,
+                        code::NOT_MODELLED,
+                        format!("{at} changes nothing that is modelled"),
+                        "",
+                    );
                 }
             }
         }
@@ -73,8 +99,14 @@ fn set_one(key: &str, value: &Value, object: &mut Value) -> bool {
     let spec = &mut object["spec"];
     match key {
         "replicaCount" | "replicas" => spec["replicas"] = value.clone(),
-        "tolerations" | "nodeSelector" | "affinity" | "priorityClassName" | "hostNetwork" | "dnsPolicy"
-        | "topologySpreadConstraints" | "terminationGracePeriodSeconds" => {
+        "tolerations"
+        | "nodeSelector"
+        | "affinity"
+        | "priorityClassName"
+        | "hostNetwork"
+        | "dnsPolicy"
+        | "topologySpreadConstraints"
+        | "terminationGracePeriodSeconds" => {
             spec["template"]["spec"][key] = value.clone();
         }
         "podAnnotations" => merge(&mut spec["template"], &json!({"metadata": {"annotations": value}})),
@@ -127,14 +159,20 @@ const CILIUM_KEYS: &[(&str, &str)] = &[
 ];
 
 /// Cilium's values: its settings, its operator's replicas, Envoy.
-fn cilium(values: &Map<String, Value>, objects: &mut Vec<Value>, path: &FieldPath, reporter: &mut Reporter<'_>) {
+fn cilium(
+    values: &Map<String, Value>,
+    objects: &mut Vec<Value>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) {
     let values = Value::Object(values.clone());
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut settings = Map::new();
     for (pointer, key) in CILIUM_KEYS {
         settings.extend(values.pointer(pointer).map(|value| ((*key).to_owned(), json!(text(value)))));
     }
-    if let Some(list) = values.pointer("/ipam/operator/clusterPoolIPv4PodCIDRList").and_then(Value::as_array) {
+    if let Some(list) = values.pointer("/ipam/operator/clusterPoolIPv4PodCIDRList").and_then(Value::as_array)
+    {
         let ranges: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
         settings.insert("cluster-pool-ipv4-cidr".to_owned(), json!(ranges.join(" ")));
     }
@@ -146,10 +184,27 @@ fn cilium(values: &Map<String, Value>, objects: &mut Vec<Value>, path: &FieldPat
     }
     for (key, block) in values.as_object().into_iter().flatten() {
         match (key.as_str(), block) {
-            ("operator", Value::Object(block)) => set(block, "Deployment", objects, &path.child(key), reporter),
-            ("ipam" | "eni" | "kubeProxyReplacement" | "cni" | "envoy" | "ingressController" | "gatewayAPI"
-            | "healthChecking" | "endpointHealthChecking", _) => {}
-            _ => reporter.note(&path.child(key), code::NOT_MODELLED, format!("{} changes nothing that is modelled", path.child(key)), ""),
+            ("operator", Value::Object(block)) => {
+                set(block, "Deployment", objects, &path.child(key), reporter)
+            }
+            (
+                "ipam"
+                | "eni"
+                | "kubeProxyReplacement"
+                | "cni"
+                | "envoy"
+                | "ingressController"
+                | "gatewayAPI"
+                | "healthChecking"
+                | "endpointHealthChecking",
+                _,
+            ) => {}
+            _ => reporter.note(
+                &path.child(key),
+                code::NOT_MODELLED,
+                format!("{} changes nothing that is modelled", path.child(key)),
+                "",
+            ),
         }
     }
 }

@@ -5,7 +5,9 @@ use cluster::{FieldPath, Name};
 use serde_json::Value;
 
 use super::Reading;
-use super::wire::{WireAws, WireExisting, WireImage, WirePrice, WireRegistry, WireRuntime, WireUnavailable, WireVolume};
+use super::wire::{
+    WireAws, WireExisting, WireImage, WirePrice, WireRegistry, WireRuntime, WireUnavailable, WireVolume,
+};
 use crate::code;
 use crate::context::Pattern;
 use crate::selector::names;
@@ -27,18 +29,32 @@ impl Reading<'_, '_> {
                 Some("notFound") => Pull::NotFound,
                 Some(other) => {
                     let known = ["ok", "unauthorized", "notFound"];
-                    self.refuse(&at.child("pull"), format_args!("{other:?} is not one of {}", known.join(", ")), did_you_mean(other, known));
+                    self.refuse(
+                        &at.child("pull"),
+                        format_args!("{other:?} is not one of {}", known.join(", ")),
+                        did_you_mean(other, known),
+                    );
                     Pull::Ok
                 }
             };
             let known = ["amd64", "arm64"];
-            for (index, arch) in wire.architectures.iter().flatten().enumerate().filter(|(_, arch)| !known.contains(&arch.as_str())) {
+            for (index, arch) in wire
+                .architectures
+                .iter()
+                .flatten()
+                .enumerate()
+                .filter(|(_, arch)| !known.contains(&arch.as_str()))
+            {
                 let help = match arch.as_str() {
                     "x86_64" | "x86-64" => Some("write amd64".to_owned()),
                     "aarch64" => Some("write arm64".to_owned()),
                     other => did_you_mean(other, known),
                 };
-                self.refuse(&at.child("architectures").child(index), format_args!("{arch:?} is not one of {}", known.join(", ")), help);
+                self.refuse(
+                    &at.child("architectures").child(index),
+                    format_args!("{arch:?} is not one of {}", known.join(", ")),
+                    help,
+                );
             }
             rules.push(ImageRule {
                 pattern: wire.pattern.as_str().into(),
@@ -49,7 +65,12 @@ impl Reading<'_, '_> {
         }
         if !rules.iter().any(|rule| rule.pattern == "*") {
             self.gaps.take(&path, "/spec/images");
-            rules.push(ImageRule { pattern: "*".into(), os: "linux".into(), architectures: both(), pull: Pull::Ok });
+            rules.push(ImageRule {
+                pattern: "*".into(),
+                os: "linux".into(),
+                architectures: both(),
+                pull: Pull::Ok,
+            });
         }
         rules
     }
@@ -63,14 +84,25 @@ impl Reading<'_, '_> {
                 self.missing(&at.child("host"), "write the registry's host");
             }
             let pull_secret = wire.pull_secret.as_deref().and_then(|text| match text.split_once('/') {
-                Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Some((Name::from(namespace), Name::from(name))),
+                Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+                    Some((Name::from(namespace), Name::from(name)))
+                }
                 _ => {
-                    self.refuse(&at.child("pullSecret"), format_args!("{text:?} is not namespace/name"), "such as apps/registry");
+                    self.refuse(
+                        &at.child("pullSecret"),
+                        format_args!("{text:?} is not namespace/name"),
+                        "such as apps/registry",
+                    );
                     None
                 }
             });
-            let token_issued = wire.token_issued.as_deref().and_then(|text| self.instant(text, &at.child("tokenIssued")));
-            registries.push(Registry { host: wire.host.as_str().into(), pull_secret, token_issued_unix_ms: token_issued });
+            let token_issued =
+                wire.token_issued.as_deref().and_then(|text| self.instant(text, &at.child("tokenIssued")));
+            registries.push(Registry {
+                host: wire.host.as_str().into(),
+                pull_secret,
+                token_issued_unix_ms: token_issued,
+            });
         }
         registries
     }
@@ -109,19 +141,27 @@ impl Reading<'_, '_> {
     fn permissions(&mut self, value: Option<&Value>) -> Option<Vec<Name>> {
         let actions = match value? {
             Value::String(text) if text == "all" => return None,
-            Value::Array(items) => items.iter().map(|item| item.as_str().map(Name::from)).collect::<Option<Vec<Name>>>(),
+            Value::Array(items) => {
+                items.iter().map(|item| item.as_str().map(Name::from)).collect::<Option<Vec<Name>>>()
+            }
             _ => None,
         };
         if actions.is_none() {
             let path = FieldPath::of("/spec/aws/controllerPermissions");
-            self.refuse(&path, "expected `all` or a list of IAM actions", "such as [ec2:CreateFleet, ec2:RunInstances]");
+            self.refuse(
+                &path,
+                "expected `all` or a list of IAM actions",
+                "such as [ec2:CreateFleet, ec2:RunInstances]",
+            );
         }
         actions
     }
 
     fn unavailable(&mut self, wires: &[WireUnavailable]) -> Vec<Unavailable> {
         let path = FieldPath::of("/spec/aws/unavailable");
-        let text = |field: &Option<String>| Name::from(field.as_deref().filter(|text| *text != "*").unwrap_or_default());
+        let text = |field: &Option<String>| {
+            Name::from(field.as_deref().filter(|text| *text != "*").unwrap_or_default())
+        };
         let mut facts = Vec::new();
         for (index, wire) in wires.iter().enumerate() {
             self.check_type(wire.instance_type.as_deref(), &path.child(index).child("instanceType"));
@@ -143,9 +183,16 @@ impl Reading<'_, '_> {
                 self.missing(&at.child("instanceType"), "write the instance type");
                 continue;
             };
-            let price = wire.usd_per_hour.as_ref().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            let price = wire
+                .usd_per_hour
+                .as_ref()
+                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             let Some(price_micro_usd) = price.as_deref().and_then(micros) else {
-                self.refuse(&at.child("usdPerHour"), "expected an amount of dollars with at most six decimals", "such as 0.031");
+                self.refuse(
+                    &at.child("usdPerHour"),
+                    "expected an amount of dollars with at most six decimals",
+                    "such as 0.031",
+                );
                 continue;
             };
             prices.push(PriceFact {
@@ -161,7 +208,11 @@ impl Reading<'_, '_> {
     fn check_capacity_type(&mut self, text: Option<&str>, path: &FieldPath) {
         let known = ["on-demand", "spot", "reserved"];
         if let Some(other) = text.filter(|text| !known.contains(text) && *text != "*") {
-            self.refuse(path, format_args!("{other:?} is not one of {}", known.join(", ")), did_you_mean(other, known));
+            self.refuse(
+                path,
+                format_args!("{other:?} is not one of {}", known.join(", ")),
+                did_you_mean(other, known),
+            );
         }
     }
 
@@ -171,7 +222,12 @@ impl Reading<'_, '_> {
         let types = self.catalog.instance_types();
         if !types.is_empty() && self.catalog.instance_type(text).is_none() {
             let help = did_you_mean(text, types.iter().map(|it| it.name.as_str()));
-            self.reporter.error(path, code::UNKNOWN_INSTANCE_TYPE, format!("{path}: there is no instance type {text:?}"), help);
+            self.reporter.error(
+                path,
+                code::UNKNOWN_INSTANCE_TYPE,
+                format!("{path}: there is no instance type {text:?}"),
+                help,
+            );
         }
     }
 
@@ -191,7 +247,11 @@ impl Reading<'_, '_> {
                     true
                 }
                 Some(other) => {
-                    self.refuse(&at.child("pods"), format_args!("{other:?} is not one of running, gone"), did_you_mean(other, ["running", "gone"]));
+                    self.refuse(
+                        &at.child("pods"),
+                        format_args!("{other:?} is not one of running, gone"),
+                        did_you_mean(other, ["running", "gone"]),
+                    );
                     true
                 }
             };

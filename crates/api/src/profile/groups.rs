@@ -2,9 +2,9 @@
 
 use catalog::{InstanceType, KubeletNode, NodeResources};
 use cluster::network::{AddressMode, NodeNetwork, SubnetId};
-use cluster::node_class::{AmiFamily, KubeletSettings};
+use cluster::node_class::AmiFamily;
 use cluster::profile::{Held, NodeGroup, Profile, Provider};
-use cluster::{FieldPath, Labels, Name, Node, NodeId, Resources, Timestamp};
+use cluster::{FieldPath, Labels, Name, Node, NodeId, Timestamp};
 
 use super::Reading;
 use super::wire::{WireNodeGroup, WireReserved};
@@ -18,7 +18,11 @@ const MAX_NODES: u32 = 20_000;
 
 impl Reading<'_, '_> {
     /// The groups, and one node per count, spread over the group's subnets in turn.
-    pub(super) fn node_groups(&mut self, wires: &[WireNodeGroup], profile: &Profile) -> (Vec<NodeGroup>, Vec<Node>) {
+    pub(super) fn node_groups(
+        &mut self,
+        wires: &[WireNodeGroup],
+        profile: &Profile,
+    ) -> (Vec<NodeGroup>, Vec<Node>) {
         let (mut groups, mut nodes) = (Vec::new(), Vec::new());
         for (index, wire) in wires.iter().enumerate() {
             let path = FieldPath::of("/spec/nodeGroups").child(index);
@@ -39,7 +43,13 @@ impl Reading<'_, '_> {
         (groups, nodes)
     }
 
-    fn node_group(&mut self, wire: &WireNodeGroup, index: usize, profile: &Profile, path: &FieldPath) -> NodeGroup {
+    fn node_group(
+        &mut self,
+        wire: &WireNodeGroup,
+        index: usize,
+        profile: &Profile,
+        path: &FieldPath,
+    ) -> NodeGroup {
         let name = wire.name.as_deref().filter(|name| !name.is_empty());
         let name = name.map_or_else(|| Name::from(format!("group-{index}")), Name::from);
         if wire.instance_type.as_deref().unwrap_or_default().is_empty() {
@@ -75,19 +85,42 @@ impl Reading<'_, '_> {
             max_pods: wire.max_pods,
             labels: labels(Some(&wire.labels)),
             taints: requirement::taints(&wire.taints, &path.child("taints"), &mut seen, self.reporter),
-            startup_taints: requirement::taints(&wire.startup_taints, &path.child("startupTaints"), &mut seen, self.reporter),
-            subnets: self.subnet_indexes(wire.subnets.as_deref(), &profile.subnets, &path.child("subnets"), "/spec/nodeGroups/*/subnets"),
+            startup_taints: requirement::taints(
+                &wire.startup_taints,
+                &path.child("startupTaints"),
+                &mut seen,
+                self.reporter,
+            ),
+            subnets: self.subnet_indexes(
+                wire.subnets.as_deref(),
+                &profile.subnets,
+                &path.child("subnets"),
+                "/spec/nodeGroups/*/subnets",
+            ),
             address_mode: self.address_mode(wire.address_mode.as_deref(), &path.child("addressMode")),
-            held: wire.held.as_ref().map(|held| Held { interfaces: held.interfaces, addresses: held.addresses, prefixes: held.prefixes }),
+            held: wire.held.as_ref().map(|held| Held {
+                interfaces: held.interfaces,
+                addresses: held.addresses,
+                prefixes: held.prefixes,
+            }),
             reserved: self.reserved(wire.reserved.as_ref(), &path.child("reserved")),
         };
         if !group.node_pool.is_empty() && wire.managed == Some(true) {
             let at = path.child("managed");
-            self.reporter.error(&at, code::EXCLUSIVE_FIELDS, format!("{at}: nodes of a NodePool are not in a managed group"), "remove one of the two");
+            self.reporter.error(
+                &at,
+                code::EXCLUSIVE_FIELDS,
+                format!("{at}: nodes of a NodePool are not in a managed group"),
+                "remove one of the two",
+            );
         }
         if !(group.min..=group.max).contains(&group.count) {
             let (min, max) = (group.min, group.max);
-            self.refuse(&path.child("count"), format_args!("{count} is not between scaling.min {min} and scaling.max {max}"), "");
+            self.refuse(
+                &path.child("count"),
+                format_args!("{count} is not between scaling.min {min} and scaling.max {max}"),
+                "",
+            );
             group.count = group.count.clamp(group.min.min(group.max), group.max);
         }
         group
@@ -100,7 +133,11 @@ impl Reading<'_, '_> {
             Some(other) => {
                 let known = ["none", "clusterAutoscaler"];
                 let at = path.child("scaling").child("by");
-                self.refuse(&at, format_args!("{other:?} is not one of {}", known.join(", ")), did_you_mean(other, known));
+                self.refuse(
+                    &at,
+                    format_args!("{other:?} is not one of {}", known.join(", ")),
+                    did_you_mean(other, known),
+                );
                 false
             }
         }
@@ -109,8 +146,13 @@ impl Reading<'_, '_> {
     fn ami_family(&mut self, text: Option<&str>, path: &FieldPath) -> AmiFamily {
         let Some(text) = text else { return AmiFamily::Al2023 };
         AmiFamily::parse(text).unwrap_or_else(|| {
-            let known = ["AL2", "AL2023", "Bottlerocket", "Custom", "Windows2019", "Windows2022", "Windows2025"];
-            self.refuse(path, format_args!("{text:?} is not one of {}", known.join(", ")), did_you_mean(text, known));
+            let known =
+                ["AL2", "AL2023", "Bottlerocket", "Custom", "Windows2019", "Windows2022", "Windows2025"];
+            self.refuse(
+                path,
+                format_args!("{text:?} is not one of {}", known.join(", ")),
+                did_you_mean(text, known),
+            );
             AmiFamily::Al2023
         })
     }
@@ -121,7 +163,11 @@ impl Reading<'_, '_> {
             "prefixes" => Some(AddressMode::Prefixes),
             other => {
                 let known = ["secondaryIPs", "prefixes"];
-                self.refuse(path, format_args!("{other:?} is not one of {}", known.join(", ")), did_you_mean(other, known));
+                self.refuse(
+                    path,
+                    format_args!("{other:?} is not one of {}", known.join(", ")),
+                    did_you_mean(other, known),
+                );
                 None
             }
         }
@@ -129,16 +175,18 @@ impl Reading<'_, '_> {
 
     fn reserved(&mut self, wire: Option<&WireReserved>, path: &FieldPath) -> Option<(i64, i64)> {
         let wire = wire?;
-        let mut read = |name: &str, quantity: &Option<k8s_openapi::apimachinery::pkg::api::resource::Quantity>| {
-            let quantity = quantity.as_ref()?;
-            amounts::amount(name, &quantity.0, || path.child(name), self.reporter)
-        };
+        let mut read =
+            |name: &str, quantity: &Option<k8s_openapi::apimachinery::pkg::api::resource::Quantity>| {
+                let quantity = quantity.as_ref()?;
+                amounts::amount(name, &quantity.0, || path.child(name), self.reporter)
+            };
         Some((read("cpu", &wire.cpu).unwrap_or(0), read("memory", &wire.memory).unwrap_or(0)))
     }
 
+    /// A type that the catalog does not know (which is reported) has room for nothing.
     fn nodes_of(&mut self, group: &NodeGroup, number: u32, count: u32, profile: &Profile) -> Vec<Node> {
         let it = self.catalog.instance_type(&group.instance_type);
-        let resources = it.map(|it| resources(it, group)).unwrap_or_else(unknown_resources);
+        let resources = it.map(|it| KubeletNode::of_group(group).resources(it)).unwrap_or_default();
         if group.max_pods.is_none() && it.is_some() {
             let path = FieldPath::of("/spec/nodeGroups").child(number).child("maxPods");
             self.gaps.computed(path, format!("{} ({:?})", resources.allocatable.pods, group.ami_family));
@@ -147,30 +195,20 @@ impl Reading<'_, '_> {
     }
 }
 
-/// What the kubelet of a group's node reports.
-fn resources(it: &InstanceType, group: &NodeGroup) -> NodeResources {
-    let kubelet = KubeletSettings { max_pods: group.max_pods, ..KubeletSettings::default() };
-    let node = KubeletNode {
-        ami_family: group.ami_family,
-        kubelet,
-        managed_group: group.managed,
-        reserved: group.reserved,
-        ..KubeletNode::default()
-    };
-    node.resources(it)
-}
-
-/// For a type that the catalog does not know (which is reported): nothing fits on the node.
-fn unknown_resources() -> NodeResources {
-    NodeResources { capacity: Resources::ZERO, allocatable: Resources::ZERO }
-}
-
-fn node(group: &NodeGroup, number: u32, ordinal: u32, it: Option<&InstanceType>, resources: &NodeResources, profile: &Profile) -> Node {
+fn node(
+    group: &NodeGroup,
+    number: u32,
+    ordinal: u32,
+    it: Option<&InstanceType>,
+    resources: &NodeResources,
+    profile: &Profile,
+) -> Node {
     let subnet = match group.subnets.len() {
         0 => None,
         length => group.subnets.get(ordinal as usize % length).copied(),
     };
-    let zone = subnet.and_then(|subnet| profile.subnets.get(subnet as usize)).map(|subnet| subnet.zone.clone());
+    let zone =
+        subnet.and_then(|subnet| profile.subnets.get(subnet as usize)).map(|subnet| subnet.zone.clone());
     let zone = zone.unwrap_or_else(|| Name::from(format!("{}a", profile.region)));
     let name = Name::from(format!("{}-{}", group.name, u64::from(ordinal) + 1));
     let mode = group.address_mode.unwrap_or_default();
@@ -199,7 +237,13 @@ fn node(group: &NodeGroup, number: u32, ordinal: u32, it: Option<&InstanceType>,
 }
 
 /// Labels by the kubelet, the cloud provider and EKS; the group's own win, as `--node-labels` does.
-fn node_labels(group: &NodeGroup, name: &Name, zone: &Name, it: Option<&InstanceType>, profile: &Profile) -> Labels {
+fn node_labels(
+    group: &NodeGroup,
+    name: &Name,
+    zone: &Name,
+    it: Option<&InstanceType>,
+    profile: &Profile,
+) -> Labels {
     let mut labels = Labels::new();
     let mut set = |key: &str, value: &str| {
         labels.insert(key.into(), value.into());

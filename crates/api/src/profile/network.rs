@@ -29,11 +29,17 @@ impl Reading<'_, '_> {
                 self.missing(&path.child("id"), "write the subnet's id");
             }
             if let Some(first) = subnets.iter().position(|subnet| subnet.name == wire.id.as_str()) {
-                self.refuse(&path.child("id"), format_args!("{} is the id of subnet {first} too", wire.id), "");
+                self.refuse(
+                    &path.child("id"),
+                    format_args!("{} is the id of subnet {first} too", wire.id),
+                    "",
+                );
             }
             let id = SubnetId(u32::try_from(subnets.len()).unwrap_or(u32::MAX));
             let Some(subnet) = self.subnet(wire, id, &path) else { continue };
-            let overlap = subnets.iter().find(|other| other.cidr.contains(&subnet.cidr) || subnet.cidr.contains(&other.cidr));
+            let overlap = subnets
+                .iter()
+                .find(|other| other.cidr.contains(&subnet.cidr) || subnet.cidr.contains(&other.cidr));
             if let Some(other) = overlap.map(|other| other.name.clone()) {
                 self.refuse(&path.child("cidr"), format_args!("{} overlaps with {other}", subnet.cidr), "");
             }
@@ -49,7 +55,11 @@ impl Reading<'_, '_> {
         };
         let cidr = self.cidr(cidr, &path.child("cidr"))?;
         if !VPC_SUBNET_BITS.contains(&cidr.prefix_len()) {
-            self.refuse(&path.child("cidr"), format_args!("{cidr} is not between /16 and /28, as VPC subnets are"), "");
+            self.refuse(
+                &path.child("cidr"),
+                format_args!("{cidr} is not between /16 and /28, as VPC subnets are"),
+                "",
+            );
             return None;
         }
         if wire.zone.as_deref().unwrap_or_default().is_empty() {
@@ -58,15 +68,27 @@ impl Reading<'_, '_> {
         let size = 1u32 << (32 - u32::from(cidr.prefix_len()));
         let usable = size - RESERVED_ADDRESSES;
         if let Some(free) = wire.free_addresses.filter(|free| *free > usable) {
-            self.refuse(&path.child("freeAddresses"), format_args!("{free} of {cidr}, which has {usable} usable addresses"), "");
+            self.refuse(
+                &path.child("freeAddresses"),
+                format_args!("{free} of {cidr}, which has {usable} usable addresses"),
+                "",
+            );
         }
         if let Some(free) = wire.free_prefixes.filter(|free| *free > size / 16) {
-            self.refuse(&path.child("freePrefixes"), format_args!("{free} of {cidr}, which has {} blocks of /28", size / 16), "");
+            self.refuse(
+                &path.child("freePrefixes"),
+                format_args!("{free} of {cidr}, which has {} blocks of /28", size / 16),
+                "",
+            );
         }
         if let (Some(addresses), Some(prefixes)) = (wire.free_addresses, wire.free_prefixes)
             && prefixes.saturating_mul(16) > addresses
         {
-            self.refuse(&path.child("freePrefixes"), format_args!("{prefixes} free /28 blocks are more than {addresses} free addresses"), "");
+            self.refuse(
+                &path.child("freePrefixes"),
+                format_args!("{prefixes} free /28 blocks are more than {addresses} free addresses"),
+                "",
+            );
         }
         Some(Subnet {
             id,
@@ -86,7 +108,11 @@ impl Reading<'_, '_> {
         match text.parse::<Ipv4Net>() {
             Ok(cidr) if cidr.addr() == cidr.network() => Some(cidr),
             Ok(cidr) => {
-                self.refuse(path, format_args!("{text} has host bits set"), format!("write {}", cidr.trunc()));
+                self.refuse(
+                    path,
+                    format_args!("{text} has host bits set"),
+                    format!("write {}", cidr.trunc()),
+                );
                 None
             }
             Err(_) => {
@@ -96,7 +122,12 @@ impl Reading<'_, '_> {
         }
     }
 
-    fn reservations(&mut self, wires: &[WireReservation], subnet: Ipv4Net, path: &FieldPath) -> Vec<(Ipv4Net, bool)> {
+    fn reservations(
+        &mut self,
+        wires: &[WireReservation],
+        subnet: Ipv4Net,
+        path: &FieldPath,
+    ) -> Vec<(Ipv4Net, bool)> {
         let mut reservations = Vec::new();
         for (index, wire) in wires.iter().enumerate() {
             let at = path.child(index);
@@ -105,7 +136,11 @@ impl Reading<'_, '_> {
                 Some("explicit") => false,
                 Some(other) => {
                     let help = did_you_mean(other, ["prefix", "explicit"]);
-                    self.refuse(&at.child("type"), format_args!("{other:?} is not one of prefix, explicit"), help);
+                    self.refuse(
+                        &at.child("type"),
+                        format_args!("{other:?} is not one of prefix, explicit"),
+                        help,
+                    );
                     continue;
                 }
             };
@@ -132,7 +167,13 @@ impl Reading<'_, '_> {
     }
 
     /// Subnets by id, as indexes; all where nothing is written.
-    pub(super) fn subnet_indexes(&mut self, written: Option<&[String]>, subnets: &[Subnet], path: &FieldPath, gap: &str) -> Vec<u32> {
+    pub(super) fn subnet_indexes(
+        &mut self,
+        written: Option<&[String]>,
+        subnets: &[Subnet],
+        path: &FieldPath,
+        gap: &str,
+    ) -> Vec<u32> {
         let Some(written) = written else {
             if !subnets.is_empty() {
                 self.gaps.take(path, gap);
@@ -147,7 +188,12 @@ impl Reading<'_, '_> {
                     let at = path.child(index);
                     let help = did_you_mean(id, subnets.iter().map(|subnet| subnet.name.as_str()));
                     let help = help.unwrap_or_else(|| "declare it under spec.network.subnets".to_owned());
-                    self.reporter.error(&at, code::UNKNOWN_REFERENCE, format!("{at}: there is no subnet {id:?}"), help);
+                    self.reporter.error(
+                        &at,
+                        code::UNKNOWN_REFERENCE,
+                        format!("{at}: there is no subnet {id:?}"),
+                        help,
+                    );
                 }
             }
         }
@@ -166,7 +212,12 @@ impl Reading<'_, '_> {
                 name: wire.name.as_deref().map_or_else(|| Name::from(format!("fargate-{index}")), Name::from),
                 namespaces: names(Some(&wire.namespaces)),
                 labels: labels(Some(&wire.labels)),
-                subnets: self.subnet_indexes(wire.subnets.as_deref(), subnets, &at.child("subnets"), "/spec/fargate/*/subnets"),
+                subnets: self.subnet_indexes(
+                    wire.subnets.as_deref(),
+                    subnets,
+                    &at.child("subnets"),
+                    "/spec/fargate/*/subnets",
+                ),
             });
         }
         profiles
@@ -192,9 +243,17 @@ impl Reading<'_, '_> {
 
     /// `/20`, or a whole range.
     fn range_bits(&mut self, text: &str) -> Option<u32> {
-        let bits = text.rsplit('/').next().and_then(|bits| bits.parse::<u32>().ok()).filter(|bits| (8..=28).contains(bits));
+        let bits = text
+            .rsplit('/')
+            .next()
+            .and_then(|bits| bits.parse::<u32>().ok())
+            .filter(|bits| (8..=28).contains(bits));
         if bits.is_none() {
-            self.refuse(&FieldPath::of("/spec/gke/podRange"), format_args!("{text:?} is not a range"), "such as /20");
+            self.refuse(
+                &FieldPath::of("/spec/gke/podRange"),
+                format_args!("{text:?} is not a range"),
+                "such as /20",
+            );
         }
         bits
     }
@@ -212,7 +271,18 @@ mod tests {
 
     #[test]
     fn gke_gives_a_node_twice_its_pods() {
-        for (pods, bits) in [(8, 28), (9, 27), (16, 27), (30, 26), (32, 26), (33, 25), (110, 24), (128, 24), (129, 23), (256, 23)] {
+        for (pods, bits) in [
+            (8, 28),
+            (9, 27),
+            (16, 27),
+            (30, 26),
+            (32, 26),
+            (33, 25),
+            (110, 24),
+            (128, 24),
+            (129, 23),
+            (256, 23),
+        ] {
             assert_eq!(gke_node_bits(pods), bits, "{pods}");
         }
     }
