@@ -52,9 +52,11 @@ pub fn arrival_orders(declared: &Declared, branch: &Branch) -> Vec<Branch> {
     if declared.profile.order == Order::Waves {
         return Vec::new();
     }
-    let present = |program: &Program| declared.workloads.iter().any(|w| w.template.role.program == *program);
-    let late = |program| Branch { late: vec![program], ..branch.clone() };
-    CRITICAL.into_iter().filter(present).map(late).collect()
+    let runs = |program: &Program| declared.workloads.iter().any(|w| w.template.role.program == *program);
+    let present: Vec<Program> = CRITICAL.into_iter().filter(runs).collect();
+    let late = |late: Vec<Program>| Branch { late, ..branch.clone() };
+    let together = (present.len() > 1).then(|| late(present.clone()));
+    together.into_iter().chain(present.iter().map(|program| late(vec![*program]))).collect()
 }
 
 /// The other value that an unsaid maxPods usually has: 110 below 30 vCPUs, 250 from there on, which is what EKS
@@ -82,7 +84,14 @@ impl fmt::Display for Branch {
         if let Some((_, max_pods)) = self.max_pods.first() {
             parts.push(format!("maxPods {max_pods}"));
         }
-        parts.extend(self.late.iter().map(|program| format!("{program} starts last")));
+        match self.late.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("{one} starts last")),
+            several => {
+                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+                parts.push(format!("{} start last", names.join(" and ")));
+            }
+        }
         f.write_str(&if parts.is_empty() { "as declared".to_owned() } else { parts.join(", ") })
     }
 }
