@@ -27,6 +27,7 @@ pub mod per_node_range;
 pub mod replica_set;
 pub mod rollout;
 pub mod room;
+pub mod scenario;
 pub mod scheduler;
 #[cfg(test)]
 mod stage_hand;
@@ -47,6 +48,7 @@ use crate::actor::Actor;
 /// Every actor, in the order in which they are asked.
 pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
     let mut actors: Vec<Box<dyn Actor>> = vec![
+        Box::new(scenario::Scenario::new(options.script.clone())),
         Box::new(arrival::Arrivals::new(options.late.clone())),
         Box::new(deployment::Deployments::default()),
         Box::new(statefulset::StatefulSets::default()),
