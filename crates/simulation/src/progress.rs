@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::pod::Stage;
-use cluster::{Change, Cluster, PodId, Timestamp, WorkloadId};
+use cluster::{Change, Cluster, NodeId, PodId, Timestamp, WorkloadId};
 
 /// High-water marks of a run.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +15,8 @@ pub struct Progress {
     counted: BTreeSet<PodId>,
     ready: BTreeMap<WorkloadId, u32>,
     best_ready: BTreeMap<WorkloadId, u32>,
-    ready_nodes: u32,
-    best_ready_nodes: u32,
+    ready_nodes: BTreeSet<NodeId>,
+    best_ready_nodes: usize,
     /// When the last mark was passed.
     pub last: Timestamp,
     /// Retries seen since then.
@@ -40,14 +40,16 @@ impl Progress {
                     self.pod_unready(*pod, workload);
                 }
             }
-            Change::NodeReady(_, true) => {
-                self.ready_nodes += 1;
-                if self.ready_nodes > self.best_ready_nodes {
-                    self.best_ready_nodes = self.ready_nodes;
+            Change::NodeReady(node, true) => {
+                self.ready_nodes.insert(*node);
+                if self.ready_nodes.len() > self.best_ready_nodes {
+                    self.best_ready_nodes = self.ready_nodes.len();
                     self.advance(cluster.now);
                 }
             }
-            Change::NodeReady(_, false) => self.ready_nodes = self.ready_nodes.saturating_sub(1),
+            Change::NodeReady(node, false) | Change::NodeGone(node) => {
+                self.ready_nodes.remove(node);
+            }
             Change::ObjectArrived(_)
             | Change::ObjectDeleted(_)
             | Change::WorkloadArrived(_)
