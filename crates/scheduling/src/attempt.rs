@@ -4,6 +4,7 @@
 //! enough; here they are looked at one after the other, which is one of the orders that upstream can take.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cluster::rejection::{FilterReason, NodeReason, Plugin, Rejection};
 use cluster::storage::VolumeClaimId;
@@ -102,10 +103,31 @@ pub struct Preemption {
 }
 
 /// One scheduling cycle of a pod. The index is not told of the outcome: the caller places the pod
-/// ([`Placements::place`]) or reserves the node ([`Placements::set_nominated`]).
+/// ([`Placements::place`]) or reserves the node ([`Placements::set_nominated`]). A pod like one that was refused while
+/// the index was just as it is now is refused at once, for the same reasons.
 pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -> Attempt {
     index.order.refresh();
     index.tenant(cluster, pod);
+    let known = cluster.pod(pod);
+    let alone =
+        known.for_node.is_some() || !known.template.volumes.is_empty() || index.nominated_to(pod).is_some();
+    if alone {
+        return cycle(index, cluster, pod, tie);
+    }
+    let class = index.class_of(cluster, known).0 as usize;
+    if let Some((version, rejection)) = &index.classes[class].refused
+        && *version == index.version
+    {
+        return Attempt::Reject { rejection: (**rejection).clone(), keeps_nomination: false };
+    }
+    let outcome = cycle(index, cluster, pod, tie);
+    if let Attempt::Reject { rejection, .. } = &outcome {
+        index.classes[class].refused = Some((index.version, Arc::new(rejection.clone())));
+    }
+    outcome
+}
+
+fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -> Attempt {
     let all = len(index.order.list());
     if all == 0 {
         let message = message::NO_NODES.to_owned();

@@ -50,6 +50,7 @@ impl Placements {
             counters: Vec::new(),
             hit_by: Vec::new(),
             wishes: None,
+            refused: None,
         };
         self.classes.push(class);
         self.class_ids.entry(key).or_default().push(id);

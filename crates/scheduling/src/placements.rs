@@ -85,6 +85,8 @@ pub struct Placements {
     pub(crate) chosen_volumes: BTreeMap<u32, VolumeClaimId>,
     /// Where the next search begins, as an index into the node order.
     pub(crate) next_start: usize,
+    /// Goes up whenever an attempt might end differently than before.
+    pub(crate) version: u64,
     /// What of each node is compared when it changes.
     pub(crate) marks: Vec<Marks>,
 }
@@ -128,6 +130,7 @@ impl Placements {
     pub(crate) fn put_node(&mut self, cluster: &Cluster, id: NodeId) {
         let index = id.0 as usize;
         self.grow(index + 1);
+        self.version += 1;
         let node = cluster.node(id);
         self.count_node(index, false);
         if node.exists() {
@@ -207,6 +210,7 @@ impl Placements {
             return;
         }
         self.forget(id);
+        self.version += 1;
         self.tenant(cluster, id);
         if let Some(tenant) = self.tenants[id.0 as usize].as_mut() {
             tenant.since = if cluster.pod(id).node == Some(node) && cluster.now == Timestamp::ZERO {
@@ -241,6 +245,7 @@ impl Placements {
     /// Takes a pod's room back. Does nothing when it holds none.
     pub fn forget(&mut self, id: PodId) {
         if let Some(node) = self.node_of(id) {
+            self.version += 1;
             self.drop(id, node.0 as usize);
         }
     }
@@ -252,6 +257,10 @@ impl Placements {
 
     /// Reserves a node for a pod, or gives the reservation up.
     pub fn set_nominated(&mut self, cluster: &Cluster, id: PodId, node: Option<NodeId>) {
+        if self.nominated_to(id) == node {
+            return;
+        }
+        self.version += 1;
         self.nominated.retain(|_, pods| {
             pods.remove(&id);
             !pods.is_empty()
@@ -345,6 +354,7 @@ impl Placements {
         if std::mem::replace(&mut tenant.terminating, true) {
             return;
         }
+        self.version += 1;
         let (node, class) = (tenant.node, tenant.class as usize);
         let Some(node) = node else { return };
         for place in 0..self.classes[class].counters.len() {

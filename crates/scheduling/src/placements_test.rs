@@ -257,8 +257,14 @@ proptest! {
                 index.observe(&change, &world.cluster);
             }
             let mut fresh = Placements::new(&world.cluster);
-            // The order of nodes depends on when they came and moved: take it over.
+            // The order of nodes depends on when they came and moved.
             fresh.order = index.order.clone();
+            // So does when a pod was placed, which the cluster does not say.
+            for (tenant, known) in fresh.tenants.iter_mut().zip(&index.tenants) {
+                if let (Some(tenant), Some(known)) = (tenant, known) {
+                    tenant.since = known.since;
+                }
+            }
             let probes: Vec<PodId> = probes.iter().copied().filter(|probe| world.pending(*probe).is_some()).collect();
             prop_assert_eq!(
                 opinions(&index, &world.cluster, &probes),
