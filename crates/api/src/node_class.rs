@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::arrival::arrival;
+use crate::context::Context;
 use crate::decode::{Strictness, decode};
 use crate::object::Object;
 use crate::problem::Reporter;
@@ -116,7 +116,11 @@ const FAMILIES: [&str; 7] =
     ["AL2", "AL2023", "Bottlerocket", "Custom", "Windows2019", "Windows2022", "Windows2025"];
 
 /// Lowers an EC2NodeClass; `None` when it was refused.
-pub(crate) fn node_class(object: &Object, reporter: &mut Reporter<'_>) -> Option<NodeClass> {
+pub(crate) fn node_class(
+    object: &Object,
+    context: &Context,
+    reporter: &mut Reporter<'_>,
+) -> Option<NodeClass> {
     let wire: Wire = decode(object, Strictness::Refuse, reporter)?;
     let spec = wire.spec.unwrap_or_default();
     let subnets = terms(spec.subnet_selector_terms.as_deref(), "subnetSelectorTerms", false, reporter);
@@ -128,7 +132,7 @@ pub(crate) fn node_class(object: &Object, reporter: &mut Reporter<'_>) -> Option
     let class = NodeClass {
         name: object.key.name.clone(),
         location: object.place.at(""),
-        arrival: arrival(object, reporter)?,
+        arrival: context.arrival(object, reporter)?,
         ami_family,
         subnets,
         security_groups,
@@ -472,3 +476,6 @@ fn root_volume(devices: &[WireDevice], family: AmiFamily, reporter: &mut Reporte
     })?;
     sizes.get(chosen).and_then(|(_, size)| *size)
 }
+
+#[cfg(test)]
+mod tests;

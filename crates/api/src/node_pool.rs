@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::arrival::arrival;
+use crate::context::Context;
 use crate::decode::{Strictness, decode};
 use crate::object::Object;
 use crate::problem::Reporter;
@@ -99,7 +99,7 @@ const EXPIRE_AFTER_MS: i64 = 720 * 3_600_000;
 const MAX_BUDGETS: usize = 50;
 
 /// Lowers a NodePool; `None` when it was refused.
-pub(crate) fn node_pool(object: &Object, reporter: &mut Reporter<'_>) -> Option<NodePool> {
+pub(crate) fn node_pool(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<NodePool> {
     let wire: Wire = decode(object, Strictness::Refuse, reporter)?;
     let spec = wire.spec.unwrap_or_default();
     let Some(template) = spec.template else {
@@ -133,7 +133,7 @@ pub(crate) fn node_pool(object: &Object, reporter: &mut Reporter<'_>) -> Option<
     let pool = NodePool {
         name: object.key.name.clone(),
         location: object.place.at(""),
-        arrival: arrival(object, reporter)?,
+        arrival: context.arrival(object, reporter)?,
         weight: weight(spec.weight, reporter),
         labels: requirement::labels(template.metadata.labels.as_ref(), &meta.child("labels"), reporter),
         annotations: selector::labels(template.metadata.annotations.as_ref()),
@@ -394,3 +394,6 @@ fn schedule(wire: &WireBudget, path: &FieldPath, reporter: &mut Reporter<'_>) ->
     }
     Some((text.as_str().into(), whole_minutes.unwrap_or(0)))
 }
+
+#[cfg(test)]
+mod tests;

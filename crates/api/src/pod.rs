@@ -16,7 +16,8 @@ use crate::object::Object;
 use crate::problem::Reporter;
 use crate::requests::{self, Part};
 use crate::role::{self, Candidate};
-use crate::selector;
+use crate::runtime_class;
+use crate::{requirement, selector};
 
 /// Where a template stands.
 pub(crate) struct Owner<'a> {
@@ -40,8 +41,14 @@ pub(crate) fn template(
 ) -> PodTemplate {
     let object = owner.object;
     let path = owner.path.child("spec");
+    let class = spec.runtime_class_name.as_deref().and_then(|name| admission.runtime_classes.get(name));
+    let classed = class.filter(|_| !object.live).map(|class| runtime_class::apply(class, spec));
+    let spec = classed.as_ref().unwrap_or(spec);
     let namespace = &object.key.namespace;
     let mut labels = selector::labels(metadata.and_then(|meta| meta.labels.as_ref()));
+    if !object.live {
+        check_labels(&labels, &owner.path.child("metadata").child("labels"), reporter);
+    }
     labels.extend(owner.added_labels.clone());
     let host_network = spec.host_network.unwrap_or(false);
 
@@ -112,6 +119,21 @@ pub(crate) fn template(
         restart_policy: restart_policy(spec, owner, &path, reporter),
         ready_delay_ms: ready_delay_ms(spec),
         active_deadline_ms: spec.active_deadline_seconds.map(seconds_to_ms),
+    }
+}
+
+/// Keys are qualified names, values label values.
+fn check_labels(labels: &Labels, path: &FieldPath, reporter: &mut Reporter<'_>) {
+    for (key, value) in labels {
+        let wrong = match (requirement::is_qualified(key), requirement::is_label_value(value)) {
+            (false, _) => format!("{key:?} is not a label key"),
+            (true, false) => {
+                format!("{value:?} is not a label value: at most 63 letters, digits, '-', '_' and '.'")
+            }
+            (true, true) => continue,
+        };
+        let at = path.child(key);
+        reporter.error(&at, code::BAD_VALUE, format!("{at}: {wrong}"), "");
     }
 }
 
