@@ -105,10 +105,9 @@ impl PoolTemplate {
         let requirements = requirements_of(declared);
         let types = Arc::clone(&market.types);
         let usable = usable_types(&types, &requirements)?;
-        if !input.cluster.declared.karpenter.min_values_best_effort {
-            if let Some((key, _)) = unmet_min_values(&types, &usable, &requirements).into_iter().next() {
-                return Err(Unusable::MinValues(key));
-            }
+        let unmet = unmet_min_values(&types, &usable, &requirements).into_iter().next();
+        if let Some((key, _)) = unmet.filter(|_| !input.cluster.declared.karpenter.min_values_best_effort) {
+            return Err(Unusable::MinValues(key));
         }
         let groups = daemons::groups(&requirements, &declared.taints, &types, &usable, daemons);
         let mut template = PoolTemplate {
@@ -142,15 +141,14 @@ impl PoolTemplate {
     /// Types that agree with `requirements` and are offered where they allow it.
     pub fn compatible(&self, requirements: &Requirements) -> Bits {
         let fits = |offered: &TypeOnOffer| {
-            offered.requirements.intersects(requirements).is_ok()
-                && offered.possible(requirements).next().is_some()
+            offered.requirements.intersects(requirements) && offered.possible(requirements).next().is_some()
         };
         self.usable.iter().filter(|&index| fits(&self.types[index])).collect()
     }
 }
 
 fn usable_types(types: &[TypeOnOffer], requirements: &Requirements) -> Result<Bits, Unusable> {
-    let agree = |index: &usize| types[*index].requirements.intersects(requirements).is_ok();
+    let agree = |index: &usize| types[*index].requirements.intersects(requirements);
     let agreeing: Bits = (0..types.len()).filter(agree).collect();
     if agreeing.is_empty() {
         return Err(Unusable::NoInstanceType);

@@ -7,7 +7,10 @@ pub mod backoff;
 pub mod bare_pod;
 pub mod cilium;
 pub mod claims;
+pub mod cluster_autoscaler;
 pub mod cni;
+#[cfg(test)]
+mod cni_churn;
 #[cfg(test)]
 mod cni_stage;
 pub mod creation;
@@ -15,15 +18,18 @@ pub mod cronjob;
 pub mod daemons;
 pub mod daemonset;
 pub mod deployment;
+pub mod ec2;
 pub mod eviction;
 pub mod fargate;
 pub mod health;
 pub mod job;
+pub mod karpenter;
 pub mod kubelet;
 pub mod names;
 pub mod node_lifecycle;
 pub mod node_selector;
 pub mod per_node_range;
+pub mod pod_eni;
 pub mod replica_set;
 pub mod rollout;
 pub mod room;
@@ -31,11 +37,14 @@ pub mod scheduler;
 #[cfg(test)]
 mod stage_hand;
 pub mod standing;
+pub mod startup_taints;
 pub mod statefulset;
 pub mod timers;
 pub mod victims;
 pub mod volumes;
 pub mod vpc_cni;
+#[cfg(test)]
+mod whole_tests;
 
 use std::sync::Arc;
 
@@ -61,6 +70,10 @@ pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
         Box::new(volumes::attaching::Attacher::new(crate::needs::missing_need)),
         Box::new(node_lifecycle::NodeLifecycle::default()),
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
+        Box::new(startup_taints::StartupTaints::default()),
+        Box::new(ec2::Instances::default()),
+        Box::new(karpenter::Karpenter::new(options.seed)),
+        Box::new(cluster_autoscaler::ClusterAutoscaler::default()),
     ];
     actors.extend(cni::all(declared));
     actors

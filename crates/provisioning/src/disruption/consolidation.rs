@@ -129,7 +129,8 @@ fn several(cluster: &Cluster, market: &Market, due: &[Candidate<'_>], held: Held
     while least <= most {
         let middle = (least + most) / 2;
         let together = &within[..=middle];
-        match replace(cluster, market, held, together).and_then(|command| unless_same_type(command, together)) {
+        match replace(cluster, market, held, together).and_then(|command| unless_same_type(command, together))
+        {
             Some(command) => {
                 best = Some(command);
                 least = middle + 1;
@@ -158,7 +159,12 @@ fn single(cluster: &Cluster, market: &Market, due: &[Candidate<'_>], held: Held<
 }
 
 /// What taking these nodes away comes to: nothing more needed, or one cheaper node.
-fn replace(cluster: &Cluster, market: &Market, held: Held<'_>, together: &[&Candidate<'_>]) -> Option<Command> {
+fn replace(
+    cluster: &Cluster,
+    market: &Market,
+    held: Held<'_>,
+    together: &[&Candidate<'_>],
+) -> Option<Command> {
     let nodes: Vec<NodeId> = together.iter().map(|candidate| candidate.node).collect();
     let mut claims = simulate(cluster, market, held, together)?.into_iter();
     let reason = DisruptionReason::Underutilized;
@@ -219,11 +225,7 @@ fn simulate(
 /// Pods of nodes that are going already, as far as they can be evicted.
 ///
 /// `marked` are nodes that a command is about.
-pub fn pods_of_leaving(
-    cluster: &Cluster,
-    budgets: &PodBudgets<'_>,
-    marked: &BTreeSet<NodeId>,
-) -> Vec<PodId> {
+pub fn pods_of_leaving(cluster: &Cluster, budgets: &PodBudgets<'_>, marked: &BTreeSet<NodeId>) -> Vec<PodId> {
     let leaves = |pod: &&cluster::Pod| {
         let node = pod.node.and_then(|node| cluster.nodes.get(node.0 as usize));
         node.is_some_and(|node| {

@@ -133,22 +133,28 @@ impl Stage {
 
     /// Puts a pod straight onto a node.
     pub fn pod(&mut self, node: NodeId) -> PodId {
-        self.pod_of(node, None, false)
+        self.pod_of(node, None, false, false)
     }
 
     pub fn pods(&mut self, node: NodeId, count: u32) -> Vec<PodId> {
         (0..count).map(|_| self.pod(node)).collect()
     }
 
-    /// A host-network pod of a known program.
-    pub fn program(&mut self, node: NodeId, program: Program) -> PodId {
-        self.pod_of(node, Some(program), true)
+    /// Pods that want branch interfaces.
+    pub fn branch_pods(&mut self, node: NodeId, count: u32) -> Vec<PodId> {
+        (0..count).map(|_| self.pod_of(node, None, false, true)).collect()
     }
 
-    fn pod_of(&mut self, node: NodeId, program: Option<Program>, host_network: bool) -> PodId {
+    /// A host-network pod of a known program.
+    pub fn program(&mut self, node: NodeId, program: Program) -> PodId {
+        self.pod_of(node, Some(program), true, false)
+    }
+
+    fn pod_of(&mut self, node: NodeId, program: Option<Program>, host_network: bool, branch: bool) -> PodId {
         let mut template = stage_hand::template("web");
         template.node_name = Some(self.world.cluster.node(node).name.clone());
         template.host_network = host_network;
+        template.requests.set(addressing::pod_eni::POD_ENI, i64::from(branch));
         template.role = program.map(stage_hand::role).unwrap_or_default();
         let declared = self.world.cluster.declared.clone();
         let workload = declared

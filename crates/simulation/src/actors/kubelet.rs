@@ -10,6 +10,7 @@
 pub mod containers;
 pub mod crash;
 pub mod image;
+mod life;
 pub mod node_status;
 pub mod sandbox;
 
@@ -24,6 +25,7 @@ use cluster::{Change, Cluster, Name, NodeId, Pod, PodId, Timestamp, Waiting};
 use self::containers::{Plan, plan_start, runtime_ms};
 use self::crash::Crashes;
 use self::image::Images;
+use self::life::{Alarm, Life, Phase, What};
 use self::node_status::NodeStatus;
 use self::sandbox::{SandboxNeed, sandbox_need};
 use super::claims::ClaimNames;
@@ -57,50 +59,6 @@ pub struct Kubelets {
     wants_object: BTreeSet<PodId>,
     /// Pods with a `nodeName` whose node is not there.
     wants_node: BTreeMap<Name, BTreeSet<PodId>>,
-}
-
-/// Where the kubelet is with a pod. `plan` numbers its plans, so that alarms of earlier ones are void.
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    phase: Phase,
-    plan: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Not bound, or the sandbox is not ready.
-    Sandbox,
-    /// Images are pulled and containers started.
-    Starting,
-    /// Containers run or are held back.
-    Running,
-    /// The pod is Ready.
-    Ready,
-    /// Containers are being stopped.
-    Stopping,
-    /// Deleted by force: nobody waits for the kubelet.
-    Forced,
-    /// Nothing more to do.
-    Over,
-}
-
-#[derive(Clone, Debug)]
-struct Alarm {
-    pod: PodId,
-    plan: u32,
-    what: What,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    Started,
-    StartedBroken(CrashCause),
-    ImageRefused(Waiting),
-    Replan,
-    Restart,
-    Ready,
-    DeadlinePassed,
-    Stopped,
 }
 
 impl Actor for Kubelets {

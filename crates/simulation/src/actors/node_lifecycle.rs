@@ -3,8 +3,9 @@
 //! `k8s.io/kubernetes` v1.36 `pkg/controller/nodelifecycle` (taints by condition; pods of a node that nobody
 //! hears from are marked not Ready), `pkg/controller/tainteviction` (`processPodOnNode`) and
 //! `pkg/controller/podgc` (`gcOrphaned`: pods of nodes that are gone are deleted by force after 40 s).
-//!
-//! Not modelled: the slower eviction rates of zones in which many nodes are unhealthy.
+//! How fast nodes get their `NoExecute` taint is in [`zones`].
+
+pub mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use cluster::pod::Stage;
 use cluster::taint::Effect as TaintEffect;
 use cluster::{Change, Cluster, Name, Node, NodeId, Pod, PodId, Taint, Timestamp, Toleration, Waiting};
 
+use self::zones::Zones;
 use super::timers::Timers;
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
@@ -29,10 +31,15 @@ const QUARANTINE_MS: i64 = 40_000;
 pub struct NodeLifecycle {
     on_node: BTreeMap<NodeId, BTreeSet<PodId>>,
     pods_seen: usize,
+    nodes_seen: usize,
     /// Nodes whose taints or pods have to be looked at.
     dirty: BTreeSet<NodeId>,
-    /// Nodes that fell silent, and pods that came to a node.
+    zones: Zones,
+    rezone: bool,
+    /// Nodes that nobody hears from; of these, those that fell silent in this instant.
+    silent: BTreeSet<NodeId>,
     silenced: BTreeSet<NodeId>,
+    /// Pods that came to a node.
     arrived: BTreeSet<PodId>,
     /// When tainted pods are evicted: since when they are tainted, and until when they may stay.
     evictions: BTreeMap<PodId, (Timestamp, Timestamp)>,
@@ -41,6 +48,7 @@ pub struct NodeLifecycle {
 
 #[derive(Clone, Debug)]
 enum Due {
+    Taint,
     Evict(PodId),
     Collect(NodeId),
 }
@@ -52,18 +60,27 @@ impl Actor for NodeLifecycle {
             self.enter(pod);
         }
         self.pods_seen = cluster.pods.len();
+        for node in cluster.nodes.get(self.nodes_seen..).unwrap_or(&[]) {
+            self.node_health(node);
+        }
+        self.nodes_seen = cluster.nodes.len();
         match change {
             Change::PodBound(pod, _) => self.enter(cluster.pod(*pod)),
             Change::PodGone(pod) => self.leave(cluster.pod(*pod)),
-            Change::NodeRegistered(node) | Change::NodeUpdated(node) => drop(self.dirty.insert(*node)),
+            Change::NodeUpdated(node) => drop(self.dirty.insert(*node)),
             Change::NodeReady(node, ready) => {
-                self.dirty.insert(*node);
                 if !ready && cluster.node(*node).network.cni_ready {
+                    self.silent.insert(*node);
                     self.silenced.insert(*node);
+                } else {
+                    self.silent.remove(node);
                 }
+                self.node_health(cluster.node(*node));
             }
             Change::NodeGone(node) => {
-                self.timers.set(cluster.now.after_ms(QUARANTINE_MS), Due::Collect(*node))
+                self.silent.remove(node);
+                self.node_health(cluster.node(*node));
+                self.timers.set(cluster.now.after_ms(QUARANTINE_MS), Due::Collect(*node));
             }
             _ => {}
         }
@@ -73,9 +90,15 @@ impl Actor for NodeLifecycle {
         let cluster = context.cluster;
         for due in self.timers.take_due(cluster.now) {
             match due {
+                Due::Taint => self.rezone = true,
                 Due::Evict(pod) => self.evict_if_due(pod, cluster, effects),
                 Due::Collect(node) => self.collect(node, cluster, effects),
             }
+        }
+        if std::mem::take(&mut self.rezone) {
+            let (changed, again) = self.zones.release(cluster.now);
+            self.dirty.extend(changed);
+            again.into_iter().for_each(|at| self.timers.set(at, Due::Taint));
         }
         for node in std::mem::take(&mut self.silenced) {
             self.mark_not_ready(node, cluster, effects);
@@ -109,11 +132,17 @@ impl NodeLifecycle {
         }
     }
 
+    fn node_health(&mut self, node: &Node) {
+        self.zones.set(node.id, &node.zone, (!node.gone).then_some(node.ready));
+        self.rezone = true;
+        self.dirty.insert(node.id);
+    }
+
     /// The taints of the node's Ready condition are what they should be.
     fn taint(&self, node: &Node, effects: &mut Effects) {
         let wanted = if node.ready || node.gone {
             None
-        } else if node.network.cni_ready {
+        } else if self.silent.contains(&node.id) {
             Some(UNREACHABLE)
         } else {
             Some(NOT_READY)
@@ -125,7 +154,8 @@ impl NodeLifecycle {
         let mut taints: Vec<Taint> =
             node.taints.iter().filter(|taint| !by_condition(taint)).cloned().collect();
         if let Some(key) = wanted {
-            for effect in [TaintEffect::NoSchedule, TaintEffect::NoExecute] {
+            let evicts = self.zones.is_tainted(node.id).then_some(TaintEffect::NoExecute);
+            for effect in std::iter::once(TaintEffect::NoSchedule).chain(evicts) {
                 taints.push(Taint { key: Name::new_static(key), value: Name::default(), effect });
             }
         }
@@ -278,6 +308,16 @@ mod tests {
         let stuck = hand.cluster.pods.iter().filter(|pod| pod.node == Some(NodeId(0)));
         assert!(stuck.clone().all(|pod| pod.deleted.is_some() && pod.stage == Stage::Running));
         assert_eq!(stuck.count(), 2, "terminating for ever");
+    }
+
+    #[test]
+    fn when_the_last_node_falls_silent_no_pod_is_evicted() {
+        let mut hand = hand();
+        hand.perform(Effect::NodeReady(NodeId(0), false));
+        hand.perform(Effect::NodeReady(NodeId(1), false));
+        assert!(hand.run(HOUR));
+        assert_eq!(keys(&hand, 1), ["node.kubernetes.io/unreachable:NoSchedule"]);
+        assert!(hand.cluster.pods.iter().all(|pod| pod.deleted.is_none()));
     }
 
     #[test]

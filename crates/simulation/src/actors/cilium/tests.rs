@@ -202,3 +202,68 @@ fn an_input_without_agents_still_gets_addresses() {
     assert_eq!(stage.addressed(&pods), 25);
     assert!(pods.iter().all(|pod| stage.world.cluster.pod(*pod).stage == PodStage::Ready));
 }
+
+/// Two bootstrap nodes and a catalog that needs more addresses than they have, through the whole engine.
+fn bootstrap(settings: CiliumEniSettings, app_pods: u32) -> crate::Run {
+    use crate::actors::stage_hand;
+    use cluster::network::NodeNetwork;
+
+    let daemon = |program: Program, kind, shape| {
+        let mut template = stage_hand::template(&program.to_string());
+        (template.role, template.host_network) = (stage_hand::role(program), true);
+        template.tolerations = vec![cluster::Toleration::everything()];
+        let mut workload = stage_hand::workload(kind, &program.to_string(), shape, template);
+        workload.arrival.existing = true;
+        workload
+    };
+    let deployment = |replicas| cluster::workload::Shape::Deployment {
+        replicas,
+        recreate: false,
+        max_surge: 1,
+        max_unavailable: 0,
+    };
+    let workloads = vec![
+        daemon(Program::CiliumAgent, cluster::Kind::DaemonSet, cluster::workload::Shape::DaemonSet),
+        daemon(Program::CiliumOperator, cluster::Kind::Deployment, deployment(1)),
+        stage_hand::deployment("catalog", app_pods),
+    ];
+    let node = |index: u32| {
+        let mut node = stage_hand::node(&format!("bootstrap-{index}"));
+        node.ready = false;
+        let (cpu_millis, memory_bytes) = (1_930, 7 << 30);
+        node.allocatable = cluster::Resources { cpu_millis, memory_bytes, ..node.allocatable.clone() };
+        node.capacity = node.allocatable.clone();
+        node.network = NodeNetwork { subnet: Some(cluster::network::SubnetId(0)), ..NodeNetwork::default() };
+        node
+    };
+    let mut declared = stage_hand::declared(workloads, vec![node(0), node(1)]);
+    declared.cni = Cni::CiliumEni(settings);
+    let mut unfilled = subnet(0, "10.0.0.0/24");
+    unfilled.declared_free = Some(180);
+    declared.profile.subnets = vec![unfilled];
+    crate::run(&std::sync::Arc::new(declared), catalog::Catalog::embedded(), &crate::Options::default())
+}
+
+#[test]
+fn two_bootstrap_nodes_have_fifty_pod_addresses() {
+    let run = bootstrap(cilium(), 60);
+    let pods = || run.cluster.pods.iter().filter(|pod| pod.template.needs_address());
+    assert_eq!(pods().filter(|pod| pod.stage == PodStage::Ready).count(), 50, "{:?}", run.end);
+    let full = AddressShortage::NodeFull { capacity: 27, own: 2, assigned: 25 };
+    let stuck = pods()
+        .filter(|pod| pod.waiting.as_ref().is_some_and(|(_, why)| *why == Waiting::NoAddress(full.clone())));
+    assert_eq!(stuck.count(), 10);
+    assert_eq!(run.end, crate::End::Quiescent);
+    let used: u32 = run.cluster.nodes.iter().map(|node| node.network.held()).sum();
+    assert_eq!(
+        run.cluster.subnets[0].space.free,
+        180 + 2 * 12 - used,
+        "ten addresses on two interfaces each at t=0"
+    );
+}
+
+#[test]
+fn prefixes_on_fresh_bootstrap_nodes_are_enough() {
+    let run = bootstrap(CiliumEniSettings { prefix_delegation: true, ..cilium() }, 60);
+    assert!(run.converged(), "{:?}", run.end);
+}
