@@ -6,8 +6,10 @@
 pub mod addons;
 mod admission;
 mod affinity;
+mod ami;
 mod amounts;
 mod arrival;
+mod budget;
 mod cilium;
 mod cilium_node;
 mod claims;
@@ -34,6 +36,7 @@ pub mod object;
 mod owners;
 mod pattern;
 mod pod;
+mod pod_volume;
 pub mod problem;
 pub mod profile;
 mod reader;
