@@ -3,11 +3,12 @@
 //! Follows `kubernetes/kubernetes` v1.36 `plugin/pkg/admission/{priority,limitranger,defaulttolerationseconds,
 //! extendedresourcetoleration}`. Webhooks are judged in a run, not here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::admission::PriorityClass;
 use cluster::resources::format_amount;
-use cluster::{Effect, Name, Resources, Toleration};
+use cluster::{Effect, Name, ObjectKey, Resources, Toleration};
+use k8s_openapi::api::node::v1::RuntimeClass;
 
 use crate::amounts::is_extended;
 
@@ -20,6 +21,10 @@ pub(crate) struct Admission {
     pub(crate) limit_ranges: BTreeMap<Name, Vec<Limits>>,
     /// The admission plugin ExtendedResourceToleration is on, as on EKS.
     pub(crate) extended_resource_toleration: bool,
+    /// RuntimeClasses by name.
+    pub(crate) runtime_classes: BTreeMap<Name, RuntimeClass>,
+    /// ConfigMaps whose data logs in to a registry: scripts of token refreshers.
+    pub(crate) login_scripts: BTreeSet<ObjectKey>,
     /// Selectors of the Services that cluster DNS answers behind (`kube-system/kube-dns`), by namespace.
     pub(crate) dns_selectors: Vec<(Name, cluster::Labels)>,
 }

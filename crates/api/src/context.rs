@@ -1,10 +1,13 @@
 //! What the lowering of one object needs to know of the others and of the profile.
 
+use cluster::arrival::Arrival;
 use cluster::{Name, ObjectKey};
 
 use crate::admission::Admission;
+use crate::arrival::arrival;
 use crate::object::Object;
 use crate::pattern::matches;
+use crate::problem::Reporter;
 
 /// How long finite work runs where the profile's `runtimes` do not say. Milliseconds.
 pub(crate) const DEFAULT_RUNTIME_MS: i64 = 60_000;
@@ -48,6 +51,13 @@ impl Context {
             .iter()
             .find(|(pattern, _)| pattern.covers(key))
             .map_or(DEFAULT_RUNTIME_MS, |(_, ms)| *ms)
+    }
+
+    /// When the object arrives: as its annotations say, or existing by the profile.
+    pub(crate) fn arrival(&self, object: &Object, reporter: &mut Reporter<'_>) -> Option<Arrival> {
+        let mut arrival = arrival(object, reporter)?;
+        arrival.existing |= self.existing(object).is_some();
+        Some(arrival)
     }
 
     /// Whether the profile says that the object is there at t=0, and then whether its pods run.

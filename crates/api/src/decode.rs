@@ -33,6 +33,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
         );
         return None;
     }
+    check_name(object, reporter);
     let (value, unknown) = reader::read(object.value());
     let severity = match strictness {
         Strictness::Prune => Severity::Warning,
@@ -42,4 +43,29 @@ pub(crate) fn decode<T: DeserializeOwned>(
         reporter.unknown_field(severity, &FieldPath::root(), field);
     }
     value.map_err(|error| reporter.unreadable(&FieldPath::root(), error)).ok()
+}
+
+/// Names are DNS subdomains (`validation.NameIsDNSSubdomain`); a generated name only has to begin like one.
+fn check_name(object: &Object, reporter: &mut Reporter<'_>) {
+    let name = object.key.name.as_str();
+    let written = object.field("/metadata/name").is_some_and(|name| !name.is_null());
+    if written && !is_subdomain(name) {
+        let path = FieldPath::of("/metadata/name");
+        let message = format!(
+            "{path}: {name:?} is not a name: lower case letters, digits, '-' and '.' only, a letter or digit at both ends"
+        );
+        reporter.error(&path, code::BAD_VALUE, message, "");
+    }
+}
+
+/// At most 253 characters, of parts as in [`crate::requirement::is_qualified`]'s prefix.
+pub(crate) fn is_subdomain(name: &str) -> bool {
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    !name.is_empty()
+        && name.len() <= 253
+        && name.split('.').all(|part| {
+            edge(part.bytes().next())
+                && edge(part.bytes().last())
+                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        })
 }

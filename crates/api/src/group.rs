@@ -85,6 +85,21 @@ const OTHER_CLUSTER_SCOPED: &[&str] = &[
     "VolumeSnapshotClass",
 ];
 
+/// Built-in groups whose other kinds live in a namespace.
+const NAMESPACED_GROUPS: &[&str] = &[
+    "",
+    "apps",
+    "autoscaling",
+    "batch",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+];
+
 /// The kind that `kind` of `group` is; a kind of the same name in a foreign group is `Other`.
 pub(crate) fn kind_of(group: &str, kind: &str) -> Kind {
     let known = Kind::from(kind);
@@ -105,10 +120,11 @@ pub(crate) fn version_to_write(kind: &Kind, group: &str, version: &str) -> Optio
 }
 
 /// Where objects of a kind live.
-pub(crate) fn scope_of(kind: &Kind, _group: &str) -> Scope {
+pub(crate) fn scope_of(kind: &Kind, group: &str) -> Scope {
     match (KINDS.iter().find(|entry| entry.0 == *kind), kind) {
         (Some(entry), _) => entry.3,
         (None, Kind::Other(name)) if OTHER_CLUSTER_SCOPED.contains(&name.as_str()) => Scope::Cluster,
+        _ if NAMESPACED_GROUPS.contains(&group) => Scope::Namespaced,
         _ => Scope::Unknown,
     }
 }

@@ -13,17 +13,17 @@ use cluster::profile::Order;
 use cluster::{Declared, Kind, ObjectKey};
 use serde_json::Value;
 
-use crate::arrival::arrival;
+use crate::context::Context;
 use crate::object::Object;
 use crate::problem::{Problems, Reporter};
 use crate::scenario::{Action, Scenario};
 
 /// Fills `declared.arrivals`.
-pub(crate) fn arrivals(objects: &[&Object], declared: &mut Declared, _problems: &mut Problems) {
+pub(crate) fn arrivals(objects: &[&Object], context: &Context, declared: &mut Declared) {
     // Hook annotations of these kinds were looked at with the object itself, or are nobody's concern.
     let mut ignored = Problems::default();
     for object in objects.iter().filter(|object| is_waited_for(&object.key.kind)) {
-        if let Some(arrival) = arrival(object, &mut Reporter::new(&mut ignored, object)) {
+        if let Some(arrival) = context.arrival(object, &mut Reporter::new(&mut ignored, object)) {
             declared.arrivals.insert(object.key.clone(), arrival);
         }
     }

@@ -6,7 +6,7 @@ use cluster::declared::DeclaredPod;
 use cluster::network::SubnetId;
 use cluster::pod::Stage;
 use cluster::profile::Profile;
-use cluster::storage::{Volume, VolumeClaimId};
+use cluster::storage::{Volume, VolumeClaim, VolumeClaimId};
 use cluster::workload::Shape;
 use cluster::{Declared, Kind, Name, Node, ObjectKey, WorkloadId};
 use serde_json::Value;
@@ -103,11 +103,10 @@ fn ordinal(object: &Object) -> u32 {
 /// that is not in the dump gets one that can be used everywhere.
 pub(crate) fn add_claims(written: Vec<WrittenClaim>, declared: &mut Declared) {
     let default = declared.default_storage_class().map(|class| class.name.clone());
-    for WrittenClaim { mut claim, wants_default, volume_name, bound, selected_node } in written {
+    for WrittenClaim { mut claim, wants_default, volume_name, bound } in written {
         if wants_default && !bound {
             claim.storage_class = default.clone();
         }
-        let _ = selected_node;
         let position = |name: &Name| declared.volumes.iter().position(|volume| volume.name == *name);
         let index = match &volume_name {
             Some(name) => {
@@ -124,7 +123,7 @@ pub(crate) fn add_claims(written: Vec<WrittenClaim>, declared: &mut Declared) {
     }
 }
 
-fn add_volume(name: Name, claim: &cluster::storage::VolumeClaim, declared: &mut Declared) -> usize {
+fn add_volume(name: Name, claim: &VolumeClaim, declared: &mut Declared) -> usize {
     let class = claim.storage_class.as_ref().and_then(|class| declared.storage_class(class));
     declared.volumes.push(Volume {
         name,
@@ -137,6 +136,20 @@ fn add_volume(name: Name, claim: &cluster::storage::VolumeClaim, declared: &mut 
         attached: Vec::new(),
     });
     declared.volumes.len() - 1
+}
+
+/// The nodes that the scheduler had chosen for claims.
+pub(crate) fn select_nodes(objects: &[&Object], declared: &mut Declared) {
+    for object in objects.iter().filter(|object| object.key.kind == Kind::PersistentVolumeClaim) {
+        let Some(name) = object.annotations.get("volume.kubernetes.io/selected-node") else { continue };
+        let node = declared.nodes.iter().find(|node| node.name == *name).map(|node| node.id);
+        let own = |claim: &&mut VolumeClaim| {
+            claim.namespace == object.key.namespace && claim.name == object.key.name
+        };
+        if let Some(claim) = declared.volume_claims.iter_mut().find(own) {
+            claim.selected_node = node;
+        }
+    }
 }
 
 /// Lowers a count of pods to what is left.

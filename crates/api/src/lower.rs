@@ -13,8 +13,8 @@ use crate::scenario::Scenario;
 use crate::tables::Tables;
 use crate::workload::MAX_PODS;
 use crate::{
-    Lowered, addons, admission, claims, cni, code, late, live, node, node_class, node_pool, owners, profile,
-    small, storage, tables, unmodelled, webhook, workload,
+    Lowered, addons, admission, cilium_node, claims, cni, code, group_claims, kinds, late, live, node,
+    node_class, node_pool, owners, profile, small, storage, tables, unmodelled, webhook, workload,
 };
 
 /// Turns wire objects into the model. Nothing fails: what the API server would refuse is a problem and does not take
@@ -60,8 +60,10 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     );
     declared.workloads = all;
     declared.nodes = nodes;
-    declared.priority_classes = context.admission.classes;
-    finish(&everything, &owners, &mut declared, scenario.as_ref(), &mut problems);
+    declared.priority_classes = context.admission.classes.clone();
+    finish(&everything, &owners, &context, &mut declared, scenario.as_ref(), &mut problems);
+    let document = objects.iter().find(|object| object.key.kind == Kind::Cluster);
+    group_claims::make(&mut declared, catalog, document, &mut problems);
     tables::check_quotas(&declared, &limit_quotas, &objects, &mut problems);
     Lowered { declared, problems: problems.finish(), scenario, faults: parsed.faults }
 }
@@ -141,8 +143,10 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
     for object in objects {
         let reporter = &mut Reporter::new(problems, object);
         match &object.key.kind {
-            Kind::NodePool => declared.node_pools.extend(node_pool::node_pool(object, reporter)),
-            Kind::Ec2NodeClass => declared.node_classes.extend(node_class::node_class(object, reporter)),
+            Kind::NodePool => declared.node_pools.extend(node_pool::node_pool(object, context, reporter)),
+            Kind::Ec2NodeClass => {
+                declared.node_classes.extend(node_class::node_class(object, context, reporter))
+            }
             Kind::Service => declared.services.extend(small::service(object, reporter)),
             Kind::ValidatingWebhookConfiguration => {
                 declared.webhooks.extend(webhook::validating(object, context, reporter))
@@ -167,6 +171,8 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
                 }
             }
             Kind::CustomResourceDefinition => tables::check_crd(object, reporter),
+            Kind::Other(_) if kinds::check(object, reporter) => {}
+            Kind::Other(kind) if kind == "RuntimeClass" => {}
             Kind::Other(kind) => {
                 *declared.not_modelled.entry(kind.clone()).or_insert(0) += 1;
                 if let Some(why) = unmodelled::would_matter(object) {
@@ -199,15 +205,22 @@ fn nodes(
         real_groups.extend(node.group);
         node.network.subnet = live::subnet_of(node, &declared.profile);
     }
+    let positions: BTreeMap<Name, usize> =
+        nodes.iter().enumerate().map(|(index, node)| (node.name.clone(), index)).collect();
+    let position = |object: &Object| positions.get(&object.key.name).copied();
     for object in of_kind(Kind::CsiNode) {
-        let Some(drivers) = storage::csi_node(object, &mut Reporter::new(problems, object)) else { continue };
-        if let Some(node) = nodes.iter_mut().find(|node| node.name == object.key.name) {
-            node.volume_drivers = drivers;
+        let drivers = storage::csi_node(object, &mut Reporter::new(problems, object));
+        if let (Some(drivers), Some(index)) = (drivers, position(object)) {
+            nodes[index].volume_drivers = drivers;
         }
     }
-    let names: std::collections::BTreeSet<Name> = nodes.iter().map(|node| node.name.clone()).collect();
+    for object in of_kind(Kind::CiliumNode) {
+        if let Some(index) = position(object) {
+            cilium_node::fill(object, &mut nodes[index], &declared.profile.subnets);
+        }
+    }
     let stands = |node: &Node| {
-        node.group.is_some_and(|group| !real_groups.contains(&group)) && !names.contains(&node.name)
+        node.group.is_some_and(|group| !real_groups.contains(&group)) && !positions.contains_key(&node.name)
     };
     nodes.extend(of_groups.into_iter().filter(stands));
     for (id, node) in (0u32..).zip(&mut nodes) {
@@ -238,6 +251,7 @@ fn cap_pods(workloads: &mut [Workload], objects: &[Object], problems: &mut Probl
 fn finish(
     objects: &[&Object],
     owners: &owners::Owners,
+    context: &Context,
     declared: &mut Declared,
     scenario: Option<&Scenario>,
     problems: &mut Problems,
@@ -245,11 +259,13 @@ fn finish(
     declared.node_pools.sort_by(|a, b| a.name.cmp(&b.name));
     declared.node_classes.sort_by(|a, b| a.name.cmp(&b.name));
     tables::add_namespaces(objects, declared);
-    late::arrivals(objects, declared, problems);
+    late::arrivals(objects, context, declared);
     late::keep_late_needs(declared, scenario);
     let by_key: BTreeMap<ObjectKey, u32> =
         (0u32..).zip(&declared.workloads).map(|(id, workload)| (workload.key.clone(), id)).collect();
+    live::select_nodes(objects, declared);
     live::add_pods(objects, owners, &by_key, declared);
+    unmodelled::of_pods(objects, declared);
     claims::read(objects, declared, problems);
 }
 
@@ -300,3 +316,6 @@ pub(crate) fn config_maps(objects: &[Object]) -> ConfigMaps {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod robustness;

@@ -105,13 +105,14 @@ impl Object {
 /// Reads the headers. What is no object is reported; of two documents with one key the later one stays.
 pub(crate) fn read_all(raws: &[RawObject], problems: &mut Problems) -> Vec<Object> {
     let mut objects: Vec<Option<Object>> = Vec::with_capacity(raws.len());
-    let mut by_key: std::collections::BTreeMap<ObjectKey, usize> = Default::default();
+    let mut by_key: std::collections::BTreeMap<(ObjectKey, Name), usize> = Default::default();
     for (index, raw) in raws.iter().enumerate() {
         let Some(mut object) = read_header(raw, u32::try_from(index).unwrap_or(u32::MAX), problems) else {
             continue;
         };
         let single = !matches!(object.key.kind, Kind::Cluster);
-        if let Some(earlier) = by_key.insert(object.key.clone(), objects.len()).filter(|_| single)
+        if let Some(earlier) =
+            by_key.insert((object.key.clone(), object.group.clone()), objects.len()).filter(|_| single)
             && let Some(earlier) = objects[earlier].take()
         {
             object.live |= earlier.live;

@@ -3,7 +3,7 @@
 //! Follows `kubernetes/kubernetes` v1.36 `pkg/apis/core/v1/defaults.go` (defaults) and `pkg/apis/core/validation`
 //! (what is refused).
 
-use cluster::template::{DnsPolicy, PodVolume, RestartPolicy};
+use cluster::template::{DnsPolicy, RestartPolicy};
 use cluster::{FieldPath, Kind, Labels, Name, ObjectKey, PodTemplate, Resources};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -16,7 +16,8 @@ use crate::object::Object;
 use crate::problem::Reporter;
 use crate::requests::{self, Part};
 use crate::role::{self, Candidate};
-use crate::selector;
+use crate::runtime_class;
+use crate::{pod_volume, requirement, selector};
 
 /// Where a template stands.
 pub(crate) struct Owner<'a> {
@@ -40,27 +41,20 @@ pub(crate) fn template(
 ) -> PodTemplate {
     let object = owner.object;
     let path = owner.path.child("spec");
+    let class = spec.runtime_class_name.as_deref().and_then(|name| admission.runtime_classes.get(name));
+    let classed = class.filter(|_| !object.live).map(|class| runtime_class::apply(class, spec));
+    let spec = classed.as_ref().unwrap_or(spec);
     let namespace = &object.key.namespace;
-    let mut labels = selector::labels(metadata.and_then(|meta| meta.labels.as_ref()));
-    labels.extend(owner.added_labels.clone());
+    let labels = labels(metadata, owner, reporter);
     let host_network = spec.host_network.unwrap_or(false);
 
     let (containers, init_containers, requests) = sum_containers(spec, &path, object, admission, reporter);
     let subject = Subject { namespace, labels: &labels };
     let affinity = affinities(spec, &subject, &path, reporter);
-    let mut tolerations =
-        selector::tolerations(spec.tolerations.as_deref(), &path.child("tolerations"), reporter);
-    if object.key.kind == Kind::DaemonSet {
-        admission::add_daemon_tolerations(&mut tolerations, host_network);
-    }
-    admission.add_tolerations(&mut tolerations, &requests);
+    let tolerations = tolerations(spec, &requests, &path, object, admission, reporter);
     let priority = priority(spec, &path, object, admission, reporter);
-    let (volumes, mut needs_objects) = volumes(spec, namespace, &path, reporter);
-    for wire in spec.init_containers.iter().flatten().chain(&spec.containers) {
-        container::needed_objects(wire, namespace, &mut needs_objects);
-    }
-    needs_objects.sort();
-    needs_objects.dedup();
+    let (volumes, mut needs_objects) = pod_volume::volumes(spec, namespace, &path, reporter);
+    add_container_needs(spec, namespace, &mut needs_objects);
     PodTemplate {
         location: object.place.at(&owner.path.0),
         annotations: selector::labels(metadata.and_then(|meta| meta.annotations.as_ref())),
@@ -72,7 +66,7 @@ pub(crate) fn template(
         host_network,
         host_ports: host_ports(spec, host_network, &path, reporter),
         dns_policy: dns_policy(spec, &path, reporter),
-        node_name: spec.node_name.as_deref().filter(|name| !name.is_empty()).map(Name::from),
+        node_name: written(&spec.node_name).map(Name::from),
         node_selector: selector::labels(spec.node_selector.as_ref()),
         required_node_affinity: affinity.0.0,
         preferred_node_affinity: affinity.0.1,
@@ -90,28 +84,75 @@ pub(crate) fn template(
         volumes,
         needs_objects,
         service_account: service_account(spec),
-        image_pull_secrets: spec
-            .image_pull_secrets
-            .iter()
-            .flatten()
-            .map(|secret| Name::from(secret.name.as_str()))
-            .collect(),
-        scheduling_gates: spec
-            .scheduling_gates
-            .iter()
-            .flatten()
-            .map(|gate| Name::from(gate.name.as_str()))
-            .collect(),
-        scheduler_name: spec
-            .scheduler_name
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .unwrap_or("default-scheduler")
-            .into(),
+        image_pull_secrets: each(&spec.image_pull_secrets, |secret| &secret.name),
+        scheduling_gates: each(&spec.scheduling_gates, |gate| &gate.name),
+        scheduler_name: written(&spec.scheduler_name).unwrap_or("default-scheduler").into(),
         grace_period_ms: seconds_to_ms(spec.termination_grace_period_seconds.unwrap_or(30)),
         restart_policy: restart_policy(spec, owner, &path, reporter),
         ready_delay_ms: ready_delay_ms(spec),
         active_deadline_ms: spec.active_deadline_seconds.map(seconds_to_ms),
+    }
+}
+
+/// A text that is neither absent nor empty.
+fn written(field: &Option<String>) -> Option<&str> {
+    field.as_deref().filter(|text| !text.is_empty())
+}
+
+/// The names of a list's entries.
+fn each<T>(list: &Option<Vec<T>>, name: impl Fn(&T) -> &String) -> Vec<Name> {
+    list.iter().flatten().map(|entry| Name::from(name(entry).as_str())).collect()
+}
+
+/// The template's own labels, then those of its controller.
+fn labels(metadata: Option<&ObjectMeta>, owner: &Owner<'_>, reporter: &mut Reporter<'_>) -> Labels {
+    let mut labels = selector::labels(metadata.and_then(|meta| meta.labels.as_ref()));
+    if !owner.object.live {
+        check_labels(&labels, &owner.path.child("metadata").child("labels"), reporter);
+    }
+    labels.extend(owner.added_labels.clone());
+    labels
+}
+
+/// Tolerations as written, of the DaemonSet controller, of admission.
+fn tolerations(
+    spec: &core::PodSpec,
+    requests: &Resources,
+    path: &FieldPath,
+    object: &Object,
+    admission: &Admission,
+    reporter: &mut Reporter<'_>,
+) -> Vec<cluster::Toleration> {
+    let at = path.child("tolerations");
+    let mut tolerations = selector::tolerations(spec.tolerations.as_deref(), &at, reporter);
+    if object.key.kind == Kind::DaemonSet {
+        admission::add_daemon_tolerations(&mut tolerations, spec.host_network.unwrap_or(false));
+    }
+    admission.add_tolerations(&mut tolerations, requests);
+    tolerations
+}
+
+/// What containers refer to, sorted.
+fn add_container_needs(spec: &core::PodSpec, namespace: &Name, needed: &mut Vec<ObjectKey>) {
+    for wire in spec.init_containers.iter().flatten().chain(&spec.containers) {
+        container::needed_objects(wire, namespace, needed);
+    }
+    needed.sort();
+    needed.dedup();
+}
+
+/// Keys are qualified names, values label values.
+fn check_labels(labels: &Labels, path: &FieldPath, reporter: &mut Reporter<'_>) {
+    for (key, value) in labels {
+        let wrong = match (requirement::is_qualified(key), requirement::is_label_value(value)) {
+            (false, _) => format!("{key:?} is not a label key"),
+            (true, false) => {
+                format!("{value:?} is not a label value: at most 63 letters, digits, '-', '_' and '.'")
+            }
+            (true, true) => continue,
+        };
+        let at = path.child(key);
+        reporter.error(&at, code::BAD_VALUE, format!("{at}: {wrong}"), "");
     }
 }
 
@@ -328,53 +369,4 @@ fn ready_delay_ms(spec: &core::PodSpec) -> i64 {
     let sidecars =
         spec.init_containers.iter().flatten().filter(|init| init.restart_policy.as_deref() == Some("Always"));
     spec.containers.iter().chain(sidecars).map(container::ready_delay_ms).max().unwrap_or(0)
-}
-
-/// Volumes that need a claim, and the objects that the others are filled from.
-fn volumes(
-    spec: &core::PodSpec,
-    namespace: &Name,
-    path: &FieldPath,
-    reporter: &mut Reporter<'_>,
-) -> (Vec<PodVolume>, Vec<ObjectKey>) {
-    let (mut volumes, mut needed) = (Vec::new(), Vec::new());
-    let mut need = |kind: Kind, name: &str, optional: Option<bool>| {
-        if optional != Some(true) && !name.is_empty() {
-            needed.push(ObjectKey::new(kind, namespace.clone(), name));
-        }
-    };
-    for (index, wire) in spec.volumes.iter().flatten().enumerate() {
-        if wire.name.is_empty() {
-            let at = path.child("volumes").child(index).child("name");
-            reporter.error(&at, code::MISSING_FIELD, format!("{at}: required value"), "name the volume");
-        }
-        if let Some(claim) = &wire.persistent_volume_claim {
-            volumes.push(PodVolume::Claim(claim.claim_name.as_str().into()));
-        }
-        if let Some(template) =
-            wire.ephemeral.as_ref().and_then(|ephemeral| ephemeral.volume_claim_template.as_ref())
-        {
-            let storage_class = template.spec.storage_class_name.as_deref().map(Name::from);
-            volumes.push(PodVolume::Template {
-                name: wire.name.as_str().into(),
-                storage_class,
-                stateful: false,
-            });
-        }
-        if let Some(source) = &wire.config_map {
-            need(Kind::ConfigMap, &source.name, source.optional);
-        }
-        if let Some(source) = &wire.secret {
-            need(Kind::Secret, source.secret_name.as_deref().unwrap_or_default(), source.optional);
-        }
-        for source in wire.projected.iter().flat_map(|projected| projected.sources.iter().flatten()) {
-            if let Some(source) = &source.config_map {
-                need(Kind::ConfigMap, &source.name, source.optional);
-            }
-            if let Some(source) = &source.secret {
-                need(Kind::Secret, &source.name, source.optional);
-            }
-        }
-    }
-    (volumes, needed)
 }

@@ -64,11 +64,15 @@ impl Problems {
         self.push(Problem { severity: Severity::Error, code, document: raw.document, path, message, help });
     }
 
-    /// All, in input order: by document, then by path, errors first.
+    /// All, in input order: by document, then by path.
     pub(crate) fn finish(mut self) -> Vec<Problem> {
         self.list.sort_by(|a, b| {
-            let order = |p: &Problem| (p.document, std::cmp::Reverse(p.severity), p.code);
-            order(a).cmp(&order(b)).then_with(|| a.path.cmp(&b.path)).then_with(|| a.message.cmp(&b.message))
+            let rest = |p: &Problem| (std::cmp::Reverse(p.severity), p.code);
+            a.document
+                .cmp(&b.document)
+                .then_with(|| in_order(&a.path, &b.path))
+                .then_with(|| rest(a).cmp(&rest(b)))
+                .then_with(|| a.message.cmp(&b.message))
         });
         self.list.dedup();
         self.list
@@ -190,6 +194,12 @@ impl From<Option<String>> for Help {
     fn from(text: Option<String>) -> Help {
         Help(text)
     }
+}
+
+/// Paths segment by segment, list indexes as numbers.
+fn in_order(a: &FieldPath, b: &FieldPath) -> std::cmp::Ordering {
+    let key = |segment: &str| (segment.parse::<u64>().ok(), segment.to_owned());
+    a.0.split('/').map(key).cmp(b.0.split('/').map(key))
 }
 
 /// A path as people write it; the root has a name too.

@@ -131,21 +131,7 @@ fn check_key(key: &str, path: &FieldPath, reporter: &mut Reporter<'_>) {
 /// `IsQualifiedName`: an optional DNS prefix, then at most 63 of letters, digits, `-`, `_` and `.`.
 pub(crate) fn is_qualified(key: &str) -> bool {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let dns = |prefix: &str| {
-        !prefix.is_empty()
-            && prefix.len() <= 253
-            && prefix.split('.').all(|part| {
-                let edge = |byte: Option<u8>| {
-                    byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-                };
-                edge(part.bytes().next())
-                    && edge(part.bytes().last())
-                    && part
-                        .bytes()
-                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            })
-    };
-    prefix.is_none_or(dns) && !name.is_empty() && is_label_value(name)
+    prefix.is_none_or(crate::decode::is_subdomain) && !name.is_empty() && is_label_value(name)
 }
 
 /// A label's value: empty, or at most 63 of letters, digits, `-`, `_` and `.` with a letter or digit at both ends.
@@ -210,8 +196,7 @@ fn requirement(
     if let Some(message) = wrong_values(operator, values) {
         let at = path.child("values");
         reporter.error(&at, code::BAD_VALUE, format!("{at}: {message}"), "");
-    }
-    if let Some(bad) = values.iter().find(|value| !is_label_value(value)) {
+    } else if let Some(bad) = values.iter().find(|value| !is_label_value(value)) {
         let at = path.child("values");
         reporter.error(&at, code::BAD_VALUE, format!("{at}: {bad:?} is not a label value"), "");
     }

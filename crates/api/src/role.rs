@@ -2,7 +2,7 @@
 //! the few things that no mirror changes (arguments, environment).
 
 use cluster::role::{Program, Role};
-use cluster::{Kind, Labels, Name};
+use cluster::{Kind, Labels, Name, ObjectKey};
 use k8s_openapi::api::core::v1 as core;
 
 use crate::admission::Admission;
@@ -40,7 +40,39 @@ pub(crate) fn role(spec: &core::PodSpec, candidate: &Candidate<'_>, admission: &
         }
         return Role { program, version: version(container, candidate.labels) };
     }
+    if is_token_refresher(spec, candidate, admission) {
+        return Role { program: Program::RegistryTokenRefresher, version: Name::default() };
+    }
     Role::default()
+}
+
+/// Repositories of images that do nothing but renew pull secrets.
+const TOKEN_REFRESHERS: [&str; 3] = ["k8s-ecr-login-renew", "awsecr-creds", "registry-creds"];
+
+/// A Job that fetches a registry's token: one of the known images, or a script that logs in, inline or mounted.
+fn is_token_refresher(spec: &core::PodSpec, candidate: &Candidate<'_>, admission: &Admission) -> bool {
+    if !matches!(candidate.kind, Kind::Job | Kind::CronJob) {
+        return false;
+    }
+    let known = |container: &core::Container| {
+        let (repository, _, _) = split_image(container.image.as_deref().unwrap_or_default());
+        let last = repository.rsplit('/').next().unwrap_or_default();
+        let mut words = container.command.iter().flatten().chain(container.args.iter().flatten());
+        TOKEN_REFRESHERS.contains(&last) || words.any(|word| logs_in_to_registry(word))
+    };
+    let mounted =
+        spec.volumes.iter().flatten().filter_map(|volume| volume.config_map.as_ref()).any(|source| {
+            let key = ObjectKey::new(Kind::ConfigMap, candidate.namespace.clone(), source.name.as_str());
+            admission.login_scripts.contains(&key)
+        });
+    mounted || spec.containers.iter().chain(spec.init_containers.iter().flatten()).any(known)
+}
+
+/// Whether a script asks ECR for a token.
+pub(crate) fn logs_in_to_registry(script: &str) -> bool {
+    ["ecr get-login", "ecr get-authorization-token", "ecr-public get-login"]
+        .iter()
+        .any(|call| script.contains(call))
 }
 
 /// The image's tag; for an image by digest alone, what the chart's label says.
@@ -204,6 +236,14 @@ mod tests {
             let role = role_of(kind, "kube-system", image, args);
             assert_eq!((role.program, role.version.as_str()), (program, version), "{image}");
         }
+    }
+
+    #[test]
+    fn a_job_that_logs_in_to_ecr_refreshes_tokens() {
+        let script = "TOKEN=$(aws ecr get-login-password --region us-west-2)\nkubectl create secret docker-registry ecr";
+        let role = |kind| role_of(kind, "kube-system", "amazon/aws-cli:2", &["-c", script]).program;
+        assert_eq!(role(Kind::CronJob), Program::RegistryTokenRefresher);
+        assert_eq!(role(Kind::Deployment), Program::Application);
     }
 
     #[test]

@@ -304,7 +304,7 @@ fn key(
         }
     }
     let kind = Kind::from(kind);
-    let namespace = match (crate::group::scope_of(&kind, ""), namespace) {
+    let namespace = match (crate::group::scope_of(&kind, "plimsoll.dev"), namespace) {
         (crate::group::Scope::Cluster, _) => "",
         (_, "") => "default",
         (_, namespace) => namespace,

@@ -74,8 +74,6 @@ pub(crate) struct WrittenClaim {
     pub(crate) volume_name: Option<Name>,
     /// The live claim's phase is `Bound`.
     pub(crate) bound: bool,
-    /// The node that the scheduler chose (`volume.kubernetes.io/selected-node`).
-    pub(crate) selected_node: Option<Name>,
 }
 
 /// A PersistentVolumeClaim.
@@ -97,7 +95,6 @@ pub(crate) fn volume_claim(object: &Object, reporter: &mut Reporter<'_>) -> Opti
         wants_default: spec.storage_class_name.is_none(),
         volume_name: spec.volume_name.as_deref().filter(|name| !name.is_empty()).map(Name::from),
         bound: wire.status.and_then(|status| status.phase).as_deref() == Some("Bound"),
-        selected_node: object.annotations.get("volume.kubernetes.io/selected-node").cloned(),
         claim: VolumeClaim {
             id: VolumeClaimId(0),
             namespace: object.key.namespace.clone(),

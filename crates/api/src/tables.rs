@@ -10,7 +10,7 @@ use crate::admission::{Admission, system_classes};
 use crate::environment::ConfigMaps;
 use crate::object::Object;
 use crate::problem::{Problems, Reporter};
-use crate::{code, lower, small};
+use crate::{code, lower, role, runtime_class, small};
 
 /// The tables.
 pub(crate) struct Tables {
@@ -39,11 +39,24 @@ pub(crate) fn read(objects: &[Object], provider: Provider, problems: &mut Proble
                 admission.limit_ranges.entry(object.key.namespace.clone()).or_default().extend(limits);
             }
             Kind::ResourceQuota => limit_quotas.extend(demands(object)),
+            Kind::ConfigMap if has_login(object) => {
+                admission.login_scripts.insert(object.key.clone());
+            }
+            Kind::Other(ref kind) if kind == "RuntimeClass" && object.group == "node.k8s.io" => {
+                let class = runtime_class::runtime_class(object);
+                admission.runtime_classes.extend(class.map(|class| (object.key.name.clone(), class)));
+            }
             _ => {}
         }
     }
     add_dns_selectors(objects, &mut admission);
     Tables { admission, config_maps: lower::config_maps(objects), limit_quotas }
+}
+
+/// Whether a ConfigMap's data logs in to a registry.
+fn has_login(object: &Object) -> bool {
+    let data = object.field("/data").and_then(Value::as_object);
+    data.into_iter().flatten().filter_map(|(_, text)| text.as_str()).any(role::logs_in_to_registry)
 }
 
 /// The `kube-dns` Service is what nodes resolve by.

@@ -1,6 +1,7 @@
 //! Kinds that are not modelled but could decide the outcome, and what they could change. Everything else that is
 //! not modelled (RBAC, Ingresses, dashboards, …) is only counted.
 
+use cluster::{Declared, Name};
 use serde_json::Value;
 
 use crate::object::Object;
@@ -58,7 +59,6 @@ const WOULD_MATTER: &[(&str, &str, &str)] = &[
     ("operator.tigera.io", "Installation", "it decides who hands out addresses"),
     ("apps.openshift.io", "DeploymentConfig", PODS),
     ("", "ReplicationController", PODS),
-    ("node.k8s.io", "RuntimeClass", "pods that name it get its overhead and its node selector"),
 ];
 
 const REPLICAS: &str = "it may change the number of pods";
@@ -66,6 +66,26 @@ const PODS: &str = "it makes pods that are not in the input";
 const ELSEWHERE: &str = "what it deploys is not in the input";
 const NODES: &str = "it makes nodes that are not in the input";
 const POLICY: &str = "it may change or refuse pods";
+
+/// What pods ask for and is not modelled: other schedulers, devices.
+pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
+    let mut found = Vec::new();
+    for workload in &declared.workloads {
+        let scheduler = &workload.template.scheduler_name;
+        if scheduler != "default-scheduler" {
+            let why = format!("its pods are placed by the scheduler {scheduler}, which is not modelled");
+            found.push((workload.template.location.at("/spec/schedulerName"), Name::from(why)));
+        }
+    }
+    for object in objects {
+        for pointer in ["/spec/resourceClaims", "/spec/template/spec/resourceClaims"] {
+            if object.field(pointer).and_then(Value::as_array).is_some_and(|claims| !claims.is_empty()) {
+                found.push((object.place.at(pointer), "pods with claims are placed by device".into()));
+            }
+        }
+    }
+    declared.would_matter.extend(found);
+}
 
 /// What an object of an unmodelled kind could change; `None` when it decides nothing.
 pub(crate) fn would_matter(object: &Object) -> Option<&'static str> {

@@ -8,7 +8,6 @@ use cluster::{FieldPath, LabelSelector, Name};
 use k8s_openapi::api::admissionregistration::v1 as wire;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector as WireSelector;
 
-use crate::arrival::arrival;
 use crate::code;
 use crate::context::Context;
 use crate::decode::{Strictness, decode};
@@ -71,8 +70,7 @@ fn lower<'w>(
     context: &Context,
     reporter: &mut Reporter<'_>,
 ) -> Vec<Webhook> {
-    let Some(mut arrival) = arrival(object, reporter) else { return Vec::new() };
-    arrival.existing |= context.existing(object).is_some();
+    let Some(arrival) = context.arrival(object, reporter) else { return Vec::new() };
     let path = FieldPath::of("/webhooks");
     let lowered =
         hooks.enumerate().map(|(index, hook)| webhook(&hook, &path.child(index), object, &arrival, reporter));

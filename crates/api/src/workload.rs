@@ -13,7 +13,6 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::arrival::arrival;
 use crate::code;
 use crate::context::Context;
 use crate::decode::{Strictness, decode};
@@ -37,9 +36,8 @@ pub(crate) fn workload(object: &Object, context: &Context, reporter: &mut Report
         _ => bare_pod(object, context, reporter),
     };
     let (shape, template, selector) = lowered?;
-    let mut arrival = arrival(object, reporter)?;
+    let arrival = context.arrival(object, reporter)?;
     let existing = context.existing(object);
-    arrival.existing |= existing.is_some();
     Some(Workload {
         key: object.key.clone(),
         location: object.place.at(""),
@@ -67,7 +65,18 @@ fn was_running(object: &Object) -> bool {
 fn deployment(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: apps::Deployment = decode(object, Strictness::Prune, reporter)?;
     let spec = wire.spec.unwrap_or_default();
-    let replicas = replicas(spec.replicas, object, reporter);
+    let mut replicas = replicas(spec.replicas, object, reporter);
+    if spec.paused == Some(true) && !object.live {
+        // The controller only scales what there is: a new Deployment stays without a ReplicaSet.
+        let path = FieldPath::of("/spec/paused");
+        reporter.note(
+            &path,
+            code::NOT_MODELLED,
+            format!("{path}: a Deployment that starts paused makes no pods"),
+            "",
+        );
+        replicas = 0;
+    }
     let strategy = spec.strategy.unwrap_or_default();
     let recreate = match strategy.type_.as_deref() {
         None | Some("" | "RollingUpdate") => false,
@@ -330,7 +339,7 @@ fn revision_hash(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod hash_tests {
     use super::*;
 
     #[test]
@@ -350,3 +359,6 @@ mod tests {
         assert_ne!(revision_hash("a"), revision_hash("b"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,29 +56,19 @@ impl Reading<'_, '_> {
             self.missing(&path.child("instanceType"), "write the EC2 instance type, such as m7g.large");
         }
         self.check_type(wire.instance_type.as_deref(), &path.child("instanceType"));
-        let mut gap = |written: bool, field: &str| {
-            if !written {
-                self.gaps.take(&path.child(field), &format!("/spec/nodeGroups/*/{field}"));
-            }
-        };
-        gap(wire.managed.is_some(), "managed");
-        gap(wire.ami_family.is_some(), "amiFamily");
-        gap(wire.address_mode.is_some(), "addressMode");
-        gap(wire.held.is_some(), "held");
-        gap(wire.reserved.is_some(), "reserved");
-        gap(wire.scaling.is_some(), "scaling");
-        gap(wire.count.is_some(), "count");
+        self.note_gaps(wire, path);
+        let node_pool = wire.node_pool.as_deref().unwrap_or_default();
         let scaling = wire.scaling.as_ref();
         let count = wire.count.or_else(|| scaling.and_then(|scaling| scaling.min)).unwrap_or(1);
         let mut seen = Vec::new();
         let mut group = NodeGroup {
             name,
             location: self.place.at(&path.0),
-            node_pool: wire.node_pool.as_deref().unwrap_or_default().into(),
+            node_pool: node_pool.into(),
             min: scaling.and_then(|scaling| scaling.min).unwrap_or(count),
             max: scaling.and_then(|scaling| scaling.max).unwrap_or(count),
             autoscaled: self.autoscaled(scaling.and_then(|scaling| scaling.by.as_deref()), path),
-            managed: wire.managed.unwrap_or(wire.node_pool.is_none() && profile.provider == Provider::Eks),
+            managed: wire.managed.unwrap_or(node_pool.is_empty() && profile.provider == Provider::Eks),
             instance_type: wire.instance_type.as_deref().unwrap_or_default().into(),
             count,
             ami_family: self.ami_family(wire.ami_family.as_deref(), &path.child("amiFamily")),
@@ -105,25 +95,40 @@ impl Reading<'_, '_> {
             }),
             reserved: self.reserved(wire.reserved.as_ref(), &path.child("reserved")),
         };
+        self.check_group(wire, &mut group, path);
+        group
+    }
+
+    /// What the group leaves to a default; maxPods is noted with its number.
+    fn note_gaps(&mut self, wire: &WireNodeGroup, path: &FieldPath) {
+        for (written, field) in [
+            (wire.managed.is_some(), "managed"),
+            (wire.ami_family.is_some(), "amiFamily"),
+            (wire.address_mode.is_some(), "addressMode"),
+            (wire.held.is_some(), "held"),
+            (wire.reserved.is_some(), "reserved"),
+            (wire.scaling.is_some(), "scaling"),
+            (wire.count.is_some(), "count"),
+        ] {
+            if !written {
+                self.gaps.take(&path.child(field), &format!("/spec/nodeGroups/*/{field}"));
+            }
+        }
+    }
+
+    /// Fields that contradict each other.
+    fn check_group(&mut self, wire: &WireNodeGroup, group: &mut NodeGroup, path: &FieldPath) {
         if !group.node_pool.is_empty() && wire.managed == Some(true) {
             let at = path.child("managed");
-            self.reporter.error(
-                &at,
-                code::EXCLUSIVE_FIELDS,
-                format!("{at}: nodes of a NodePool are not in a managed group"),
-                "remove one of the two",
-            );
+            let message = format!("{at}: nodes of a NodePool are not in a managed group");
+            self.reporter.error(&at, code::EXCLUSIVE_FIELDS, message, "remove one of the two");
         }
-        if !(group.min..=group.max).contains(&group.count) {
-            let (min, max) = (group.min, group.max);
-            self.refuse(
-                &path.child("count"),
-                format_args!("{count} is not between scaling.min {min} and scaling.max {max}"),
-                "",
-            );
-            group.count = group.count.clamp(group.min.min(group.max), group.max);
+        let (count, min, max) = (group.count, group.min, group.max);
+        if !(min..=max).contains(&count) {
+            let message = format!("{count} is not between scaling.min {min} and scaling.max {max}");
+            self.refuse(&path.child("count"), message, "");
+            group.count = count.clamp(min.min(max), max);
         }
-        group
     }
 
     fn autoscaled(&mut self, by: Option<&str>, path: &FieldPath) -> bool {
