@@ -8,10 +8,10 @@
 mod family;
 #[cfg(feature = "catalog")]
 mod generate;
+mod go_source;
 #[cfg(feature = "catalog")]
 mod inputs;
 mod instances;
-mod limits;
 mod offerings;
 #[cfg(feature = "catalog")]
 mod output;

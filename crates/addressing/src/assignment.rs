@@ -53,20 +53,22 @@ pub fn assign(network: &mut NodeNetwork, now: Timestamp, cni: &Cni) -> Option<As
 /// Gives a pod a branch interface that has been created for it.
 pub fn assign_branch(network: &mut NodeNetwork) -> Option<Assignment> {
     let trunk = network.interfaces.iter_mut().find(|interface| interface.is_trunk)?;
-    let slot = trunk.slots.iter_mut().find(|slot| slot.assigned == 0)?;
+    let slot = trunk.slots.iter_mut().find(|slot| slot.assigned == 0 && slot.cooling.is_empty())?;
     slot.assigned = 1;
     Some(Assignment::Branch(slot.offset))
 }
 
-/// Takes a pod's address back; under the VPC CNI it cools down before it can be used again.
+/// Takes a pod's address back; under the VPC CNI it cools down before it can be used again, and a branch interface
+/// is never used again.
 pub fn unassign(network: &mut NodeNetwork, assignment: &Assignment, now: Timestamp, cni: &Cni) {
     let cooldown_ms = match cni {
+        _ if matches!(assignment, Assignment::Branch(_)) => crate::pod_eni::BRANCH_COOLDOWN_MS,
         Cni::VpcCni(settings) => settings.cooldown_ms.max(0),
         Cni::CiliumEni(_) | Cni::PerNodeRange { .. } | Cni::Unlimited => 0,
     };
     let Some(slot) = slot_of(network, assignment) else { return };
     slot.assigned -= 1;
-    if cooldown_ms > 0 && !matches!(assignment, Assignment::Branch(_)) {
+    if cooldown_ms > 0 {
         slot.cooling.push(now.after_ms(cooldown_ms));
     }
 }

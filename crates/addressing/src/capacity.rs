@@ -5,10 +5,12 @@
 //! plain secondary address never becomes a prefix.
 
 use catalog::InstanceType;
+use catalog::branch_interfaces::is_trunking_compatible;
 use cluster::Node;
-use cluster::network::{Cni, PREFIX_ADDRESSES};
+use cluster::network::{Cni, NodeNetwork, PREFIX_ADDRESSES};
 
 use crate::cilium::Operator;
+use crate::limits::Limits;
 use crate::vpc_cni::Ipamd;
 
 /// What a node can have at the most.
@@ -48,23 +50,42 @@ pub fn capacity(node: &Node, instance_type: Option<&InstanceType>, cni: &Cni) ->
         Cni::PerNodeRange { addresses_per_node, .. } => {
             Some(Capacity::of(*addresses_per_node, node.network.own_endpoints))
         }
-        Cni::VpcCni(_) | Cni::CiliumEni(_) if instance_type.is_none() => None,
-        Cni::VpcCni(settings) => Some(of_vpc_cni(node, &Ipamd::of(node, instance_type, settings))),
+        Cni::VpcCni(settings) => {
+            let ipamd = Ipamd::of(node, Some(instance_type?), settings);
+            Some(of_vpc_cni(&node.network, &ipamd))
+        }
         Cni::CiliumEni(settings) => {
-            let operator = Operator::of(node, instance_type, settings);
-            let prefixes = operator.delegates_prefixes(&node.network);
-            Some(Capacity {
-                interfaces: operator.interfaces(),
-                slots_per_interface: operator.limits.slots,
-                slot_addresses: if prefixes { PREFIX_ADDRESSES } else { 1 },
-                ..Capacity::of(operator.max_allocate(&node.network), settings.own_endpoints)
-            })
+            let operator = Operator::of(node, Some(instance_type?), settings);
+            Some(of_cilium(&node.network, &operator))
         }
     }
 }
 
-fn of_vpc_cni(node: &Node, ipamd: &Ipamd<'_>) -> Capacity {
-    let network = &node.network;
+/// What a fresh node of a type can have at the most; `None` when nothing limits it.
+pub fn capacity_of_type(instance_type: &InstanceType, cni: &Cni) -> Option<Capacity> {
+    let (fresh, limits) = (NodeNetwork::default(), Limits::of_type(instance_type));
+    match cni {
+        Cni::Unlimited => None,
+        Cni::PerNodeRange { addresses_per_node, .. } => Some(Capacity::of(*addresses_per_node, 0)),
+        Cni::VpcCni(settings) => {
+            let reserved_interfaces = u32::from(settings.pod_eni && is_trunking_compatible(instance_type));
+            let ipamd = Ipamd { settings, limits, max_pods: u32::MAX, reserved_interfaces };
+            Some(of_vpc_cni(&fresh, &ipamd))
+        }
+        Cni::CiliumEni(settings) => Some(of_cilium(&fresh, &Operator { settings, limits })),
+    }
+}
+
+fn of_cilium(network: &NodeNetwork, operator: &Operator<'_>) -> Capacity {
+    Capacity {
+        interfaces: operator.interfaces(),
+        slots_per_interface: operator.limits.slots,
+        slot_addresses: if operator.delegates_prefixes(network) { PREFIX_ADDRESSES } else { 1 },
+        ..Capacity::of(operator.max_allocate(network), operator.settings.own_endpoints)
+    }
+}
+
+fn of_vpc_cni(network: &NodeNetwork, ipamd: &Ipamd<'_>) -> Capacity {
     let slot_addresses = if ipamd.prefixes() { PREFIX_ADDRESSES } else { 1 };
     let trunks = network.interfaces.iter().filter(|interface| interface.is_trunk).count();
     let reserved = ipamd.reserved_interfaces + u32::try_from(trunks).unwrap_or(u32::MAX);
@@ -82,5 +103,72 @@ fn of_vpc_cni(node: &Node, ipamd: &Ipamd<'_>) -> Capacity {
         slots_per_interface: ipamd.limits.slots,
         slot_addresses,
         ..Capacity::of(allocated.saturating_add(slots.saturating_mul(slot_addresses)), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, cilium, delegated, network, vpc_cni};
+    use catalog::Catalog;
+    use cluster::network::{CiliumEniSettings, VpcCniSettings};
+
+    fn of(name: &str, cni: &Cni) -> (u32, u32) {
+        let it = Catalog::embedded().instance_type(name).unwrap();
+        let fresh = capacity_of_type(it, cni).unwrap();
+        let mut node = testing::node(29);
+        node.instance_type = name.into();
+        assert_eq!(capacity(&node, Some(it), cni), Some(fresh), "a fresh node is like its type");
+        (fresh.addresses, fresh.for_pods)
+    }
+
+    #[test]
+    fn vpc_cni_by_setting() {
+        let with = |settings| Cni::VpcCni(settings);
+        assert_eq!(of("m7g.large", &with(vpc_cni())).1, 27);
+        assert_eq!(of("m7g.large", &with(delegated(vpc_cni()))).1, 432);
+        assert_eq!(of("m7g.large", &with(VpcCniSettings { custom_networking: true, ..vpc_cni() })).1, 18);
+        assert_eq!(of("m7g.large", &with(VpcCniSettings { pod_eni: true, ..vpc_cni() })).1, 18);
+        assert_eq!(
+            of("t3.large", &with(VpcCniSettings { pod_eni: true, ..vpc_cni() })).1,
+            33,
+            "no trunk on t3"
+        );
+        assert_eq!(of("m7g.large", &with(VpcCniSettings { max_eni: Some(1), ..vpc_cni() })).1, 9);
+        assert_eq!(of("m7g.large", &with(VpcCniSettings { max_eni: Some(0), ..vpc_cni() })).1, 27);
+        assert_eq!(of("m4.large", &with(delegated(vpc_cni()))).1, 18, "no prefixes on xen");
+        let unusable =
+            VpcCniSettings { pod_eni: true, custom_networking: true, max_eni: Some(2), ..vpc_cni() };
+        assert_eq!(of("m7g.large", &with(unusable)).1, 0);
+    }
+
+    #[test]
+    fn cilium_by_setting() {
+        assert_eq!(of("m7g.large", &Cni::CiliumEni(cilium())), (27, 25));
+        assert_eq!(of("t4g.micro", &Cni::CiliumEni(cilium())), (2, 0));
+        let capped = CiliumEniSettings { max_allocate: 20, ..cilium() };
+        assert_eq!(of("m7g.large", &Cni::CiliumEni(capped)), (20, 18));
+        let second = CiliumEniSettings { first_interface_index: 1, ..cilium() };
+        assert_eq!(of("m5.large", &Cni::CiliumEni(second)), (18, 16));
+    }
+
+    #[test]
+    fn what_is_held_counts_in_its_mode() {
+        let mut node = testing::node(110);
+        node.network = network(false, &[&[1; 9], &[0; 4]]);
+        let it = Catalog::embedded().instance_type("m7g.large").unwrap();
+        let vpc = capacity(&node, Some(it), &Cni::VpcCni(delegated(vpc_cni()))).unwrap();
+        assert_eq!(vpc.addresses, 13 + 14 * 16, "the other slots may still become prefixes");
+        let prefixes = CiliumEniSettings { prefix_delegation: true, ..cilium() };
+        let stuck = capacity(&node, Some(it), &Cni::CiliumEni(prefixes)).unwrap();
+        assert_eq!((stuck.addresses, stuck.slot_addresses), (27, 1));
+    }
+
+    #[test]
+    fn nothing_known_limits_nothing() {
+        assert_eq!(capacity(&testing::node(29), None, &Cni::VpcCni(vpc_cni())), None);
+        assert_eq!(capacity(&testing::node(29), None, &Cni::Unlimited), None);
+        let range = Cni::PerNodeRange { addresses_per_node: 64, max_nodes: None };
+        assert_eq!(capacity(&testing::node(29), None, &range).map(|capacity| capacity.for_pods), Some(64));
     }
 }

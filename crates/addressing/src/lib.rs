@@ -27,6 +27,6 @@ pub mod vpc_cni;
 mod testing;
 
 pub use assignment::{Assignment, assign, assign_branch, assignable, next_cooled, unassign};
-pub use capacity::{Capacity, capacity};
+pub use capacity::{Capacity, capacity, capacity_of_type};
 pub use settle::settle;
 pub use shortage::classify;

@@ -84,7 +84,9 @@ pub fn take_addresses(space: &mut AddressSpace, count: u32) -> Option<Vec<u32>> 
     }
     let wanted = count as usize;
     let mut offsets = Vec::with_capacity(wanted);
-    for (base, block) in single_blocks(space) {
+    // Held blocks come first as a rule: skipping them in one go keeps large subnets cheap.
+    let full = space.blocks.iter().take_while(|block| **block == u16::MAX).count();
+    for (base, block) in single_blocks_from(space, full) {
         if offsets.len() == wanted {
             break;
         }
@@ -169,10 +171,15 @@ pub fn free_singles(space: &AddressSpace) -> u32 {
 
 /// Blocks that may serve single addresses, with the offset of their first address.
 fn single_blocks(space: &AddressSpace) -> impl Iterator<Item = (u32, u16)> {
-    (0u32..)
-        .zip(space.blocks.iter().zip(&space.prefix_only))
-        .filter(|(_, (_, kept))| !**kept)
-        .map(|(index, (block, _))| (index * PREFIX_ADDRESSES, *block))
+    single_blocks_from(space, 0)
+}
+
+/// The same, from the block with this index on.
+fn single_blocks_from(space: &AddressSpace, first: usize) -> impl Iterator<Item = (u32, u16)> {
+    let blocks = space.blocks.iter().zip(&space.prefix_only).enumerate().skip(first);
+    blocks.filter(|(_, (_, kept))| !**kept).map(|(index, (block, _))| {
+        (u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(PREFIX_ADDRESSES), *block)
+    })
 }
 
 /// Free positions in a block, lowest first.

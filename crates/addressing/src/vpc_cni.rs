@@ -134,7 +134,7 @@ impl<'a> Ipamd<'a> {
 
     /// Whether an interface may serve pods: not a trunk, and not the primary under custom networking.
     pub fn serves_pods(&self, interface: &Interface) -> bool {
-        !interface.is_trunk && !(interface.is_primary && self.settings.custom_networking)
+        !(interface.is_trunk || interface.is_primary && self.settings.custom_networking)
     }
 
     /// Whether the pool is too low: the next tick tries to grow it.

@@ -27,8 +27,6 @@ pub(crate) struct Admission {
 /// One item of a LimitRange, its own defaults applied.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
-    /// The LimitRange's name.
-    pub(crate) name: Name,
     /// `Container`, `Pod` or `PersistentVolumeClaim`.
     pub(crate) kind: Name,
     /// `default`: limits that a container without gets.
@@ -92,7 +90,13 @@ impl Admission {
     }
 
     /// Why a LimitRange refuses a container or a pod with these requests and limits, in the plugin's words.
-    pub(crate) fn limit_range_refusal(&self, namespace: &str, kind: &str, requests: &Named, limits: &Named) -> Option<String> {
+    pub(crate) fn limit_range_refusal(
+        &self,
+        namespace: &str,
+        kind: &str,
+        requests: &Named,
+        limits: &Named,
+    ) -> Option<String> {
         self.limits(namespace, kind).find_map(|range| range.refusal(requests, limits))
     }
 
@@ -132,7 +136,9 @@ pub(crate) fn add_daemon_tolerations(tolerations: &mut Vec<Toleration>, host_net
     let network = host_network.then_some(("node.kubernetes.io/network-unavailable", Effect::NoSchedule));
     for (key, effect) in ADDED.into_iter().chain(network) {
         let added = exists(key, effect, None);
-        tolerations.retain(|toleration| !(toleration.key == key && toleration.effect == Some(effect) && toleration.exists));
+        tolerations.retain(|toleration| {
+            !(toleration.key == key && toleration.effect == Some(effect) && toleration.exists)
+        });
         tolerations.push(added);
     }
 }
@@ -205,8 +211,12 @@ impl Limits {
             let what = format!("minimum {name} usage per {kind} is {}", text(name, *min));
             match (requests.get(name), limits.get(name)) {
                 (None, _) => return Some(format!("{what}.  No request is specified")),
-                (Some(request), _) if request < *min => return Some(format!("{what}, but request is {}", text(name, request))),
-                (_, Some(limit)) if limit < *min => return Some(format!("{what}, but limit is {}", text(name, limit))),
+                (Some(request), _) if request < *min => {
+                    return Some(format!("{what}, but request is {}", text(name, request)));
+                }
+                (_, Some(limit)) if limit < *min => {
+                    return Some(format!("{what}, but limit is {}", text(name, limit)));
+                }
                 _ => {}
             }
         }
@@ -214,8 +224,12 @@ impl Limits {
             let what = format!("maximum {name} usage per {kind} is {}", text(name, *max));
             match (requests.get(name), limits.get(name)) {
                 (_, None) => return Some(format!("{what}.  No limit is specified")),
-                (_, Some(limit)) if limit > *max => return Some(format!("{what}, but limit is {}", text(name, limit))),
-                (Some(request), _) if request > *max => return Some(format!("{what}, but request is {}", text(name, request))),
+                (_, Some(limit)) if limit > *max => {
+                    return Some(format!("{what}, but limit is {}", text(name, limit)));
+                }
+                (Some(request), _) if request > *max => {
+                    return Some(format!("{what}, but request is {}", text(name, request)));
+                }
                 _ => {}
             }
         }
@@ -236,7 +250,7 @@ mod tests {
     use super::*;
 
     fn range(kind: &str) -> Limits {
-        Limits { name: "limits".into(), kind: kind.into(), ..Limits::default() }
+        Limits { kind: kind.into(), ..Limits::default() }
     }
 
     #[test]
@@ -272,7 +286,12 @@ mod tests {
 
     #[test]
     fn the_lowest_global_default_wins() {
-        let class = |name: &str, value| PriorityClass { name: name.into(), value, global_default: true, preempts: true };
+        let class = |name: &str, value| PriorityClass {
+            name: name.into(),
+            value,
+            global_default: true,
+            preempts: true,
+        };
         let mut admission = Admission { classes: system_classes(), ..Admission::default() };
         assert!(matches!(admission.priority(None), Priority::None));
         admission.classes.insert("a".into(), class("a", 10));

@@ -16,21 +16,35 @@ use crate::selector::{label_selector, names, node_term};
 pub(crate) type NodeAffinity = (Option<Vec<NodeSelectorTerm>>, Vec<(i32, NodeSelectorTerm)>);
 
 /// `affinity.nodeAffinity`.
-pub(crate) fn node_affinity(wire: Option<&core::NodeAffinity>, path: &FieldPath, reporter: &mut Reporter<'_>) -> NodeAffinity {
+pub(crate) fn node_affinity(
+    wire: Option<&core::NodeAffinity>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> NodeAffinity {
     let Some(wire) = wire else { return (None, Vec::new()) };
     let required = wire.required_during_scheduling_ignored_during_execution.as_ref().map(|selector| {
         let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
         if selector.node_selector_terms.is_empty() {
-            reporter.error(&path, code::MISSING_FIELD, format!("{path}: must have at least one node selector term"), "");
+            reporter.error(
+                &path,
+                code::MISSING_FIELD,
+                format!("{path}: must have at least one node selector term"),
+                "",
+            );
         }
         let terms = selector.node_selector_terms.iter().enumerate();
         terms.map(|(index, term)| node_term(term, &path.child(index), reporter)).collect()
     });
     let path = path.child("preferredDuringSchedulingIgnoredDuringExecution");
     let mut preferred = Vec::new();
-    for (index, term) in wire.preferred_during_scheduling_ignored_during_execution.iter().flatten().enumerate() {
+    for (index, term) in
+        wire.preferred_during_scheduling_ignored_during_execution.iter().flatten().enumerate()
+    {
         weight(term.weight, &path.child(index), reporter);
-        preferred.push((term.weight, node_term(&term.preference, &path.child(index).child("preference"), reporter)));
+        preferred.push((
+            term.weight,
+            node_term(&term.preference, &path.child(index).child("preference"), reporter),
+        ));
     }
     (required, preferred)
 }
@@ -38,7 +52,12 @@ pub(crate) fn node_affinity(wire: Option<&core::NodeAffinity>, path: &FieldPath,
 fn weight(weight: i32, path: &FieldPath, reporter: &mut Reporter<'_>) {
     if !(1..=100).contains(&weight) {
         let at = path.child("weight");
-        reporter.error(&at, code::BAD_VALUE, format!("{at}: {weight} is not in the range 1-100"), "write a weight from 1 to 100");
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            format!("{at}: {weight} is not in the range 1-100"),
+            "write a weight from 1 to 100",
+        );
     }
 }
 
@@ -72,19 +91,40 @@ pub(crate) fn pod_affinity(
     affinity
 }
 
-fn pod_term(wire: &core::PodAffinityTerm, subject: &Subject<'_>, path: &FieldPath, reporter: &mut Reporter<'_>) -> PodAffinityTerm {
+fn pod_term(
+    wire: &core::PodAffinityTerm,
+    subject: &Subject<'_>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> PodAffinityTerm {
     if wire.topology_key.is_empty() {
         let at = path.child("topologyKey");
-        reporter.error(&at, code::MISSING_FIELD, format!("{at}: required value: can not be empty"), "such as kubernetes.io/hostname");
+        reporter.error(
+            &at,
+            code::MISSING_FIELD,
+            format!("{at}: required value: can not be empty"),
+            "such as kubernetes.io/hostname",
+        );
     }
-    let mut selector = wire.label_selector.as_ref().map(|selector| label_selector(selector, &path.child("labelSelector"), reporter));
+    let mut selector = wire
+        .label_selector
+        .as_ref()
+        .map(|selector| label_selector(selector, &path.child("labelSelector"), reporter));
     if let Some(selector) = &mut selector {
-        let keys = [(&wire.match_label_keys, SelectorOperator::In), (&wire.mismatch_label_keys, SelectorOperator::NotIn)];
+        let keys = [
+            (&wire.match_label_keys, SelectorOperator::In),
+            (&wire.mismatch_label_keys, SelectorOperator::NotIn),
+        ];
         for (keys, operator) in keys {
             for key in keys.iter().flatten() {
                 let Some(value) = subject.labels.get(key.as_str()) else { continue };
                 let values = vec![value.clone()];
-                selector.requirements.push(SelectorRequirement { key: key.as_str().into(), operator, values, min_values: None });
+                selector.requirements.push(SelectorRequirement {
+                    key: key.as_str().into(),
+                    operator,
+                    values,
+                    min_values: None,
+                });
             }
         }
     }
@@ -92,12 +132,24 @@ fn pod_term(wire: &core::PodAffinityTerm, subject: &Subject<'_>, path: &FieldPat
     if namespaces.is_empty() && wire.namespace_selector.is_none() {
         namespaces.push(subject.namespace.clone());
     }
-    let namespace_selector = wire.namespace_selector.as_ref().map(|selector| label_selector(selector, &path.child("namespaceSelector"), reporter));
-    PodAffinityTerm { selector, namespaces, namespace_selector, topology_key: wire.topology_key.as_str().into() }
+    let namespace_selector = wire
+        .namespace_selector
+        .as_ref()
+        .map(|selector| label_selector(selector, &path.child("namespaceSelector"), reporter));
+    PodAffinityTerm {
+        selector,
+        namespaces,
+        namespace_selector,
+        topology_key: wire.topology_key.as_str().into(),
+    }
 }
 
 /// `topologySpreadConstraints`.
-pub(crate) fn topology_spread(list: Option<&[core::TopologySpreadConstraint]>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<TopologySpread> {
+pub(crate) fn topology_spread(
+    list: Option<&[core::TopologySpreadConstraint]>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<TopologySpread> {
     let mut constraints = Vec::new();
     for (index, wire) in list.unwrap_or_default().iter().enumerate() {
         let path = path.child(index);
@@ -107,7 +159,10 @@ pub(crate) fn topology_spread(list: Option<&[core::TopologySpreadConstraint]>, p
             min_domains: wire.min_domains,
             topology_key: wire.topology_key.as_str().into(),
             required: wire.when_unsatisfiable == "DoNotSchedule",
-            selector: wire.label_selector.as_ref().map(|selector| label_selector(selector, &path.child("labelSelector"), reporter)),
+            selector: wire
+                .label_selector
+                .as_ref()
+                .map(|selector| label_selector(selector, &path.child("labelSelector"), reporter)),
             match_label_keys: names(wire.match_label_keys.as_deref()),
             honor_node_affinity: wire.node_affinity_policy.as_deref().unwrap_or("Honor") == "Honor",
             honor_node_taints: wire.node_taints_policy.as_deref() == Some("Honor"),
@@ -128,7 +183,10 @@ fn check_spread(wire: &core::TopologySpreadConstraint, path: &FieldPath, reporte
         refuse("topologyKey", "required value: can not be empty".to_owned());
     }
     if !matches!(wire.when_unsatisfiable.as_str(), "DoNotSchedule" | "ScheduleAnyway") {
-        refuse("whenUnsatisfiable", format!("{:?} is not one of DoNotSchedule, ScheduleAnyway", wire.when_unsatisfiable));
+        refuse(
+            "whenUnsatisfiable",
+            format!("{:?} is not one of DoNotSchedule, ScheduleAnyway", wire.when_unsatisfiable),
+        );
     }
     match wire.min_domains {
         Some(domains) if domains <= 0 => refuse("minDomains", format!("{domains} must be greater than zero")),
@@ -137,7 +195,9 @@ fn check_spread(wire: &core::TopologySpreadConstraint, path: &FieldPath, reporte
         }
         _ => {}
     }
-    for (field, policy) in [("nodeAffinityPolicy", &wire.node_affinity_policy), ("nodeTaintsPolicy", &wire.node_taints_policy)] {
+    for (field, policy) in
+        [("nodeAffinityPolicy", &wire.node_affinity_policy), ("nodeTaintsPolicy", &wire.node_taints_policy)]
+    {
         if let Some(policy) = policy.as_deref().filter(|policy| !matches!(*policy, "Honor" | "Ignore")) {
             refuse(field, format!("{policy:?} is not one of Honor, Ignore"));
         }

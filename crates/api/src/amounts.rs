@@ -24,7 +24,11 @@ pub(crate) fn resources(list: Option<&WireList>, path: &FieldPath, reporter: &mu
 }
 
 /// As [`resources`], keeping which resources are named: a zero is not an absence.
-pub(crate) fn named_amounts(list: Option<&WireList>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<(Name, i64)> {
+pub(crate) fn named_amounts(
+    list: Option<&WireList>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<(Name, i64)> {
     let mut amounts = Vec::new();
     for (name, quantity) in list.into_iter().flatten() {
         if let Some(value) = amount(name, &quantity.0, || path.child(name), reporter) {
@@ -35,7 +39,12 @@ pub(crate) fn named_amounts(list: Option<&WireList>, path: &FieldPath, reporter:
 }
 
 /// One amount in the units of [`Resources::get`].
-pub(crate) fn amount(name: &str, text: &str, path: impl Fn() -> FieldPath, reporter: &mut Reporter<'_>) -> Option<i64> {
+pub(crate) fn amount(
+    name: &str,
+    text: &str,
+    path: impl Fn() -> FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Option<i64> {
     let quantity = match Quantity::parse(text) {
         Ok(quantity) => quantity,
         Err(error) => {
@@ -48,11 +57,21 @@ pub(crate) fn amount(name: &str, text: &str, path: impl Fn() -> FieldPath, repor
         _ => quantity.units(),
     };
     if amount < 0 {
-        reporter.error(&path(), code::BAD_VALUE, format!("{}: {text:?} is negative", path()), "write 0 or more");
+        reporter.error(
+            &path(),
+            code::BAD_VALUE,
+            format!("{}: {text:?} is negative", path()),
+            "write 0 or more",
+        );
         return None;
     }
     if is_extended(name) && quantity.milli() % 1000 != 0 {
-        reporter.error(&path(), code::BAD_VALUE, format!("{}: {text:?} is not whole, as extended resources must be", path()), "");
+        reporter.error(
+            &path(),
+            code::BAD_VALUE,
+            format!("{}: {text:?} is not whole, as extended resources must be", path()),
+            "",
+        );
         return None;
     }
     Some(amount)
@@ -60,5 +79,6 @@ pub(crate) fn amount(name: &str, text: &str, path: impl Fn() -> FieldPath, repor
 
 /// Extended resources have a domain that is not Kubernetes' own (`IsExtendedResourceName`).
 pub(crate) fn is_extended(name: &str) -> bool {
-    name.split_once('/').is_some_and(|(domain, _)| domain != "kubernetes.io" && !domain.ends_with(".kubernetes.io"))
+    name.split_once('/')
+        .is_some_and(|(domain, _)| domain != "kubernetes.io" && !domain.ends_with(".kubernetes.io"))
 }

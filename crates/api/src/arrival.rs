@@ -50,7 +50,12 @@ fn hook(object: &Object, reporter: &mut Reporter<'_>) -> Presence {
     let phases: Vec<Option<Option<HookPhase>>> = events.split(',').map(|event| phase(event.trim())).collect();
     for (event, _) in events.split(',').zip(&phases).filter(|(_, phase)| phase.is_none()) {
         let path = FieldPath::root().child("metadata").child("annotations").child(HELM_HOOK);
-        reporter.warning(&path, code::BAD_VALUE, format!("{:?} is not a hook: the object is never applied", event.trim()), "");
+        reporter.warning(
+            &path,
+            code::BAD_VALUE,
+            format!("{:?} is not a hook: the object is never applied", event.trim()),
+            "",
+        );
     }
     let weight = number(object, HELM_WEIGHT, reporter);
     let delete_on_success = object.annotations.get(delete).is_some_and(|policy| {
@@ -72,8 +77,8 @@ fn phase(event: &str) -> Option<Option<HookPhase>> {
         "crd-install" | "pre-install" | "PreSync" => Some(HookPhase::Before),
         "post-install" | "PostSync" => Some(HookPhase::After),
         "Sync" | "Skip" | "SyncFail" | "PostDelete" | "PreDelete" => None,
-        "pre-upgrade" | "post-upgrade" | "pre-delete" | "post-delete" | "pre-rollback" | "post-rollback" | "test"
-        | "test-success" | "test-failure" => None,
+        "pre-upgrade" | "post-upgrade" | "pre-delete" | "post-delete" | "pre-rollback" | "post-rollback"
+        | "test" | "test-success" | "test-failure" => None,
         _ => return None,
     })
 }
@@ -117,7 +122,9 @@ mod tests {
     #[test]
     fn rendered_manifests_are_not_live() {
         assert!(!is_live(&json!({"status": {"loadBalancer": {}}})));
-        assert!(!is_live(&json!({"status": {"conditions": [], "storedVersions": []}, "metadata": {"name": "a"}})));
+        assert!(!is_live(
+            &json!({"status": {"conditions": [], "storedVersions": []}, "metadata": {"name": "a"}})
+        ));
         assert!(is_live(&json!({"status": {"phase": "Running"}})));
         assert!(is_live(&json!({"metadata": {"uid": "1"}})));
     }

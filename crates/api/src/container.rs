@@ -21,8 +21,6 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) namespace: &'a Name,
     /// What admission knows.
     pub(crate) admission: &'a Admission,
-    /// `hostNetwork`.
-    pub(crate) host_network: bool,
     /// Init containers rather than ordinary ones.
     pub(crate) init: bool,
     /// Objects of a live dump were accepted already.
@@ -55,32 +53,79 @@ pub(crate) fn containers(
     lowered
 }
 
-fn check(wire: &core::Container, all: &[core::Container], index: usize, path: &FieldPath, around: &Surroundings<'_>, reporter: &mut Reporter<'_>) {
+fn check(
+    wire: &core::Container,
+    all: &[core::Container],
+    index: usize,
+    path: &FieldPath,
+    around: &Surroundings<'_>,
+    reporter: &mut Reporter<'_>,
+) {
     if wire.name.is_empty() {
-        reporter.error(&path.child("name"), code::MISSING_FIELD, format!("{}: required value", path.child("name")), "name the container");
+        reporter.error(
+            &path.child("name"),
+            code::MISSING_FIELD,
+            format!("{}: required value", path.child("name")),
+            "name the container",
+        );
     }
     if all[..index].iter().any(|other| other.name == wire.name) {
         let at = path.child("name");
-        reporter.error(&at, code::BAD_VALUE, format!("{at}: duplicate value {:?}", wire.name), "give each container its own name");
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            format!("{at}: duplicate value {:?}", wire.name),
+            "give each container its own name",
+        );
     }
     if wire.image.as_deref().unwrap_or_default().is_empty() && !around.live {
-        reporter.error(&path.child("image"), code::MISSING_FIELD, format!("{}: required value", path.child("image")), "name the image");
+        reporter.error(
+            &path.child("image"),
+            code::MISSING_FIELD,
+            format!("{}: required value", path.child("image")),
+            "name the image",
+        );
     }
-    if let Some(policy) = wire.image_pull_policy.as_deref().filter(|policy| !matches!(*policy, "" | "Always" | "Never" | "IfNotPresent")) {
+    if let Some(policy) = wire
+        .image_pull_policy
+        .as_deref()
+        .filter(|policy| !matches!(*policy, "" | "Always" | "Never" | "IfNotPresent"))
+    {
         let at = path.child("imagePullPolicy");
-        reporter.error(&at, code::BAD_VALUE, format!("{at}: {policy:?} is not one of Always, IfNotPresent, Never"), "");
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            format!("{at}: {policy:?} is not one of Always, IfNotPresent, Never"),
+            "",
+        );
     }
-    if !around.init && wire.restart_policy.is_some() && wire.restart_policy_rules.is_none() && wire.restart_policy.as_deref() == Some("Always") {
+    if !around.init
+        && wire.restart_policy.is_some()
+        && wire.restart_policy_rules.is_none()
+        && wire.restart_policy.as_deref() == Some("Always")
+    {
         let at = path.child("restartPolicy");
-        reporter.note(&at, code::NOT_MODELLED, format!("{at}: per-container restart policies are read only for init containers"), "");
+        reporter.note(
+            &at,
+            code::NOT_MODELLED,
+            format!("{at}: per-container restart policies are read only for init containers"),
+            "",
+        );
     }
 }
 
 /// Requests and limits with the API server's defaults: requests from limits first, then the namespace's LimitRanges.
-fn part(wire: &core::Container, path: &FieldPath, around: &Surroundings<'_>, reporter: &mut Reporter<'_>) -> Part {
+fn part(
+    wire: &core::Container,
+    path: &FieldPath,
+    around: &Surroundings<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Part {
     let resources = path.child("resources");
     let wire_resources = wire.resources.as_ref();
-    let list = |limits: bool| wire_resources.and_then(|r| if limits { r.limits.as_ref() } else { r.requests.as_ref() });
+    let list = |limits: bool| {
+        wire_resources.and_then(|r| if limits { r.limits.as_ref() } else { r.requests.as_ref() })
+    };
     let mut limits = Named::new(named_amounts(list(true), &resources.child("limits"), reporter));
     let mut requests = Named::new(named_amounts(list(false), &resources.child("requests"), reporter));
     for (name, limit) in limits.0.clone() {
@@ -91,24 +136,43 @@ fn part(wire: &core::Container, path: &FieldPath, around: &Surroundings<'_>, rep
     }
     if !around.live {
         around.admission.default_container(around.namespace, &mut requests, &mut limits);
-        if let Some(refusal) = around.admission.limit_range_refusal(around.namespace, "Container", &requests, &limits) {
-            reporter.error(&resources, code::LIMIT_RANGE_REFUSES, refusal, "change the requests and limits, or the LimitRange");
+        if let Some(refusal) =
+            around.admission.limit_range_refusal(around.namespace, "Container", &requests, &limits)
+        {
+            reporter.error(
+                &resources,
+                code::LIMIT_RANGE_REFUSES,
+                refusal,
+                "change the requests and limits, or the LimitRange",
+            );
         }
     }
     let sidecar = around.init && wire.restart_policy.as_deref() == Some("Always");
     Part { requests, limits, sidecar }
 }
 
-fn check_against_limit(name: &Name, request: i64, limit: Option<i64>, resources: &FieldPath, reporter: &mut Reporter<'_>) {
+fn check_against_limit(
+    name: &Name,
+    request: i64,
+    limit: Option<i64>,
+    resources: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) {
     let at = || resources.child("requests").child(name);
     let shown = |amount| cluster::resources::format_amount(name, amount);
     match limit {
         Some(limit) if is_extended(name) && request != limit => {
-            let message = format!("{}: {} must be equal to {name} limit of {}", at(), shown(request), shown(limit));
+            let message =
+                format!("{}: {} must be equal to {name} limit of {}", at(), shown(request), shown(limit));
             reporter.error(&at(), code::BAD_VALUE, message, "write the same amount twice, or the limit only");
         }
         Some(limit) if request > limit => {
-            let message = format!("{}: {} must be less than or equal to {name} limit of {}", at(), shown(request), shown(limit));
+            let message = format!(
+                "{}: {} must be less than or equal to {name} limit of {}",
+                at(),
+                shown(request),
+                shown(limit)
+            );
             reporter.error(&at(), code::BAD_VALUE, message, "lower the request or raise the limit");
         }
         None if is_extended(name) => {
@@ -131,7 +195,12 @@ fn always_pull(wire: &core::Container) -> bool {
 }
 
 /// Ports that the container takes on the node; on the host network every port is one.
-pub(crate) fn host_ports(wire: &core::Container, host_network: bool, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<HostPort> {
+pub(crate) fn host_ports(
+    wire: &core::Container,
+    host_network: bool,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<HostPort> {
     let mut ports = Vec::new();
     for (index, port) in wire.ports.iter().flatten().enumerate() {
         let at = |field: &str| path.child("ports").child(index).child(field);
@@ -140,15 +209,26 @@ pub(crate) fn host_ports(wire: &core::Container, host_network: bool, path: &Fiel
             number => number,
         };
         if !(1..=65535).contains(&port.container_port) {
-            let message = format!("{}: {} is not a port (1 to 65535)", at("containerPort"), port.container_port);
+            let message =
+                format!("{}: {} is not a port (1 to 65535)", at("containerPort"), port.container_port);
             reporter.error(&at("containerPort"), code::BAD_VALUE, message, "");
         }
         match u16::try_from(number) {
             Ok(0) => {}
             Ok(port_number) => ports.push(HostPort {
-                ip: port.host_ip.as_deref().filter(|ip| !matches!(*ip, "0.0.0.0" | "::")).unwrap_or_default().into(),
+                ip: port
+                    .host_ip
+                    .as_deref()
+                    .filter(|ip| !matches!(*ip, "0.0.0.0" | "::"))
+                    .unwrap_or_default()
+                    .into(),
                 port: port_number,
-                protocol: port.protocol.as_deref().filter(|protocol| !protocol.is_empty()).unwrap_or("TCP").into(),
+                protocol: port
+                    .protocol
+                    .as_deref()
+                    .filter(|protocol| !protocol.is_empty())
+                    .unwrap_or("TCP")
+                    .into(),
             }),
             Err(_) => {
                 let message = format!("{}: {number} is not a port (1 to 65535)", at("hostPort"));
@@ -162,7 +242,9 @@ pub(crate) fn host_ports(wire: &core::Container, host_network: bool, path: &Fiel
 /// Milliseconds from the container's start to its first passed readiness probe, all probes answering at once: the
 /// start-up probe's delay holds back the readiness probe, whose own delay counts from the start as well.
 pub(crate) fn ready_delay_ms(wire: &core::Container) -> i64 {
-    let delay = |probe: Option<&core::Probe>| i64::from(probe.and_then(|probe| probe.initial_delay_seconds).unwrap_or(0));
+    let delay = |probe: Option<&core::Probe>| {
+        i64::from(probe.and_then(|probe| probe.initial_delay_seconds).unwrap_or(0))
+    };
     let successes = wire.readiness_probe.as_ref().map_or(0, |probe| {
         let more = i64::from(probe.success_threshold.unwrap_or(1)).saturating_sub(1).max(0);
         more.saturating_mul(i64::from(probe.period_seconds.filter(|period| *period > 0).unwrap_or(10)))
@@ -197,6 +279,10 @@ pub(crate) fn needed_objects(wire: &core::Container, namespace: &Name, needed: &
 }
 
 /// `spec.overhead` and `spec.resources` of the pod, as named amounts.
-pub(crate) fn named(list: Option<&amounts::WireList>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Named {
+pub(crate) fn named(
+    list: Option<&amounts::WireList>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Named {
     Named::new(named_amounts(list, path, reporter))
 }

@@ -35,14 +35,19 @@ impl Pattern {
     /// Whether the rule is about this object.
     pub(crate) fn covers(&self, key: &ObjectKey) -> bool {
         let any = |pattern: &Name, text: &str| pattern.is_empty() || matches(pattern, text);
-        any(&self.kind, key.kind.as_str()) && any(&self.namespace, &key.namespace) && any(&self.name, &key.name)
+        any(&self.kind, key.kind.as_str())
+            && any(&self.namespace, &key.namespace)
+            && any(&self.name, &key.name)
     }
 }
 
 impl Context {
     /// How long a Job's pod runs, in milliseconds.
     pub(crate) fn duration_ms(&self, key: &ObjectKey) -> i64 {
-        self.runtimes.iter().find(|(pattern, _)| pattern.covers(key)).map_or(DEFAULT_RUNTIME_MS, |(_, ms)| *ms)
+        self.runtimes
+            .iter()
+            .find(|(pattern, _)| pattern.covers(key))
+            .map_or(DEFAULT_RUNTIME_MS, |(_, ms)| *ms)
     }
 
     /// Whether the profile says that the object is there at t=0, and then whether its pods run.

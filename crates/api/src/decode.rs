@@ -17,11 +17,20 @@ pub(crate) enum Strictness {
 }
 
 /// Decodes the object's body; `None` when it was refused.
-pub(crate) fn decode<T: DeserializeOwned>(object: &Object, strictness: Strictness, reporter: &mut Reporter<'_>) -> Option<T> {
+pub(crate) fn decode<T: DeserializeOwned>(
+    object: &Object,
+    strictness: Strictness,
+    reporter: &mut Reporter<'_>,
+) -> Option<T> {
     if let Some(version) = group::version_to_write(&object.key.kind, &object.group, &object.version) {
         let written = object.field("/apiVersion").and_then(serde_json::Value::as_str).unwrap_or_default();
         let message = format!("no matches for kind {:?} in version {written:?}", object.key.kind.as_str());
-        reporter.error(&FieldPath::of("/apiVersion"), code::WRONG_API_VERSION, message, format!("write `apiVersion: {version}`"));
+        reporter.error(
+            &FieldPath::of("/apiVersion"),
+            code::WRONG_API_VERSION,
+            message,
+            format!("write `apiVersion: {version}`"),
+        );
         return None;
     }
     let (value, unknown) = reader::read(object.value());

@@ -55,11 +55,8 @@ const KINDS: &[(Kind, &str, &[&str], Scope)] = {
 };
 
 /// Groups that kinds were served in once, or by mistake are still written in.
-const FORMER_GROUPS: &[(Kind, &str)] = &[
-    (Kind::Deployment, "extensions"),
-    (Kind::DaemonSet, "extensions"),
-    (Kind::ReplicaSet, "extensions"),
-];
+const FORMER_GROUPS: &[(Kind, &str)] =
+    &[(Kind::Deployment, "extensions"), (Kind::DaemonSet, "extensions"), (Kind::ReplicaSet, "extensions")];
 
 /// Cluster-scoped kinds that are not modelled but are common in manifests.
 const OTHER_CLUSTER_SCOPED: &[&str] = &[

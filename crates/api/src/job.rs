@@ -22,13 +22,18 @@ const FINITE: &[&str] = &["OnFailure", "Never"];
 pub(crate) fn job(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: batch::Job = decode(object, Strictness::Prune, reporter)?;
     let over = wire.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    if object.live && over.into_iter().any(|c| matches!(c.type_.as_str(), "Complete" | "Failed") && c.status == "True") {
+    if object.live
+        && over.into_iter().any(|c| matches!(c.type_.as_str(), "Complete" | "Failed") && c.status == "True")
+    {
         return None;
     }
     let spec = wire.spec.unwrap_or_default();
-    let (shape, template) = job_spec(&spec, &FieldPath::of("/spec"), &object.key.name, object, context, reporter)?;
+    let (shape, template) =
+        job_spec(&spec, &FieldPath::of("/spec"), &object.key.name, object, context, reporter)?;
     let selector = match (&spec.selector, spec.manual_selector) {
-        (Some(selector), Some(true)) => crate::selector::label_selector(selector, &FieldPath::of("/spec/selector"), reporter),
+        (Some(selector), Some(true)) => {
+            crate::selector::label_selector(selector, &FieldPath::of("/spec/selector"), reporter)
+        }
         _ => by_name(&object.key.name),
     };
     Some((shape, template, selector))
@@ -37,10 +42,15 @@ pub(crate) fn job(object: &Object, context: &Context, reporter: &mut Reporter<'_
 /// A CronJob.
 pub(crate) fn cron_job(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: batch::CronJob = decode(object, Strictness::Prune, reporter)?;
-    let spec = wire.spec.unwrap_or_default();
+    let spec = wire.spec;
     let path = FieldPath::of("/spec/schedule");
     if let Err(why) = check_schedule(&spec.schedule) {
-        reporter.error(&path, code::BAD_VALUE, format!("{path}: {:?}: {why}", spec.schedule), "such as \"0 */6 * * *\": minute hour day month weekday");
+        reporter.error(
+            &path,
+            code::BAD_VALUE,
+            format!("{path}: {:?}: {why}", spec.schedule),
+            "such as \"0 */6 * * *\": minute hour day month weekday",
+        );
     }
     if let Some(zone) = spec.time_zone.as_deref().filter(|zone| !matches!(*zone, "" | "UTC" | "Etc/UTC")) {
         let path = FieldPath::of("/spec/timeZone");
@@ -57,7 +67,10 @@ pub(crate) fn cron_job(object: &Object, context: &Context, reporter: &mut Report
 /// The labels that the Job controller puts on pods. A CronJob's Jobs have names of their own; its pods are told
 /// apart by the CronJob's.
 fn job_labels(name: &Name) -> Labels {
-    [("batch.kubernetes.io/job-name", name), ("job-name", name)].into_iter().map(|(key, name)| (key.into(), name.clone())).collect()
+    [("batch.kubernetes.io/job-name", name), ("job-name", name)]
+        .into_iter()
+        .map(|(key, name)| (key.into(), name.clone()))
+        .collect()
 }
 
 fn by_name(name: &Name) -> cluster::LabelSelector {
@@ -78,17 +91,22 @@ fn job_spec(
     context: &Context,
     reporter: &mut Reporter<'_>,
 ) -> Option<(Shape, PodTemplate)> {
-    let mut number = |written: Option<i32>, default, field: &str| count(written, default, &path.child(field), object, reporter);
+    let mut number = |written: Option<i32>, default, field: &str| {
+        count(written, default, &path.child(field), object, reporter)
+    };
     let parallelism = number(spec.parallelism, 1, "parallelism");
     // Without completions, any success ends a work queue: as many as run at once.
-    let completions = number(spec.completions, if spec.parallelism.is_some() { parallelism } else { 1 }, "completions");
+    let completions =
+        number(spec.completions, if spec.parallelism.is_some() { parallelism } else { 1 }, "completions");
     let per_index = spec.backoff_limit_per_index.is_some();
     let backoff_limit = number(spec.backoff_limit, if per_index { u32::MAX } else { 6 }, "backoffLimit");
     let at = path.child("template");
-    let (mut template, _) = template_at(&at, &spec.template, None, job_labels(name), FINITE, object, context, reporter)?;
+    let (mut template, _) =
+        template_at(&at, &spec.template, None, job_labels(name), FINITE, object, context, reporter)?;
     if let Some(deadline) = spec.active_deadline_seconds {
         let deadline_ms = deadline.max(0).saturating_mul(1000);
-        template.active_deadline_ms = Some(template.active_deadline_ms.map_or(deadline_ms, |own| own.min(deadline_ms)));
+        template.active_deadline_ms =
+            Some(template.active_deadline_ms.map_or(deadline_ms, |own| own.min(deadline_ms)));
     }
     let shape = Shape::Job {
         completions,
@@ -111,7 +129,10 @@ pub(crate) fn check_schedule(schedule: &str) -> Result<(), String> {
     if let Some(every) = schedule.strip_prefix("@every ") {
         return crate::duration::parse_ms(every).map(|_| ()).map_err(|why| why.to_string());
     }
-    if matches!(schedule, "@yearly" | "@annually" | "@monthly" | "@weekly" | "@daily" | "@midnight" | "@hourly") {
+    if matches!(
+        schedule,
+        "@yearly" | "@annually" | "@monthly" | "@weekly" | "@daily" | "@midnight" | "@hourly"
+    ) {
         return Ok(());
     }
     let fields = schedule.split_whitespace().count();

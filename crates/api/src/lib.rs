@@ -3,11 +3,60 @@
 //! Wire objects (as JSON values, whatever they were written in) are decoded, defaulted as the API server would,
 //! and lowered into the model. Nothing fails: a bad object becomes [`Problem`]s and the rest is still lowered.
 
+pub mod addons;
+mod admission;
+mod affinity;
+mod amounts;
+mod arrival;
+mod cilium;
+mod claims;
+mod cni;
+pub mod code;
+mod container;
+mod context;
+mod decode;
+mod duration;
+mod environment;
+mod group;
+mod job;
+mod karpenter_settings;
+mod kubelet_settings;
+mod late;
+mod live;
+mod lower;
+mod node;
+mod node_class;
+mod node_pool;
 pub mod object;
+mod owners;
+mod pattern;
+mod pod;
 pub mod problem;
+pub mod profile;
+mod reader;
+mod requests;
+mod requirement;
+mod role;
+pub mod scenario;
+mod selector;
+mod small;
+mod storage;
+mod suggest;
+mod tables;
+#[cfg(test)]
+mod testing;
+mod unmodelled;
+mod vpc_cni;
+mod webhook;
+mod workload;
+mod yaml;
 
+pub use addons::{Addon, addon, addon_names};
+pub use code::{CODES, Code};
+pub use lower::lower;
 pub use object::RawObject;
 pub use problem::{Problem, Severity};
+pub use scenario::Scenario;
 
 /// What the input means.
 #[derive(Debug)]
@@ -16,4 +65,8 @@ pub struct Lowered {
     pub declared: cluster::Declared,
     /// What is wrong with the input, in input order.
     pub problems: Vec<Problem>,
+    /// The scenario document, where there is one.
+    pub scenario: Option<Scenario>,
+    /// The profile's `faults`, in time order: steps that hold whatever the scenario is.
+    pub faults: Vec<scenario::Step>,
 }

@@ -64,6 +64,23 @@ impl Place {
 }
 
 impl Object {
+    /// Stands for a document that was not given.
+    pub(crate) fn made_up(place: &Place) -> Object {
+        let value = Arc::new(Value::Null);
+        Object {
+            raw: RawObject { value, root: FieldPath::root(), document: 0 },
+            key: place.base.object.clone(),
+            group: Name::default(),
+            version: Name::default(),
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            index: 0,
+            place: place.clone(),
+            addon: false,
+            live: false,
+        }
+    }
+
     /// The object's body.
     pub(crate) fn value(&self) -> &Value {
         &self.raw.value
@@ -77,7 +94,10 @@ impl Object {
     /// The kind and name of the owner that made it.
     pub(crate) fn controller(&self) -> Option<(&str, &str)> {
         let owners = self.field("/metadata/ownerReferences")?.as_array()?;
-        let owner = owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true))).or(owners.first())?;
+        let owner = owners
+            .iter()
+            .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+            .or(owners.first())?;
         Some((owner.get("kind")?.as_str()?, owner.get("name")?.as_str()?))
     }
 }
@@ -87,7 +107,9 @@ pub(crate) fn read_all(raws: &[RawObject], problems: &mut Problems) -> Vec<Objec
     let mut objects: Vec<Option<Object>> = Vec::with_capacity(raws.len());
     let mut by_key: std::collections::BTreeMap<ObjectKey, usize> = Default::default();
     for (index, raw) in raws.iter().enumerate() {
-        let Some(mut object) = read_header(raw, u32::try_from(index).unwrap_or(u32::MAX), problems) else { continue };
+        let Some(mut object) = read_header(raw, u32::try_from(index).unwrap_or(u32::MAX), problems) else {
+            continue;
+        };
         let single = !matches!(object.key.kind, Kind::Cluster);
         if let Some(earlier) = by_key.insert(object.key.clone(), objects.len()).filter(|_| single)
             && let Some(earlier) = objects[earlier].take()
@@ -123,7 +145,12 @@ fn read_header(raw: &RawObject, index: u32, problems: &mut Problems) -> Option<O
     }
     if !raw.value.is_object() || kind.is_empty() || api_version.is_empty() {
         let missing = if kind.is_empty() { "kind" } else { "apiVersion" };
-        refuse("", code::MALFORMED_OBJECT, &format!("the document is no Kubernetes object: {missing} is missing"), "write apiVersion, kind and metadata.name");
+        refuse(
+            "",
+            code::MALFORMED_OBJECT,
+            &format!("the document is no Kubernetes object: {missing} is missing"),
+            "write apiVersion, kind and metadata.name",
+        );
         return None;
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -132,7 +159,12 @@ fn read_header(raw: &RawObject, index: u32, problems: &mut Problems) -> Option<O
     let name = match (text("/metadata/name"), text("/metadata/generateName")) {
         ("", "") if named => "profile",
         ("", "") => {
-            refuse("/metadata", code::MALFORMED_OBJECT, &format!("{kind} has no metadata.name"), "add metadata.name");
+            refuse(
+                "/metadata",
+                code::MALFORMED_OBJECT,
+                &format!("{kind} has no metadata.name"),
+                "add metadata.name",
+            );
             return None;
         }
         ("", prefix) => prefix,

@@ -10,13 +10,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::admission::{self, Admission, Priority};
 use crate::affinity::{Subject, node_affinity, pod_affinity, topology_spread};
+use crate::code;
 use crate::container::{self, Surroundings};
 use crate::object::Object;
 use crate::problem::Reporter;
 use crate::requests::{self, Part};
 use crate::role::{self, Candidate};
 use crate::selector;
-use crate::code;
 
 /// Where a template stands.
 pub(crate) struct Owner<'a> {
@@ -48,7 +48,8 @@ pub(crate) fn template(
     let (containers, init_containers, requests) = sum_containers(spec, &path, object, admission, reporter);
     let subject = Subject { namespace, labels: &labels };
     let affinity = affinities(spec, &subject, &path, reporter);
-    let mut tolerations = selector::tolerations(spec.tolerations.as_deref(), &path.child("tolerations"), reporter);
+    let mut tolerations =
+        selector::tolerations(spec.tolerations.as_deref(), &path.child("tolerations"), reporter);
     if object.key.kind == Kind::DaemonSet {
         admission::add_daemon_tolerations(&mut tolerations, host_network);
     }
@@ -77,7 +78,11 @@ pub(crate) fn template(
         preferred_node_affinity: affinity.0.1,
         pod_affinity: affinity.1,
         pod_anti_affinity: affinity.2,
-        topology_spread: topology_spread(spec.topology_spread_constraints.as_deref(), &path.child("topologySpreadConstraints"), reporter),
+        topology_spread: topology_spread(
+            spec.topology_spread_constraints.as_deref(),
+            &path.child("topologySpreadConstraints"),
+            reporter,
+        ),
         tolerations,
         priority_class: priority.0,
         priority: priority.1,
@@ -85,9 +90,24 @@ pub(crate) fn template(
         volumes,
         needs_objects,
         service_account: service_account(spec),
-        image_pull_secrets: spec.image_pull_secrets.iter().flatten().map(|secret| Name::from(secret.name.as_str())).collect(),
-        scheduling_gates: spec.scheduling_gates.iter().flatten().map(|gate| Name::from(gate.name.as_str())).collect(),
-        scheduler_name: spec.scheduler_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("default-scheduler").into(),
+        image_pull_secrets: spec
+            .image_pull_secrets
+            .iter()
+            .flatten()
+            .map(|secret| Name::from(secret.name.as_str()))
+            .collect(),
+        scheduling_gates: spec
+            .scheduling_gates
+            .iter()
+            .flatten()
+            .map(|gate| Name::from(gate.name.as_str()))
+            .collect(),
+        scheduler_name: spec
+            .scheduler_name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .unwrap_or("default-scheduler")
+            .into(),
         grace_period_ms: seconds_to_ms(spec.termination_grace_period_seconds.unwrap_or(30)),
         restart_policy: restart_policy(spec, owner, &path, reporter),
         ready_delay_ms: ready_delay_ms(spec),
@@ -118,17 +138,23 @@ fn sum_containers(
         place: &object.place,
         namespace: &object.key.namespace,
         admission,
-        host_network: spec.host_network.unwrap_or(false),
         init,
         live: object.live,
     };
     if spec.containers.is_empty() {
         let at = path.child("containers");
-        reporter.error(&at, code::MISSING_FIELD, format!("{at}: required value"), "a pod needs at least one container");
+        reporter.error(
+            &at,
+            code::MISSING_FIELD,
+            format!("{at}: required value"),
+            "a pod needs at least one container",
+        );
     }
-    let (containers, parts) = container::containers(&spec.containers, &path.child("containers"), &surroundings(false), reporter);
+    let (containers, parts) =
+        container::containers(&spec.containers, &path.child("containers"), &surroundings(false), reporter);
     let inits = spec.init_containers.as_deref().unwrap_or_default();
-    let (init_containers, init_parts) = container::containers(inits, &path.child("initContainers"), &surroundings(true), reporter);
+    let (init_containers, init_parts) =
+        container::containers(inits, &path.child("initContainers"), &surroundings(true), reporter);
     let overhead = container::named(spec.overhead.as_ref(), &path.child("overhead"), reporter);
     let pod_level = spec.resources.as_ref().map(|resources| {
         let at = path.child("resources");
@@ -145,7 +171,14 @@ fn sum_containers(
 }
 
 /// LimitRanges of type `Pod` look at the sum.
-fn check_pod_limits(parts: &[Part], inits: &[Part], object: &Object, admission: &Admission, path: &FieldPath, reporter: &mut Reporter<'_>) {
+fn check_pod_limits(
+    parts: &[Part],
+    inits: &[Part],
+    object: &Object,
+    admission: &Admission,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) {
     let namespace = &object.key.namespace;
     if admission.limits(namespace, "Pod").next().is_none() {
         return;
@@ -154,13 +187,24 @@ fn check_pod_limits(parts: &[Part], inits: &[Part], object: &Object, admission: 
     let limits = requests::aggregate(parts, inits, |part| &part.limits);
     if let Some(refusal) = admission.limit_range_refusal(namespace, "Pod", &requests, &limits) {
         let at = path.child("containers");
-        reporter.error(&at, code::LIMIT_RANGE_REFUSES, refusal, "change the requests and limits, or the LimitRange");
+        reporter.error(
+            &at,
+            code::LIMIT_RANGE_REFUSES,
+            refusal,
+            "change the requests and limits, or the LimitRange",
+        );
     }
 }
 
-type Affinities = (crate::affinity::NodeAffinity, cluster::template::PodAffinity, cluster::template::PodAffinity);
+type Affinities =
+    (crate::affinity::NodeAffinity, cluster::template::PodAffinity, cluster::template::PodAffinity);
 
-fn affinities(spec: &core::PodSpec, subject: &Subject<'_>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Affinities {
+fn affinities(
+    spec: &core::PodSpec,
+    subject: &Subject<'_>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Affinities {
     let Some(wire) = &spec.affinity else { return Affinities::default() };
     let path = path.child("affinity");
     let (mut near, mut apart) = Default::default();
@@ -178,13 +222,21 @@ fn affinities(spec: &core::PodSpec, subject: &Subject<'_>, path: &FieldPath, rep
 }
 
 /// The class's name, its value and whether the pod may preempt.
-fn priority(spec: &core::PodSpec, path: &FieldPath, object: &Object, admission: &Admission, reporter: &mut Reporter<'_>) -> (Name, i32, bool) {
+fn priority(
+    spec: &core::PodSpec,
+    path: &FieldPath,
+    object: &Object,
+    admission: &Admission,
+    reporter: &mut Reporter<'_>,
+) -> (Name, i32, bool) {
     let named = spec.priority_class_name.as_deref();
     let never = spec.preemption_policy.as_deref() == Some("Never");
     match admission.priority(named) {
         Priority::Class(class) => (class.name.clone(), class.value, class.preempts && !never),
         Priority::None => (Name::default(), spec.priority.filter(|_| object.live).unwrap_or(0), !never),
-        Priority::Missing if object.live => (named.unwrap_or_default().into(), spec.priority.unwrap_or(0), !never),
+        Priority::Missing if object.live => {
+            (named.unwrap_or_default().into(), spec.priority.unwrap_or(0), !never)
+        }
         Priority::Missing => {
             let at = path.child("priorityClassName");
             let name = named.unwrap_or_default();
@@ -201,14 +253,29 @@ fn priority(spec: &core::PodSpec, path: &FieldPath, object: &Object, admission: 
     }
 }
 
-fn host_ports(spec: &core::PodSpec, host_network: bool, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<cluster::template::HostPort> {
+fn host_ports(
+    spec: &core::PodSpec,
+    host_network: bool,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<cluster::template::HostPort> {
     let mut ports = Vec::new();
     for (index, wire) in spec.containers.iter().enumerate() {
-        ports.extend(container::host_ports(wire, host_network, &path.child("containers").child(index), reporter));
+        ports.extend(container::host_ports(
+            wire,
+            host_network,
+            &path.child("containers").child(index),
+            reporter,
+        ));
     }
     for (index, wire) in spec.init_containers.iter().flatten().enumerate() {
         if wire.restart_policy.as_deref() == Some("Always") {
-            ports.extend(container::host_ports(wire, host_network, &path.child("initContainers").child(index), reporter));
+            ports.extend(container::host_ports(
+                wire,
+                host_network,
+                &path.child("initContainers").child(index),
+                reporter,
+            ));
         }
     }
     ports.sort();
@@ -232,13 +299,23 @@ fn dns_policy(spec: &core::PodSpec, path: &FieldPath, reporter: &mut Reporter<'_
     }
 }
 
-fn restart_policy(spec: &core::PodSpec, owner: &Owner<'_>, path: &FieldPath, reporter: &mut Reporter<'_>) -> RestartPolicy {
+fn restart_policy(
+    spec: &core::PodSpec,
+    owner: &Owner<'_>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> RestartPolicy {
     let written = spec.restart_policy.as_deref().filter(|policy| !policy.is_empty()).unwrap_or("Always");
     if !owner.restart_policies.contains(&written) {
         let at = path.child("restartPolicy");
         let allowed = owner.restart_policies.join(" or ");
         let message = format!("{at}: {written:?} is not supported in a {}: {allowed}", owner.object.key.kind);
-        reporter.error(&at, code::BAD_VALUE, message, format!("write `restartPolicy: {}`", owner.restart_policies[0]));
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            message,
+            format!("write `restartPolicy: {}`", owner.restart_policies[0]),
+        );
     }
     match written {
         "OnFailure" => RestartPolicy::OnFailure,
@@ -248,12 +325,18 @@ fn restart_policy(spec: &core::PodSpec, owner: &Owner<'_>, path: &FieldPath, rep
 }
 
 fn ready_delay_ms(spec: &core::PodSpec) -> i64 {
-    let sidecars = spec.init_containers.iter().flatten().filter(|init| init.restart_policy.as_deref() == Some("Always"));
+    let sidecars =
+        spec.init_containers.iter().flatten().filter(|init| init.restart_policy.as_deref() == Some("Always"));
     spec.containers.iter().chain(sidecars).map(container::ready_delay_ms).max().unwrap_or(0)
 }
 
 /// Volumes that need a claim, and the objects that the others are filled from.
-fn volumes(spec: &core::PodSpec, namespace: &Name, path: &FieldPath, reporter: &mut Reporter<'_>) -> (Vec<PodVolume>, Vec<ObjectKey>) {
+fn volumes(
+    spec: &core::PodSpec,
+    namespace: &Name,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> (Vec<PodVolume>, Vec<ObjectKey>) {
     let (mut volumes, mut needed) = (Vec::new(), Vec::new());
     let mut need = |kind: Kind, name: &str, optional: Option<bool>| {
         if optional != Some(true) && !name.is_empty() {
@@ -268,9 +351,15 @@ fn volumes(spec: &core::PodSpec, namespace: &Name, path: &FieldPath, reporter: &
         if let Some(claim) = &wire.persistent_volume_claim {
             volumes.push(PodVolume::Claim(claim.claim_name.as_str().into()));
         }
-        if let Some(template) = wire.ephemeral.as_ref().and_then(|ephemeral| ephemeral.volume_claim_template.as_ref()) {
+        if let Some(template) =
+            wire.ephemeral.as_ref().and_then(|ephemeral| ephemeral.volume_claim_template.as_ref())
+        {
             let storage_class = template.spec.storage_class_name.as_deref().map(Name::from);
-            volumes.push(PodVolume::Template { name: wire.name.as_str().into(), storage_class, stateful: false });
+            volumes.push(PodVolume::Template {
+                name: wire.name.as_str().into(),
+                storage_class,
+                stateful: false,
+            });
         }
         if let Some(source) = &wire.config_map {
             need(Kind::ConfigMap, &source.name, source.optional);

@@ -100,18 +100,36 @@ impl<'p> Reporter<'p> {
     }
 
     /// The API server would refuse the object.
-    pub(crate) fn error(&mut self, path: &FieldPath, code: &'static str, message: impl Into<String>, help: impl Into<Help>) {
+    pub(crate) fn error(
+        &mut self,
+        path: &FieldPath,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<Help>,
+    ) {
         self.refused = true;
         self.report(Severity::Error, path, code, message.into(), help.into());
     }
 
     /// Judged all the same.
-    pub(crate) fn warning(&mut self, path: &FieldPath, code: &'static str, message: impl Into<String>, help: impl Into<Help>) {
+    pub(crate) fn warning(
+        &mut self,
+        path: &FieldPath,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<Help>,
+    ) {
         self.report(Severity::Warning, path, code, message.into(), help.into());
     }
 
     /// For information.
-    pub(crate) fn note(&mut self, path: &FieldPath, code: &'static str, message: impl Into<String>, help: impl Into<Help>) {
+    pub(crate) fn note(
+        &mut self,
+        path: &FieldPath,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<Help>,
+    ) {
         self.report(Severity::Note, path, code, message.into(), help.into());
     }
 
@@ -136,7 +154,14 @@ impl<'p> Reporter<'p> {
         self.report(severity, &path, code::UNKNOWN_FIELD, message, Help(Some(help)));
     }
 
-    fn report(&mut self, severity: Severity, path: &FieldPath, code: &'static str, message: String, help: Help) {
+    fn report(
+        &mut self,
+        severity: Severity,
+        path: &FieldPath,
+        code: &'static str,
+        message: String,
+        help: Help,
+    ) {
         self.reported += 1;
         if self.reported > MAX_PROBLEMS_PER_OBJECT {
             return;
@@ -182,9 +207,13 @@ fn known_fields(known: &[&str]) -> String {
 
 /// What to do about a wrong type, by serde's words for it.
 fn help_for_type(message: &str) -> &'static str {
-    if message.contains("expected a string, found the number") || message.contains("expected a string, found the boolean") {
+    if message.contains("expected a string, found the number")
+        || message.contains("expected a string, found the boolean")
+    {
         "put the value in quotes"
-    } else if message.contains("found the string") && (message.contains("expected i") || message.contains("expected u")) {
+    } else if message.contains("found the string")
+        && (message.contains("expected i") || message.contains("expected u"))
+    {
         "write a number without quotes"
     } else if message.contains("expected a boolean, found the string") {
         "write true or false without quotes"

@@ -141,7 +141,9 @@ impl<'de, 'p> de::Deserializer<'de> for Reader<'de, 'p> {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Array(items) => visitor.visit_seq(Items { reader: self, items: items.iter(), next: 0 }),
-            Value::Object(fields) => visitor.visit_map(Fields { reader: self, fields: fields.iter(), current: None }),
+            Value::Object(fields) => {
+                visitor.visit_map(Fields { reader: self, fields: fields.iter(), current: None })
+            }
             Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
                 (Some(value), _, _) => visitor.visit_u64(value),
                 (_, Some(value), _) => visitor.visit_i64(value),
@@ -154,7 +156,11 @@ impl<'de, 'p> de::Deserializer<'de> for Reader<'de, 'p> {
         if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         match self.value {
             Value::Number(number) if name == "Quantity" => {
                 let text: StringDeserializer<ReadError> = number.to_string().into_deserializer();
@@ -209,7 +215,7 @@ impl<'de, 'p> de::Deserializer<'de> for Reader<'de, 'p> {
         deserialize_f64 => |visitor: V| visitor.visit_f64(0.0);
         deserialize_str => |visitor: V| visitor.visit_str("");
         deserialize_string => |visitor: V| visitor.visit_str("");
-        deserialize_seq => |visitor: V| visitor.visit_seq(Items { reader: self, items: [].iter(), next: 0 });
+        deserialize_seq => |visitor: V| visitor.visit_seq(Nothing);
         deserialize_map => |visitor: V| visitor.visit_map(Nothing);
     }
 
@@ -253,7 +259,8 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
         let Some((key, value)) = self.fields.next() else { return Ok(None) };
         self.current = Some((key, value));
         let path = Path::Key(self.reader.path, key);
-        let key: de::value::BorrowedStrDeserializer<'de, ReadError> = de::value::BorrowedStrDeserializer::new(key);
+        let key: de::value::BorrowedStrDeserializer<'de, ReadError> =
+            de::value::BorrowedStrDeserializer::new(key);
         seed.deserialize(key).map(Some).map_err(|error| error.placed(&path))
     }
 
@@ -267,8 +274,19 @@ impl<'de> de::MapAccess<'de> for Fields<'de, '_> {
     }
 }
 
-/// The fields of `null` read as a mapping.
+/// What `null` read as a mapping or a list contains.
 struct Nothing;
+
+impl<'de> de::SeqAccess<'de> for Nothing {
+    type Error = ReadError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        _seed: T,
+    ) -> Result<Option<T::Value>, ReadError> {
+        Ok(None)
+    }
+}
 
 impl<'de> de::MapAccess<'de> for Nothing {
     type Error = ReadError;

@@ -41,7 +41,12 @@ pub(crate) fn aggregate(containers: &[Part], init_containers: &[Part], pick: Pic
 }
 
 /// Requests of the pod. `pod_level` are `spec.resources` requests and limits, where they are written.
-pub(crate) fn pod_requests(containers: &[Part], init_containers: &[Part], pod_level: Option<(Named, Named)>, overhead: &Named) -> Named {
+pub(crate) fn pod_requests(
+    containers: &[Part],
+    init_containers: &[Part],
+    pod_level: Option<(Named, Named)>,
+    overhead: &Named,
+) -> Named {
     let mut requests = aggregate(containers, init_containers, |part| &part.requests);
     if let Some((mut pod_requests, pod_limits)) = pod_level {
         default_pod_requests(&mut pod_requests, &pod_limits, &requests);

@@ -29,10 +29,13 @@ pub(crate) struct Candidate<'a> {
 
 /// The role of a pod: the first container whose program is known decides. Init containers that end do not count.
 pub(crate) fn role(spec: &core::PodSpec, candidate: &Candidate<'_>, admission: &Admission) -> Role {
-    let sidecars = spec.init_containers.iter().flatten().filter(|init| init.restart_policy.as_deref() == Some("Always"));
+    let sidecars =
+        spec.init_containers.iter().flatten().filter(|init| init.restart_policy.as_deref() == Some("Always"));
     for container in spec.containers.iter().chain(sidecars) {
         let program = program(container, candidate);
-        if program == Program::Application || (program == Program::ClusterDns && !serves_cluster_dns(candidate, admission)) {
+        if program == Program::Application
+            || (program == Program::ClusterDns && !serves_cluster_dns(candidate, admission))
+        {
             continue;
         }
         return Role { program, version: version(container, candidate.labels) };
@@ -48,12 +51,15 @@ fn version(container: &core::Container, labels: &Labels) -> Name {
     }
 }
 
-fn program(container: &core::Container, candidate: &Candidate<'_>) -> Program {
+/// The program of one container.
+pub(crate) fn program(container: &core::Container, candidate: &Candidate<'_>) -> Program {
     let (repository, _, _) = split_image(container.image.as_deref().unwrap_or_default());
     let mut parts = repository.rsplit('/');
     let (last, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     match (parent, last) {
-        ("karpenter", "controller" | "karpenter") | (_, "karpenter" | "karpenter-controller") => Program::Karpenter,
+        ("karpenter", "controller" | "karpenter") | (_, "karpenter" | "karpenter-controller") => {
+            Program::Karpenter
+        }
         (_, "coredns" | "kube-dns" | "k8s-dns-kube-dns") => Program::ClusterDns,
         (_, "amazon-k8s-cni") => Program::VpcCni,
         ("cilium", name) if name == "operator" || name.starts_with("operator-") => Program::CiliumOperator,
@@ -61,17 +67,22 @@ fn program(container: &core::Container, candidate: &Candidate<'_>) -> Program {
         (_, "cilium" | "cilium-ci") if is_cilium_agent(container, candidate) => Program::CiliumAgent,
         (_, "aws-ebs-csi-driver") => ebs_driver(container, candidate),
         (_, "aws-node-termination-handler") => Program::NodeTerminationHandler,
-        (_, "amazon-vpc-resource-controller-k8s" | "vpc-resource-controller") => Program::VpcResourceController,
+        (_, "amazon-vpc-resource-controller-k8s" | "vpc-resource-controller") => {
+            Program::VpcResourceController
+        }
         (_, name) if is_or_for_arch(name, "kube-proxy") => Program::KubeProxy,
         (_, name) if is_or_for_arch(name, "cluster-autoscaler") => Program::ClusterAutoscaler,
-        _ if container.env.iter().flatten().any(|variable| variable.name == "KARPENTER_SERVICE") => Program::Karpenter,
+        _ if container.env.iter().flatten().any(|variable| variable.name == "KARPENTER_SERVICE") => {
+            Program::Karpenter
+        }
         _ => Program::Application,
     }
 }
 
 /// `kube-proxy`, and `kube-proxy-arm64` as older images are called.
 fn is_or_for_arch(name: &str, program: &str) -> bool {
-    name.strip_prefix(program).is_some_and(|tail| matches!(tail, "" | "-amd64" | "-arm64" | "-arm" | "-ppc64le" | "-s390x"))
+    name.strip_prefix(program)
+        .is_some_and(|tail| matches!(tail, "" | "-amd64" | "-arm64" | "-arm" | "-ppc64le" | "-s390x"))
 }
 
 /// The agent's image also runs preflight checks and clean-up jobs.
@@ -106,7 +117,8 @@ fn serves_cluster_dns(candidate: &Candidate<'_>, admission: &Admission) -> bool 
         return candidate.namespace == "kube-system";
     }
     admission.dns_selectors.iter().any(|(namespace, selector)| {
-        namespace == candidate.namespace && selector.iter().all(|(key, value)| candidate.labels.get(key) == Some(value))
+        namespace == candidate.namespace
+            && selector.iter().all(|(key, value)| candidate.labels.get(key) == Some(value))
     })
 }
 
@@ -128,7 +140,8 @@ mod tests {
             args: Some(args.iter().map(|arg| (*arg).to_owned()).collect()),
             ..core::Container::default()
         };
-        let proxy = core::Container { image: Some("istio/proxyv2:1".to_owned()), ..core::Container::default() };
+        let proxy =
+            core::Container { image: Some("istio/proxyv2:1".to_owned()), ..core::Container::default() };
         let spec = core::PodSpec { containers: vec![proxy, container], ..core::PodSpec::default() };
         let (namespace, labels) = (Name::from(namespace), Labels::new());
         role(&spec, &Candidate { kind: &kind, namespace: &namespace, labels: &labels }, &Admission::default())
@@ -138,17 +151,53 @@ mod tests {
     fn programs_are_found_by_repository_in_any_registry_and_beside_sidecars() {
         use Program::*;
         for (kind, image, args, program, version) in [
-            (Kind::Deployment, "public.ecr.aws/karpenter/controller:1.8.6@sha256:ab", &[][..], Karpenter, "1.8.6"),
+            (
+                Kind::Deployment,
+                "public.ecr.aws/karpenter/controller:1.8.6@sha256:ab",
+                &[][..],
+                Karpenter,
+                "1.8.6",
+            ),
             (Kind::Deployment, "mirror.local:5000/ecr/karpenter/controller:1.0.0", &[], Karpenter, "1.0.0"),
-            (Kind::Deployment, "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.0", &[], ClusterAutoscaler, "v1.34.0"),
-            (Kind::DaemonSet, "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.20.4-eksbuild.1", &[], VpcCni, "v1.20.4-eksbuild.1"),
+            (
+                Kind::Deployment,
+                "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.0",
+                &[],
+                ClusterAutoscaler,
+                "v1.34.0",
+            ),
+            (
+                Kind::DaemonSet,
+                "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.20.4-eksbuild.1",
+                &[],
+                VpcCni,
+                "v1.20.4-eksbuild.1",
+            ),
             (Kind::DaemonSet, "quay.io/cilium/cilium:v1.18.2", &[], CiliumAgent, "v1.18.2"),
             (Kind::Job, "quay.io/cilium/cilium:v1.18.2", &[], Application, ""),
             (Kind::Deployment, "quay.io/cilium/operator-aws:v1.18.2", &[], CiliumOperator, "v1.18.2"),
             (Kind::Deployment, "quay.io/argoproj/operator:v1", &[], Application, ""),
-            (Kind::DaemonSet, "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.34.0-minimal", &[], KubeProxy, "v1.34.0-minimal"),
-            (Kind::Deployment, "public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver:v1.50.0", &["controller", "--v=2"], EbsCsiController, "v1.50.0"),
-            (Kind::DaemonSet, "public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver:v1.50.0", &["node"], EbsCsiNode, "v1.50.0"),
+            (
+                Kind::DaemonSet,
+                "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.34.0-minimal",
+                &[],
+                KubeProxy,
+                "v1.34.0-minimal",
+            ),
+            (
+                Kind::Deployment,
+                "public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver:v1.50.0",
+                &["controller", "--v=2"],
+                EbsCsiController,
+                "v1.50.0",
+            ),
+            (
+                Kind::DaemonSet,
+                "public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver:v1.50.0",
+                &["node"],
+                EbsCsiNode,
+                "v1.50.0",
+            ),
             (Kind::DaemonSet, "registry.k8s.io/dns/k8s-dns-node-cache:1.26.0", &[], Application, ""),
             (Kind::Deployment, "nginx", &[], Application, ""),
         ] {

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use cluster::template::NodeSelectorTerm;
-use cluster::{Effect, FieldPath, LabelSelector, Labels, Name, SelectorOperator, SelectorRequirement, Taint, Toleration};
+use cluster::{
+    Effect, FieldPath, LabelSelector, Labels, Name, SelectorOperator, SelectorRequirement, Taint, Toleration,
+};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 
@@ -15,7 +17,10 @@ use crate::problem::Reporter;
 
 /// A string map as labels.
 pub(crate) fn labels(map: Option<&BTreeMap<String, String>>) -> Labels {
-    map.into_iter().flatten().map(|(key, value)| (Name::from(key.as_str()), Name::from(value.as_str()))).collect()
+    map.into_iter()
+        .flatten()
+        .map(|(key, value)| (Name::from(key.as_str()), Name::from(value.as_str())))
+        .collect()
 }
 
 /// Names out of strings.
@@ -24,7 +29,11 @@ pub(crate) fn names(values: Option<&[String]>) -> Vec<Name> {
 }
 
 /// A label selector; an absent one is the caller's business.
-pub(crate) fn label_selector(selector: &meta::LabelSelector, path: &FieldPath, reporter: &mut Reporter<'_>) -> LabelSelector {
+pub(crate) fn label_selector(
+    selector: &meta::LabelSelector,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> LabelSelector {
     let equal = labels(selector.match_labels.as_ref()).into_iter().map(|(key, value)| SelectorRequirement {
         key,
         operator: SelectorOperator::In,
@@ -56,7 +65,12 @@ fn requirement(
     let Some(parsed) = parsed else {
         let at = path().child("operator");
         let message = format!("{at}: {operator:?} is not one of {}", allowed.join(", "));
-        reporter.error(&at, code::BAD_VALUE, message, crate::suggest::did_you_mean(operator, allowed.iter().copied()));
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            message,
+            crate::suggest::did_you_mean(operator, allowed.iter().copied()),
+        );
         return None;
     };
     if let Some(problem) = wrong_values(parsed, values.unwrap_or_default()) {
@@ -75,8 +89,12 @@ fn requirement(
 /// What is wrong with the number or shape of the values.
 pub(crate) fn wrong_values(operator: SelectorOperator, values: &[String]) -> Option<&'static str> {
     match operator {
-        SelectorOperator::In | SelectorOperator::NotIn if values.is_empty() => Some("at least one value is required"),
-        SelectorOperator::Exists | SelectorOperator::DoesNotExist if !values.is_empty() => Some("no values are allowed"),
+        SelectorOperator::In | SelectorOperator::NotIn if values.is_empty() => {
+            Some("at least one value is required")
+        }
+        SelectorOperator::Exists | SelectorOperator::DoesNotExist if !values.is_empty() => {
+            Some("no values are allowed")
+        }
         SelectorOperator::Gt | SelectorOperator::Lt | SelectorOperator::Gte | SelectorOperator::Lte => {
             (values.len() != 1).then_some("exactly one value is required")
         }
@@ -85,12 +103,17 @@ pub(crate) fn wrong_values(operator: SelectorOperator, values: &[String]) -> Opt
 }
 
 /// One node selector term.
-pub(crate) fn node_term(term: &core::NodeSelectorTerm, path: &FieldPath, reporter: &mut Reporter<'_>) -> NodeSelectorTerm {
+pub(crate) fn node_term(
+    term: &core::NodeSelectorTerm,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> NodeSelectorTerm {
     let mut read = |list: Option<&Vec<core::NodeSelectorRequirement>>, field: &str| {
         let mut requirements = Vec::new();
         for (index, expression) in list.into_iter().flatten().enumerate() {
             let at = || path.child(field).child(index);
-            let written = (expression.key.as_str(), expression.operator.as_str(), expression.values.as_deref());
+            let written =
+                (expression.key.as_str(), expression.operator.as_str(), expression.values.as_deref());
             requirements.extend(requirement(written, NODE_OPERATORS, at, reporter));
         }
         requirements
@@ -137,7 +160,11 @@ fn unknown_effect(written: &str, path: &FieldPath, reporter: &mut Reporter<'_>) 
 }
 
 /// Taints of the wire.
-pub(crate) fn taints(list: Option<&[core::Taint]>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<Taint> {
+pub(crate) fn taints(
+    list: Option<&[core::Taint]>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<Taint> {
     let mut taints = Vec::new();
     for (index, wire) in list.unwrap_or_default().iter().enumerate() {
         let written = (wire.key.as_str(), wire.value.as_deref(), wire.effect.as_str());
@@ -148,7 +175,11 @@ pub(crate) fn taints(list: Option<&[core::Taint]>, path: &FieldPath, reporter: &
 
 /// Tolerations of the wire. `Lt` and `Gt` (gate `TaintTolerationComparisonOperators`, alpha) are refused as they
 /// are where the gate is off.
-pub(crate) fn tolerations(list: Option<&[core::Toleration]>, path: &FieldPath, reporter: &mut Reporter<'_>) -> Vec<Toleration> {
+pub(crate) fn tolerations(
+    list: Option<&[core::Toleration]>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<Toleration> {
     let mut tolerations = Vec::new();
     for (index, wire) in list.unwrap_or_default().iter().enumerate() {
         tolerations.extend(toleration(wire, &path.child(index), reporter));
@@ -185,5 +216,11 @@ fn toleration(wire: &core::Toleration, path: &FieldPath, reporter: &mut Reporter
         refuse("effect", "must be NoExecute when tolerationSeconds is set".to_owned());
         return None;
     }
-    Some(Toleration { key: text(&wire.key), exists, value: text(&wire.value), effect: parsed, seconds: wire.toleration_seconds })
+    Some(Toleration {
+        key: text(&wire.key),
+        exists,
+        value: text(&wire.value),
+        effect: parsed,
+        seconds: wire.toleration_seconds,
+    })
 }

@@ -74,15 +74,22 @@ fn deployment(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -
         Some("Recreate") => true,
         Some(other) => {
             let path = FieldPath::of("/spec/strategy/type");
-            reporter.error(&path, code::BAD_VALUE, format!("{path}: {other:?} is not one of Recreate, RollingUpdate"), "");
+            reporter.error(
+                &path,
+                code::BAD_VALUE,
+                format!("{path}: {other:?} is not one of Recreate, RollingUpdate"),
+                "",
+            );
             false
         }
     };
     let rolling = strategy.rolling_update.unwrap_or_default();
-    let (max_surge, max_unavailable) = fenceposts(rolling.max_surge.as_ref(), rolling.max_unavailable.as_ref(), replicas, reporter);
+    let (max_surge, max_unavailable) =
+        fenceposts(rolling.max_surge.as_ref(), rolling.max_unavailable.as_ref(), replicas, reporter);
     let shape = Shape::Deployment { replicas, recreate, max_surge, max_unavailable };
     let hash = hash_label(object, "pod-template-hash");
-    let (template, selector) = owned_template(&spec.template, Some(&spec.selector), hash, ALWAYS, object, context, reporter)?;
+    let (template, selector) =
+        owned_template(&spec.template, Some(&spec.selector), hash, ALWAYS, object, context, reporter)?;
     Some((shape, template, selector))
 }
 
@@ -94,7 +101,8 @@ fn replica_set(object: &Object, context: &Context, reporter: &mut Reporter<'_>) 
     let spec = wire.spec.unwrap_or_default();
     let replicas = replicas(spec.replicas, object, reporter);
     let template = spec.template.unwrap_or_default();
-    let (template, selector) = owned_template(&template, Some(&spec.selector), Labels::new(), ALWAYS, object, context, reporter)?;
+    let (template, selector) =
+        owned_template(&template, Some(&spec.selector), Labels::new(), ALWAYS, object, context, reporter)?;
     Some((Shape::ReplicaSet { replicas }, template, selector))
 }
 
@@ -104,12 +112,14 @@ fn stateful_set(object: &Object, context: &Context, reporter: &mut Reporter<'_>)
     let replicas = replicas(spec.replicas, object, reporter);
     let parallel = spec.pod_management_policy.as_deref() == Some("Parallel");
     let hash = hash_label(object, "controller-revision-hash");
-    let (mut template, selector) = owned_template(&spec.template, Some(&spec.selector), hash, ALWAYS, object, context, reporter)?;
+    let (mut template, selector) =
+        owned_template(&spec.template, Some(&spec.selector), hash, ALWAYS, object, context, reporter)?;
     for claim in spec.volume_claim_templates.iter().flatten() {
         let name = Name::from(claim.metadata.name.as_deref().unwrap_or_default());
         // A claim template stands in for a volume of the same name.
         template.volumes.retain(|volume| !matches!(volume, PodVolume::Claim(claim) if *claim == name));
-        let storage_class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()).map(Name::from);
+        let storage_class =
+            claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()).map(Name::from);
         template.volumes.push(PodVolume::Template { name, storage_class, stateful: true });
     }
     Some((Shape::StatefulSet { replicas, parallel }, template, selector))
@@ -119,7 +129,8 @@ fn daemon_set(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -
     let wire: apps::DaemonSet = decode(object, Strictness::Prune, reporter)?;
     let spec = wire.spec.unwrap_or_default();
     let hash = hash_label(object, "controller-revision-hash");
-    let (template, selector) = owned_template(&spec.template, Some(&spec.selector), hash, ALWAYS, object, context, reporter)?;
+    let (template, selector) =
+        owned_template(&spec.template, Some(&spec.selector), hash, ALWAYS, object, context, reporter)?;
     Some((Shape::DaemonSet, template, selector))
 }
 
@@ -135,7 +146,13 @@ fn bare_pod(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> 
         added_labels: Labels::new(),
         restart_policies: &["Always", "OnFailure", "Never"],
     };
-    let template = pod::template(Some(&wire.metadata), &wire.spec.unwrap_or_default(), &owner, &context.admission, reporter);
+    let template = pod::template(
+        Some(&wire.metadata),
+        &wire.spec.unwrap_or_default(),
+        &owner,
+        &context.admission,
+        reporter,
+    );
     Some((Shape::Pod, template, LabelSelector::default()))
 }
 
@@ -150,7 +167,16 @@ pub(crate) fn owned_template(
     context: &Context,
     reporter: &mut Reporter<'_>,
 ) -> Option<(PodTemplate, LabelSelector)> {
-    template_at(&FieldPath::of("/spec/template"), template, selector, added_labels, restart_policies, object, context, reporter)
+    template_at(
+        &FieldPath::of("/spec/template"),
+        template,
+        selector,
+        added_labels,
+        restart_policies,
+        object,
+        context,
+        reporter,
+    )
 }
 
 /// As [`owned_template`], elsewhere in the object.
@@ -179,11 +205,21 @@ pub(crate) fn template_at(
         None => return Some((lowered, equal(&made))),
     };
     if selector.requirements.is_empty() {
-        reporter.error(&at, code::MISSING_FIELD, format!("{at}: empty selector is invalid"), "write matchLabels that the template's labels have");
+        reporter.error(
+            &at,
+            code::MISSING_FIELD,
+            format!("{at}: empty selector is invalid"),
+            "write matchLabels that the template's labels have",
+        );
     } else if !selector.matches(&lowered.labels) {
         let message = format!("{path}.metadata.labels: `selector` does not match template `labels`");
         let path = path.child("metadata").child("labels");
-        reporter.error(&path, code::SELECTOR_MISMATCH, message, "give the template the labels that spec.selector asks for");
+        reporter.error(
+            &path,
+            code::SELECTOR_MISMATCH,
+            message,
+            "give the template the labels that spec.selector asks for",
+        );
     }
     Some((lowered, selector))
 }
@@ -204,7 +240,13 @@ fn replicas(written: Option<i32>, object: &Object, reporter: &mut Reporter<'_>) 
 }
 
 /// A count of pods: not negative, not absurd.
-pub(crate) fn count(written: Option<i32>, default: u32, path: &FieldPath, object: &Object, reporter: &mut Reporter<'_>) -> u32 {
+pub(crate) fn count(
+    written: Option<i32>,
+    default: u32,
+    path: &FieldPath,
+    object: &Object,
+    reporter: &mut Reporter<'_>,
+) -> u32 {
     let Some(written) = written else { return default };
     let Ok(count) = u32::try_from(written) else {
         let message = format!("{path}: {written} must be greater than or equal to 0");
@@ -219,7 +261,12 @@ pub(crate) fn count(written: Option<i32>, default: u32, path: &FieldPath, object
 }
 
 /// `maxSurge` (rounded up) and `maxUnavailable` (rounded down), 25 % each by default; both zero makes the latter 1.
-fn fenceposts(surge: Option<&IntOrString>, unavailable: Option<&IntOrString>, replicas: u32, reporter: &mut Reporter<'_>) -> (u32, u32) {
+fn fenceposts(
+    surge: Option<&IntOrString>,
+    unavailable: Option<&IntOrString>,
+    replicas: u32,
+    reporter: &mut Reporter<'_>,
+) -> (u32, u32) {
     let base = FieldPath::of("/spec/strategy/rollingUpdate");
     let quarter = IntOrString::String("25%".to_owned());
     let zero = |value: Option<&IntOrString>| match value {
@@ -229,7 +276,12 @@ fn fenceposts(surge: Option<&IntOrString>, unavailable: Option<&IntOrString>, re
     };
     if zero(surge) && zero(unavailable) {
         let at = base.child("maxUnavailable");
-        reporter.error(&at, code::BAD_VALUE, format!("{at}: may not be 0 when `maxSurge` is 0"), "raise one of the two");
+        reporter.error(
+            &at,
+            code::BAD_VALUE,
+            format!("{at}: may not be 0 when `maxSurge` is 0"),
+            "raise one of the two",
+        );
     }
     let mut resolve = |value: Option<&IntOrString>, field: &str, round_up: bool| {
         scaled(value.unwrap_or(&quarter), replicas, round_up).unwrap_or_else(|| {
@@ -239,7 +291,8 @@ fn fenceposts(surge: Option<&IntOrString>, unavailable: Option<&IntOrString>, re
             0
         })
     };
-    let (surge, unavailable) = (resolve(surge, "maxSurge", true), resolve(unavailable, "maxUnavailable", false));
+    let (surge, unavailable) =
+        (resolve(surge, "maxSurge", true), resolve(unavailable, "maxUnavailable", false));
     if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
 }
 
@@ -266,7 +319,8 @@ fn hash_label(object: &Object, label: &str) -> Labels {
 /// real ones, which hash Go's in-memory form.
 fn revision_hash(text: &str) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let mut hash =
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let mut digits = String::with_capacity(10);
     for _ in 0..10 {
         digits.push(char::from(ALPHABET[hash as usize % ALPHABET.len()]));

@@ -11,7 +11,7 @@ use crate::instance_type::{Accelerator, Gpu, InstanceType, NeuronDevice, UsageCl
 static TABLE: &[u8] = include_bytes!("../data/instances.tsv.gz");
 
 /// How many columns a line has.
-const COLUMNS: usize = 29;
+const COLUMNS: usize = 30;
 
 /// Every embedded type, in name order.
 pub fn embedded() -> Vec<InstanceType> {
@@ -74,6 +74,7 @@ fn parse_line(line: &str) -> Option<InstanceType> {
         accelerators: items(fields[26]).filter_map(accelerator).collect(),
         neuron: items(fields[27]).filter_map(neuron).collect(),
         branch_interfaces: fields[28].parse().ok(),
+        label_mbps: fields[29].parse().ok(),
         category: Name::new(name.category),
         family: Name::new(name.family),
         generation: name.generation,

@@ -84,6 +84,8 @@ pub struct InstanceType {
     pub neuron: Vec<NeuronDevice>,
     /// Branch interfaces (security groups for pods), 0 without a trunk; `None` when no table knows.
     pub branch_interfaces: Option<u32>,
+    /// What Karpenter labels its nodes with as network bandwidth, in Mbit/s; `None` when its table has no number.
+    pub label_mbps: Option<u32>,
 }
 
 /// The ways of buying a type.

@@ -10,7 +10,7 @@ use cluster::{Name, Resources};
 
 use crate::max_pods::{self, MaxPodsSettings};
 use crate::reserved::{self, GIB, MIB};
-use crate::{InstanceType, KubeletNode, NodeResources, branch_interfaces};
+use crate::{InstanceType, KubeletNode, NodeResources};
 
 /// `VM_MEMORY_OVERHEAD_PERCENT` 0.075, in thousandths of a per cent.
 pub const DEFAULT_VM_MEMORY_OVERHEAD_MILLIPERCENT: u32 = 7_500;
@@ -109,7 +109,8 @@ impl KarpenterNode {
             extended: Vec::new(),
         };
         capacity.add(&devices(it));
-        add_named(&mut capacity, "vpc.amazonaws.com/pod-eni", branch_interfaces::limit(it).count);
+        // Karpenter's table is the one that is embedded here: a type it does not know gets none.
+        add_named(&mut capacity, "vpc.amazonaws.com/pod-eni", it.branch_interfaces.unwrap_or(0));
         if self.ami_family.is_windows() && it.arch == "amd64" {
             let addresses = it.ipv4_per_interface.saturating_sub(1);
             add_named(&mut capacity, "vpc.amazonaws.com/PrivateIPv4Address", addresses);

@@ -9,6 +9,7 @@
 //! Extended resources appear only once something publishes them, which the callers know and say.
 
 use cluster::node_class::{AmiFamily, KubeletSettings};
+use cluster::profile::NodeGroup;
 use cluster::{Name, Resources};
 
 use crate::karpenter_node::ephemeral_bytes;
@@ -45,6 +46,17 @@ pub struct KubeletNode {
 }
 
 impl KubeletNode {
+    /// A node of a group of the profile.
+    pub fn of_group(group: &NodeGroup) -> KubeletNode {
+        KubeletNode {
+            ami_family: group.ami_family,
+            kubelet: KubeletSettings { max_pods: group.max_pods, ..KubeletSettings::default() },
+            managed_group: group.managed,
+            reserved: group.reserved,
+            ..KubeletNode::default()
+        }
+    }
+
     /// Pods that the kubelet accepts.
     pub fn max_pods(&self, it: &InstanceType) -> u32 {
         max_pods::kubelet(it, &self.max_pods_settings(it))
@@ -120,6 +132,7 @@ mod tests {
     use super::*;
     use crate::Catalog;
     use crate::karpenter_node::KarpenterNode;
+    use cluster::{Kind, Location, ObjectKey};
 
     fn named(name: &str) -> &'static InstanceType {
         Catalog::embedded().instance_type(name).unwrap()
@@ -206,6 +219,42 @@ mod tests {
         assert_eq!(m6a.allocatable.pods, 110);
         assert_eq!(m6a.allocatable.cpu_millis, 16_000 - 70);
         assert_eq!(kept_mib(&node, "m6a.4xlarge"), 1000);
+    }
+
+    #[test]
+    fn what_a_group_says_reaches_the_node() {
+        let mut profile_group = group();
+        let m6a = named("m6a.4xlarge");
+        assert_eq!(KubeletNode::of_group(&profile_group).max_pods(m6a), 234);
+        profile_group.managed = true;
+        assert_eq!(KubeletNode::of_group(&profile_group).max_pods(m6a), 110);
+        profile_group.max_pods = Some(58);
+        assert_eq!(KubeletNode::of_group(&profile_group).max_pods(m6a), 58);
+        profile_group.reserved = Some((100, 0));
+        assert_eq!(KubeletNode::of_group(&profile_group).resources(m6a).allocatable.cpu_millis, 15_900);
+    }
+
+    fn group() -> NodeGroup {
+        NodeGroup {
+            name: "system".into(),
+            location: Location::object(ObjectKey::new(Kind::Cluster, "", "test")),
+            node_pool: Name::default(),
+            min: 1,
+            max: 1,
+            autoscaled: false,
+            managed: false,
+            instance_type: "m6a.4xlarge".into(),
+            count: 1,
+            ami_family: AmiFamily::Al2023,
+            max_pods: None,
+            labels: Default::default(),
+            taints: Vec::new(),
+            startup_taints: Vec::new(),
+            subnets: Vec::new(),
+            address_mode: None,
+            held: None,
+            reserved: None,
+        }
     }
 
     #[test]

@@ -69,8 +69,9 @@ fn add_name_parts(labels: &mut Labels, it: &InstanceType) {
 
 /// Bandwidth in Mbit/s and local NVMe in GB, where there is any.
 fn add_bandwidth_and_storage(labels: &mut Labels, it: &InstanceType) {
-    if it.network_baseline_mbps > 0 {
-        set_number(labels, "karpenter.k8s.aws/instance-network-bandwidth", it.network_baseline_mbps);
+    // Karpenter's own table, which is not quite what EC2 says and leaves old types out.
+    if let Some(mbps) = it.label_mbps {
+        set_number(labels, "karpenter.k8s.aws/instance-network-bandwidth", mbps);
     }
     if it.ebs_optimized_by_default && it.ebs_max_mbps > 0 {
         set_number(labels, "karpenter.k8s.aws/instance-ebs-bandwidth", it.ebs_max_mbps);

@@ -52,8 +52,9 @@ impl Catalog {
     /// When the embedded types and offerings were captured; reports print it.
     pub const EMBEDDED_DATE: &'static str = "2026-10-27";
 
-    /// When the embedded prices were captured; reports print it.
-    pub const EMBEDDED_PRICES_DATE: &'static str = "2025-03-02";
+    /// When the embedded prices were captured (those of other regions than us-east-1 and the US government's are of
+    /// 2025-03 or follow its ratios); reports print it.
+    pub const EMBEDDED_PRICES_DATE: &'static str = "2026-07-06";
 
     /// The embedded tables, decoded once.
     pub fn embedded() -> &'static Catalog {

@@ -1,7 +1,7 @@
 //! Prices, each with where it comes from.
 //!
-//! On-demand prices are those of the embedded table (Linux, shared tenancy, table of 2025-03, repaired and
-//! estimated by the rules in `xtask/src/catalog/prices.rs`). There is no public table of spot prices: spot is
+//! On-demand prices are those of the embedded table (Linux; us-east-1 and the US government regions as in the list
+//! that Karpenter starts with, the others repaired and estimated by the rules in `xtask/src/catalog/prices.rs`). There is no public table of spot prices: spot is
 //! **assumed** to be 40 % of on-demand until somebody says otherwise. (Karpenter assumes 100 % until its first
 //! update.) What the user states wins over everything.
 
@@ -122,7 +122,9 @@ mod tests {
             ("us-east-1", "t3.medium", 41_600),
             ("us-east-1", "c6i.large", 85_000),
             ("us-east-1", "r6g.large", 100_800),
-            ("us-east-1", "m6g.metal", 2_464_000),
+            ("us-east-1", "m6g.metal", 2_611_200),
+            ("us-east-1", "m8g.large", 89_760),
+            ("us-east-1", "p5.48xlarge", 55_040_000),
             ("us-east-1", "t4g.nano", 4_200),
             ("eu-west-1", "m5.large", 107_000),
             ("eu-central-1", "m5.large", 115_000),

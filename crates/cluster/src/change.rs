@@ -197,4 +197,6 @@ pub struct NodePatch {
     pub labels: Labels,
     /// `spec.unschedulable`.
     pub unschedulable: Option<bool>,
+    /// Extended resources to set, in capacity and allocatable.
+    pub extended: Vec<(Name, i64)>,
 }

@@ -382,14 +382,19 @@ impl Requirements {
 
     /// Whether `incoming` can be met: custom labels must be known here (or be asked to be absent), and what both
     /// mention must agree.
-    pub fn compatible(&self, incoming: &Requirements, undefined: Undefined) -> Result<(), Incompatible> {
+    pub fn compatible(&self, incoming: &Requirements, undefined: Undefined) -> Result<(), Box<Incompatible>> {
         for wanted in incoming.iter() {
             let waived = undefined == Undefined::WellKnownAllowed && is_well_known(&wanted.key);
             if !waived && self.get(&wanted.key).is_none() && !wanted.allows_absence() {
-                return Err(Incompatible { wanted: wanted.clone(), offered: None });
+                return Err(Box::new(Incompatible { wanted: wanted.clone(), offered: None }));
             }
         }
-        self.intersects(incoming)
+        match self.conflict(incoming) {
+            Some((offered, wanted)) => {
+                Err(Box::new(Incompatible { wanted: wanted.clone(), offered: Some(offered.clone()) }))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether a thing with these labels satisfies all of it, with [`Undefined::Denied`].
@@ -401,13 +406,14 @@ impl Requirements {
     }
 
     /// Whether what both mention agrees.
-    pub fn intersects(&self, incoming: &Requirements) -> Result<(), Incompatible> {
-        for wanted in incoming.iter() {
-            if let Some(offered) = self.get(&wanted.key).filter(|offered| !offered.agrees_with(wanted)) {
-                return Err(Incompatible { wanted: wanted.clone(), offered: Some(offered.clone()) });
-            }
-        }
-        Ok(())
+    pub fn intersects(&self, incoming: &Requirements) -> bool {
+        self.conflict(incoming).is_none()
+    }
+
+    /// The first key on which they do not agree: what is there, and what is asked for.
+    fn conflict<'a>(&'a self, incoming: &'a Requirements) -> Option<(&'a Requirement, &'a Requirement)> {
+        let both = incoming.iter().filter_map(|wanted| Some((self.get(&wanted.key)?, wanted)));
+        both.into_iter().find(|(offered, wanted)| !offered.agrees_with(wanted))
     }
 }
 

@@ -1,10 +1,10 @@
 //! From the command line to loaded inputs: files, projects, overlays, patches.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use sources::kustomize::Tools;
-use sources::{Environment, Inputs, Limits, Patch, Project, Reader};
+use sources::{Environment, Inputs, Limits, Project, Reader};
 
 use crate::args::InputArgs;
 use crate::judge::Case;
@@ -39,19 +39,13 @@ fn environments(project: &Project, args: &InputArgs, cwd: &Path, tools: &Tools) 
 }
 
 fn environment_case(environment: &Environment, args: &InputArgs, cwd: &Path, tools: &Tools) -> Case {
+    let mut environment = environment.clone();
+    if args.cluster.is_some() {
+        environment.cluster.clone_from(&args.cluster);
+    }
     let mut reader = Reader::new(cwd, Limits::default(), tools);
-    for path in &environment.files {
-        reader.path(path, true);
-    }
-    if environment.files.is_empty()
-        && let Some(overlay) = &environment.kustomize
-    {
-        reader.kustomize(overlay);
-    }
-    if let Some(cluster) = args.cluster.as_ref().or(environment.cluster.as_ref()) {
-        reader.path(cluster, false);
-    }
-    Case { name: environment.name.clone(), inputs: reader.finish() }
+    environment.read(&mut reader, false);
+    Case { name: environment.name, inputs: reader.finish() }
 }
 
 fn named(args: &InputArgs, cwd: &Path, tools: &Tools) -> anyhow::Result<Inputs> {
@@ -75,29 +69,25 @@ fn named(args: &InputArgs, cwd: &Path, tools: &Tools) -> anyhow::Result<Inputs> 
     Ok(reader.finish())
 }
 
-/// Every case with the user's own changes (`--with`).
+/// Every case with the user's own changes (`--with`): patch files, or `KIND/[NAMESPACE/]NAME:path=value`.
 pub fn patched(cases: Vec<Case>, with: &[String]) -> anyhow::Result<Vec<Case>> {
-    cases
-        .into_iter()
-        .map(|case| {
-            let mut inputs = case.inputs;
-            for change in with {
-                let patch = read_patch(change)?;
-                inputs = inputs.patched(&patch);
-            }
-            Ok(Case { name: case.name, inputs })
-        })
-        .collect()
-}
-
-fn read_patch(change: &str) -> anyhow::Result<Patch> {
-    let path = PathBuf::from(change);
-    if path.is_file() {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {change}"))?;
-        Ok(Patch::parse(change, &text))
-    } else {
-        Ok(Patch::parse_argument(change))
+    let mut texts = Vec::new();
+    for change in with {
+        let text = if Path::new(change).is_file() {
+            std::fs::read_to_string(change).with_context(|| format!("cannot read {change}"))?
+        } else {
+            change.clone()
+        };
+        texts.push((change, text));
     }
+    let apply = |case: Case| {
+        let patch_all = |inputs: Inputs, (name, text): &(&String, String)| {
+            let patch = inputs.patch(name, text);
+            inputs.with(&patch)
+        };
+        Case { name: case.name, inputs: texts.iter().fold(case.inputs, patch_all) }
+    };
+    Ok(cases.into_iter().map(apply).collect())
 }
 
 /// Runs `work` on as many threads as asked for; 0 is as many as there are.

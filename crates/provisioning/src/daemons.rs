@@ -95,8 +95,7 @@ fn runs_on(daemon: &PodTemplate, pool: &Requirements, instance_type: &Requiremen
     let terms = daemon.required_node_affinity.as_deref().unwrap_or_default();
     let fits = |terms: &[NodeSelectorTerm]| {
         let wanted = Requirements::of_node_affinity(&daemon.node_selector, terms, &[]);
-        pool.compatible(&wanted, Undefined::WellKnownAllowed).is_ok()
-            && instance_type.intersects(&wanted).is_ok()
+        pool.compatible(&wanted, Undefined::WellKnownAllowed).is_ok() && instance_type.intersects(&wanted)
     };
     if terms.is_empty() { fits(&[]) } else { terms.iter().any(|term| fits(std::slice::from_ref(term))) }
 }

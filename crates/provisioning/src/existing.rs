@@ -44,6 +44,9 @@ pub struct Existing {
     pub volume_limits: Vec<(Name, Option<u32>)>,
 }
 
+/// The taint of a node that has joined and that Karpenter has not taken note of.
+pub const UNREGISTERED: &str = "karpenter.sh/unregistered";
+
 /// What the solver needs to see of a node or a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -77,9 +80,11 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Its node has joined. Nodes that Karpenter did not make have.
+    /// Its node has joined and Karpenter has taken note. Nodes that Karpenter did not make have.
     pub fn is_registered(&self) -> bool {
-        self.node.is_some() && self.claim.is_none_or(|claim| claim.stage >= ClaimStage::Registered)
+        let noted = |node: &Node| !node.taints.iter().any(|taint| taint.key == UNREGISTERED);
+        self.claim.is_none_or(|claim| claim.stage >= ClaimStage::Registered && self.node.is_some_and(noted))
+            && self.node.is_some()
     }
 
     /// Ready, startup taints gone. Nodes that Karpenter did not make are.
@@ -182,7 +187,7 @@ pub fn is_ephemeral(taint: &Taint) -> bool {
         "node.kubernetes.io/unreachable" | "node.cloudprovider.kubernetes.io/uninitialized" => {
             effect == Effect::NoSchedule
         }
-        "karpenter.sh/unregistered" => effect == Effect::NoExecute,
+        UNREGISTERED => effect == Effect::NoExecute,
         key => key.starts_with("readiness.k8s.io/"),
     }
 }

@@ -4,7 +4,6 @@
 //! the only thing that knows the catalog (`from_catalog`).
 
 mod from_catalog;
-mod prices;
 
 pub use from_catalog::{OutOfCapacity, is_allowed, why_not_ready, zones_of};
 

@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cluster::requirements::{Requirement, Requirements};
-use cluster::{Kind, Name, NodePool, ObjectKey, PodTemplate, Resources, Taint};
+use cluster::{Cluster, Kind, Name, NodePool, ObjectKey, PodTemplate, Resources, Taint};
 
 use crate::bits::Bits;
 use crate::daemons::{self, DaemonGroup};
+use crate::existing::View;
 use crate::input::Input;
 use crate::market::TypeOnOffer;
 
@@ -68,6 +69,18 @@ pub fn in_order(input: &Input<'_>) -> Vec<u32> {
     order
 }
 
+/// The limit that a pool's nodes have passed: then no claim is created from it (`pkg/apis/v1/nodepool.go`
+/// `Limits.ExceededBy`). Nodes that go count until they are gone.
+pub fn limit_passed(cluster: &Cluster, pool: u32) -> Option<(Name, i64)> {
+    let declared = cluster.declared.node_pools.get(pool as usize)?;
+    let mut used = Resources::ZERO;
+    for view in View::all(cluster).filter(|view| view.claim.is_some_and(|claim| claim.pool == pool)) {
+        used.add(&view.capacity());
+        used.set("nodes", used.get("nodes").saturating_add(1));
+    }
+    declared.exceeded_limit(&used).map(|(name, limit)| (name.clone(), limit))
+}
+
 /// What a pool's nodes are, before any pod asks for more.
 pub fn requirements_of(pool: &NodePool) -> Requirements {
     let mut requirements = Requirements::of_selectors(&pool.requirements);
@@ -92,10 +105,9 @@ impl PoolTemplate {
         let requirements = requirements_of(declared);
         let types = Arc::clone(&market.types);
         let usable = usable_types(&types, &requirements)?;
-        if !input.cluster.declared.karpenter.min_values_best_effort {
-            if let Some((key, _)) = unmet_min_values(&types, &usable, &requirements).into_iter().next() {
-                return Err(Unusable::MinValues(key));
-            }
+        let unmet = unmet_min_values(&types, &usable, &requirements).into_iter().next();
+        if let Some((key, _)) = unmet.filter(|_| !input.cluster.declared.karpenter.min_values_best_effort) {
+            return Err(Unusable::MinValues(key));
         }
         let groups = daemons::groups(&requirements, &declared.taints, &types, &usable, daemons);
         let mut template = PoolTemplate {
@@ -129,15 +141,14 @@ impl PoolTemplate {
     /// Types that agree with `requirements` and are offered where they allow it.
     pub fn compatible(&self, requirements: &Requirements) -> Bits {
         let fits = |offered: &TypeOnOffer| {
-            offered.requirements.intersects(requirements).is_ok()
-                && offered.possible(requirements).next().is_some()
+            offered.requirements.intersects(requirements) && offered.possible(requirements).next().is_some()
         };
         self.usable.iter().filter(|&index| fits(&self.types[index])).collect()
     }
 }
 
 fn usable_types(types: &[TypeOnOffer], requirements: &Requirements) -> Result<Bits, Unusable> {
-    let agree = |index: &usize| types[*index].requirements.intersects(requirements).is_ok();
+    let agree = |index: &usize| types[*index].requirements.intersects(requirements);
     let agreeing: Bits = (0..types.len()).filter(agree).collect();
     if agreeing.is_empty() {
         return Err(Unusable::NoInstanceType);

@@ -102,7 +102,7 @@ fn by_constraints(pool: &PoolTemplate, class: &Class) -> Option<PoolReason> {
     own.remove(HOSTNAME);
     let mut asked = wanted;
     asked.remove(HOSTNAME);
-    own.compatible(&asked, Undefined::WellKnownAllowed).err().map(requirement)
+    own.compatible(&asked, Undefined::WellKnownAllowed).err().map(|refused| requirement(*refused))
 }
 
 fn requirement(refused: Incompatible) -> PoolReason {
@@ -130,7 +130,7 @@ fn alternatives(scheduler: &Scheduler<'_>, class: &Class, node: &Requirements) -
 /// Why no type of the pool will do, limits apart.
 fn by_types(pool: &PoolTemplate, class: &Class, node: &Requirements) -> Option<PoolReason> {
     let agreeing: Bits =
-        pool.usable.iter().filter(|&index| pool.types[index].requirements.intersects(node).is_ok()).collect();
+        pool.usable.iter().filter(|&index| pool.types[index].requirements.intersects(node)).collect();
     if agreeing.is_empty() {
         return Some(excluded_by_types(pool, class, node));
     }
@@ -230,7 +230,7 @@ fn by_limits(
     let remaining = &scheduler.remaining[template];
     let fits = |index: &usize| {
         let offered = &pool.types[*index];
-        offered.requirements.intersects(node).is_ok()
+        offered.requirements.intersects(node)
             && offered.possible(node).next().is_some()
             && holds(pool, class, *index)
     };

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use cluster::requirements::{Incompatible, Requirement, Requirements, Undefined};
+use cluster::requirements::{Requirement, Requirements, Undefined};
 
 /// The label that is kept out of interned sets.
 pub const HOSTNAME: &str = "kubernetes.io/hostname";
@@ -45,18 +45,14 @@ impl Sets {
         if let Some(known) = self.narrowed.get(&key) {
             return *known;
         }
-        let outcome = self.why_not(base, wanted, undefined).is_none().then(|| {
+        let compatible = self.get(base).compatible(self.get(wanted), undefined).is_ok();
+        let outcome = compatible.then(|| {
             let mut both = self.get(base).clone();
             both.add_all(self.get(wanted));
             self.intern(both)
         });
         self.narrowed.insert(key, outcome);
         outcome
-    }
-
-    /// Why `base` cannot be narrowed by `wanted`.
-    pub fn why_not(&self, base: SetId, wanted: SetId, undefined: Undefined) -> Option<Incompatible> {
-        self.get(base).compatible(self.get(wanted), undefined).err()
     }
 }
 

@@ -51,6 +51,11 @@ impl<'a> VolumeIndex<'a> {
         Some(alternatives)
     }
 
+    /// The volumes bound to the pod's claims; indexes into [`Cluster::volumes`].
+    pub fn bound(&self, pod: &Pod) -> Vec<u32> {
+        self.of_pod(pod).flatten().filter_map(|claim| claim.volume).collect()
+    }
+
     /// What the pod attaches, by driver; claims of unknown drivers do not count.
     pub fn attached(&self, cluster: &Cluster, pod: &Pod) -> Attached {
         let mut attached = Attached::new();
@@ -130,8 +135,7 @@ fn crossed(left: &[Requirements], right: &[Requirements]) -> Vec<Requirements> {
         both.add_all(b);
         both
     };
-    let compatible: Vec<Requirements> =
-        pairs().filter(|(a, b)| a.intersects(b).is_ok()).map(merged).collect();
+    let compatible: Vec<Requirements> = pairs().filter(|(a, b)| a.intersects(b)).map(merged).collect();
     if compatible.is_empty() { pairs().map(merged).collect() } else { compatible }
 }
 

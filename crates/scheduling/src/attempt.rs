@@ -4,6 +4,7 @@
 //! enough; here they are looked at one after the other, which is one of the orders that upstream can take.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cluster::rejection::{FilterReason, NodeReason, Plugin, Rejection};
 use cluster::storage::VolumeClaimId;
@@ -102,10 +103,31 @@ pub struct Preemption {
 }
 
 /// One scheduling cycle of a pod. The index is not told of the outcome: the caller places the pod
-/// ([`Placements::place`]) or reserves the node ([`Placements::set_nominated`]).
+/// ([`Placements::place`]) or reserves the node ([`Placements::set_nominated`]). A pod like one that was refused while
+/// the index was just as it is now is refused at once, for the same reasons.
 pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -> Attempt {
     index.order.refresh();
     index.tenant(cluster, pod);
+    let known = cluster.pod(pod);
+    let alone =
+        known.for_node.is_some() || !known.template.volumes.is_empty() || index.nominated_to(pod).is_some();
+    if alone {
+        return cycle(index, cluster, pod, tie);
+    }
+    let class = index.class_of(cluster, known).0 as usize;
+    if let Some((version, rejection)) = &index.classes[class].refused
+        && *version == index.version
+    {
+        return Attempt::Reject { rejection: (**rejection).clone(), keeps_nomination: false };
+    }
+    let outcome = cycle(index, cluster, pod, tie);
+    if let Attempt::Reject { rejection, .. } = &outcome {
+        index.classes[class].refused = Some((index.version, Arc::new(rejection.clone())));
+    }
+    outcome
+}
+
+fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -> Attempt {
     let all = len(index.order.list());
     if all == 0 {
         let message = message::NO_NODES.to_owned();
@@ -115,7 +137,8 @@ pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBr
     let incoming = Incoming::of(cluster.pod(pod));
     let (query, named) = match prefilter(index, cluster, &incoming) {
         Ok(prepared) => prepared,
-        Err((query, plugin, reason)) => {
+        Err(excluded) => {
+            let (query, plugin, reason) = *excluded;
             let everywhere = NodeReason { plugin, reason, nodes: all, example: None };
             return fail(
                 index,
@@ -126,10 +149,10 @@ pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBr
             );
         }
     };
-    if let Some(node) =
-        index.nominated_to(pod).filter(|node| is_candidate(index, cluster, named.as_ref(), *node))
-    {
-        if look(index, cluster, &query, &Moment::new(index, &query), node).is_none() {
+    let reserved = index.nominated_to(pod).filter(|node| is_candidate(index, cluster, named.as_ref(), *node));
+    if let Some(node) = reserved {
+        let moment = Moment::new(index, &query);
+        if look(index, cluster, &query, &moment, node).is_none() {
             return bind(index, cluster, &query, &[node.0], 1, tie);
         }
     }
@@ -152,21 +175,23 @@ pub(crate) fn prefilter(
     index: &mut Placements,
     cluster: &Cluster,
     pod: &Incoming,
-) -> Result<Prepared, Excluded> {
+) -> Result<Prepared, Box<Excluded>> {
     let mut query = Query::new(index, cluster, pod, None);
     let named = match (pod.pinned, pod.template.required_node_affinity.as_deref()) {
         (Some(node), _) => Named::Only(BTreeSet::from([cluster.node(node).name.clone()])),
         (None, terms) => node_affinity::named(terms.unwrap_or_default()),
     };
     let named = match named {
-        Named::Conflict => return Err((query, Plugin::NodeAffinity, FilterReason::AffinityConflict)),
+        Named::Conflict => {
+            return Err(Box::new((query, Plugin::NodeAffinity, FilterReason::AffinityConflict)));
+        }
         Named::Any => None,
         Named::Only(names) => Some(names),
     };
     if !pod.template.volumes.is_empty() {
         match volume_binding::plan(index, cluster, pod) {
             Ok(plan) => query.volumes = Some(plan),
-            Err((plugin, reason)) => return Err((query, plugin, reason)),
+            Err((plugin, reason)) => return Err(Box::new((query, plugin, reason))),
         }
     }
     Ok((query, named))

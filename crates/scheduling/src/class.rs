@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use cluster::rejection::Rejection;
 use cluster::{Name, PodTemplate, WorkloadId};
 
 use crate::counter::PodFacts;
@@ -32,6 +33,8 @@ pub(crate) struct Class {
     pub hit_by: Vec<u32>,
     /// What the class asks of other pods; worked out at its first attempt.
     pub wishes: Option<Arc<Wishes>>,
+    /// Why its last pod found no node, and the index's version then: the next pod would hear the same.
+    pub refused: Option<(u64, Arc<Rejection>)>,
 }
 
 impl Class {
@@ -98,4 +101,14 @@ pub(crate) enum OwnedKind {
     Repels,
     /// Draws them (or, below zero, pushes them) by this weight.
     Weighs(i64),
+}
+
+impl OwnedKind {
+    /// How strongly it draws; 0 for terms that only repel.
+    pub fn weight(self) -> i64 {
+        match self {
+            OwnedKind::Repels => 0,
+            OwnedKind::Weighs(weight) => weight,
+        }
+    }
 }

@@ -110,11 +110,4 @@ impl Group {
         self.counts[index] = self.counts[index].saturating_sub(pods);
         self.total = self.total.saturating_sub(u64::from(pods));
     }
-
-    /// Domains with nodes, with their pods: for comparing two indexes.
-    #[cfg(test)]
-    pub fn by_domain(&self) -> BTreeMap<u32, u32> {
-        let nodes = self.nodes.iter().enumerate().filter(|(_, nodes)| **nodes > 0);
-        nodes.map(|(index, _)| (u32::try_from(index).unwrap_or(NO_DOMAIN), self.counts[index])).collect()
-    }
 }

@@ -45,7 +45,10 @@ pub fn fits(index: &mut Placements, cluster: &Cluster, pod: &Incoming, node: Nod
             let outside = named.is_some_and(|names| !names.contains(&cluster.node(node).name));
             (query, outside.then_some((Plugin::NodeAffinity, FilterReason::NotSelected)))
         }
-        Err((query, plugin, reason)) => (query, Some((plugin, reason))),
+        Err(excluded) => {
+            let (query, plugin, reason) = *excluded;
+            (query, Some((plugin, reason)))
+        }
     };
     let moment = Moment::new(index, &query);
     let mut refusals = filter::all_refusals(index, cluster, &query, &moment, node);

@@ -79,10 +79,10 @@ pub fn may_help(
         pinned: cluster.pod(pod).for_node,
         nothing: &nothing,
     };
-    if let Event::PodDeleted { pod: gone, nominated_only: true, .. } = event {
-        if index.priority(pod) > index.priority(*gone) {
-            return false;
-        }
+    if let Event::PodDeleted { pod: gone, nominated_only: true, .. } = event
+        && index.priority(pod) > index.priority(*gone)
+    {
+        return false;
     }
     refused_by.iter().any(|plugin| asks(&waiter, *plugin, event))
 }

@@ -21,10 +21,13 @@ pub mod event;
 mod explain;
 mod filter;
 pub mod hints;
+mod intern;
 mod message;
 mod nominated;
 mod order;
 mod placements;
+#[cfg(test)]
+mod placements_test;
 mod plugins;
 mod query;
 mod refusal;

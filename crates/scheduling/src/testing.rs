@@ -10,8 +10,8 @@ use cluster::profile::{AwsFacts, Latencies, Order, Profile, Provider};
 use cluster::role::Role;
 use cluster::template::{Container, DnsPolicy, PodAffinity, RestartPolicy};
 use cluster::{
-    Cluster, Kind, Labels, Location, Name, Node, NodeId, ObjectKey, Pod, PodId, PodTemplate, Resources,
-    Timestamp,
+    Cluster, Kind, LabelSelector, Labels, Location, Name, Node, NodeId, ObjectKey, Pod, PodId, PodTemplate,
+    Resources, SelectorOperator, SelectorRequirement, Timestamp,
 };
 
 fn nowhere() -> Location {
@@ -49,6 +49,26 @@ pub fn node(name: &str) -> Node {
         deleted: None,
         gone: false,
     }
+}
+
+/// A node in a zone.
+pub fn zoned(name: &str, zone: &str) -> Node {
+    let mut node = node(name);
+    node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
+    node
+}
+
+/// A selector of one label's value.
+pub fn selector(key: &str, value: &str) -> LabelSelector {
+    let (operator, values) = (SelectorOperator::In, vec![value.into()]);
+    LabelSelector {
+        requirements: vec![SelectorRequirement { key: key.into(), operator, values, min_values: None }],
+    }
+}
+
+/// A template with the label `app`.
+pub fn labelled(app: &str) -> PodTemplate {
+    PodTemplate { labels: Labels::from([("app".into(), app.into())]), ..template(100, 128 << 20) }
 }
 
 /// A template that asks for so much CPU and memory.

@@ -142,13 +142,19 @@ fn patch_node(world: &mut World, node: NodeId, patch: cluster::change::NodePatch
     if subject.gone {
         return;
     }
-    let before = (subject.taints.clone(), subject.labels.clone(), subject.unschedulable);
+    let seen =
+        |node: &Node| (node.taints.clone(), node.labels.clone(), node.unschedulable, node.capacity.clone());
+    let before = seen(subject);
     if let Some(taints) = patch.taints {
         subject.taints = taints;
     }
     subject.labels.extend(patch.labels);
     subject.unschedulable = patch.unschedulable.unwrap_or(subject.unschedulable);
-    if before != (subject.taints.clone(), subject.labels.clone(), subject.unschedulable) {
+    for (resource, amount) in patch.extended {
+        subject.capacity.set(&resource, amount);
+        subject.allocatable.set(&resource, amount);
+    }
+    if before != seen(subject) {
         changes.push(Change::NodeUpdated(node));
     }
 }

@@ -23,6 +23,7 @@ mod json_patch;
 pub mod kustomize;
 mod limits;
 mod load;
+mod lower;
 mod merge;
 mod node;
 mod patch;

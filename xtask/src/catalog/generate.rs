@@ -8,17 +8,19 @@ use serde_json::Value;
 
 use super::inputs::{self, Inputs};
 use super::prices::{AllTraits, RawTable, Traits};
-use super::{instances, limits, offerings, output, prices};
+use super::{go_source, instances, offerings, output, prices};
 
 /// Downloads the inputs and writes every table under `crates/catalog/data` of the repository at `root`.
 pub fn regenerate(root: &Path) -> Result<()> {
     let inputs = inputs::fetch(&root.join("target/catalog-inputs"))?;
     let data = root.join("crates/catalog/data");
+    let branches = go_source::branch_interfaces(&inputs.branch_limits);
+    let bandwidths = go_source::bandwidths(&inputs.bandwidths);
     output::write(
         &data.join("instances.tsv.gz"),
-        &instances::table(&inputs.instance_types, &limits::branch_interfaces(&inputs.branch_limits))?,
+        &instances::table(&inputs.instance_types, &branches, &bandwidths)?,
     )?;
-    let published = limits::max_pods(&inputs.max_pods);
+    let published = go_source::max_pods(&inputs.max_pods);
     output::write_plain(&root.join("crates/catalog/tests/data/eni-max-pods.tsv"), &published)?;
     let traits = traits(&inputs.instance_types)?;
     let known: BTreeSet<String> = traits.keys().cloned().collect();
@@ -26,7 +28,8 @@ pub fn regenerate(root: &Path) -> Result<()> {
     output::write(&data.join("offerings.tsv.gz"), &offerings::table(&regions))?;
     let types_of = |region: &offerings::Region| region.types.keys().cloned().collect();
     let offered = regions.iter().map(|(name, region)| (name.clone(), types_of(region))).collect();
-    let all = prices::prices(&raw_tables(&inputs)?, &traits, &offered);
+    let listed = inputs.listed_prices.iter().flat_map(|source| go_source::prices(source)).collect();
+    let all = prices::prices(&raw_tables(&inputs)?, &listed, &traits, &offered);
     output::write(&data.join("prices.tsv.gz"), &prices::table(&all))
 }
 

@@ -1,7 +1,7 @@
 //! The third-party packages that the tables come from, pinned by version and hash.
 //!
 //! pip verifies the sha256 of wheels (`--require-hashes`), Go that of modules (and we the sum it prints); nothing
-//! else is downloaded. Licences: moto, Apache Libcloud and the two Go modules are Apache-2.0, cfn-lint is MIT-0;
+//! else is downloaded. Licences: moto, Apache Libcloud and the Go modules are Apache-2.0, cfn-lint is MIT-0;
 //! their notices are in `third_party/NOTICE`.
 
 use std::fs::File;
@@ -81,6 +81,19 @@ const VPC_CNI: Module = Module {
     sum: "h1:Ka5CQyoDQhTJ41BruEiI35Xs7LJoC+zUubWI5+xbrLc=",
 };
 
+/// The price list and the bandwidths that Karpenter starts with.
+const KARPENTER: Module = Module {
+    path: "github.com/aws/karpenter-provider-aws",
+    version: "v1.14.1",
+    sum: "h1:WGtIQTQcxpElYMdWfWuPwaF2+9muR+hYhPZsTtoY8Gs=",
+};
+
+/// Its price lists in US dollars (2026-07 and 2026-06); the one of China is in yuan.
+const PRICE_LISTS: [&str; 2] = [
+    "pkg/providers/pricing/zz_generated.pricing_aws.go",
+    "pkg/providers/pricing/zz_generated.pricing_aws_us_gov.go",
+];
+
 /// Everything the tables are made of, as the packages hold it.
 pub struct Inputs {
     /// moto: type name to its `DescribeInstanceTypes` entry.
@@ -95,6 +108,10 @@ pub struct Inputs {
     pub branch_limits: String,
     /// amazon-vpc-cni-k8s: a line a type with its pods.
     pub max_pods: String,
+    /// karpenter-provider-aws: Go source with prices by region and type.
+    pub listed_prices: Vec<String>,
+    /// karpenter-provider-aws: Go source with the bandwidth of every type.
+    pub bandwidths: String,
 }
 
 /// Downloads what is missing in `directory`, verifies all, and reads it.
@@ -112,9 +129,22 @@ pub fn fetch(directory: &Path) -> Result<Inputs> {
         let mut all: Value = serde_json::from_slice(&read(&mut libcloud, "libcloud/data/pricing.json")?)?;
         prices.push(all["compute"]["ec2_linux"].take());
     }
-    let branch_limits = read_module(directory, &RESOURCE_CONTROLLER, "pkg/aws/vpc/limits.go")?;
-    let max_pods = read_module(directory, &VPC_CNI, "misc/eni-max-pods.txt")?;
-    Ok(Inputs { instance_types, offerings, types_by_region, prices, branch_limits, max_pods })
+    let listed_prices =
+        PRICE_LISTS.iter().map(|path| read_module(directory, &KARPENTER, path)).collect::<Result<_>>()?;
+    Ok(Inputs {
+        instance_types,
+        offerings,
+        types_by_region,
+        prices,
+        branch_limits: read_module(directory, &RESOURCE_CONTROLLER, "pkg/aws/vpc/limits.go")?,
+        max_pods: read_module(directory, &VPC_CNI, "misc/eni-max-pods.txt")?,
+        listed_prices,
+        bandwidths: read_module(
+            directory,
+            &KARPENTER,
+            "pkg/providers/instancetype/zz_generated.bandwidth.go",
+        )?,
+    })
 }
 
 /// Zones per type, region by region.

@@ -11,18 +11,21 @@ use serde_json::Value;
 /// The header line.
 const COLUMNS: &str = "name\tarchitectures\tvcpus\tmemory_mib\thypervisor\tflags\tusage\tmanufacturer\tclock_mhz\t\
     max_interfaces\tcard_interfaces\tipv4\tipv6\tcards\tbaseline_mbps\tpeak_mbps\tefa\tebs_attachments\tebs_limit\t\
-    ebs_support\tebs_baseline_mbps\tebs_max_mbps\tstorage_gb\tstorage_nvme\tdisks\tgpus\taccelerators\tneuron\tbranches";
+    ebs_support\tebs_baseline_mbps\tebs_max_mbps\tstorage_gb\tstorage_nvme\tdisks\tgpus\taccelerators\tneuron\tbranches\tlabel_mbps";
 
-/// The whole table, sorted by name; `branches` are the branch interfaces of the types they are known of.
-pub fn table(types: &Value, branches: &BTreeMap<String, u32>) -> Result<String> {
+/// What is known of some types only.
+type Known = BTreeMap<String, u32>;
+
+/// The whole table, sorted by name, with branch interfaces and the bandwidth that Karpenter labels nodes with.
+pub fn table(types: &Value, branches: &Known, bandwidths: &Known) -> Result<String> {
     let types = types.as_object().context("instance types are not an object")?;
     let mut rows = Vec::new();
     for (name, entry) in types {
         if !texts(&entry["ProcessorInfo"]["SupportedArchitectures"]).iter().any(|arch| arch.ends_with("_mac"))
         {
-            let branches = branches.get(name).map(u32::to_string).unwrap_or_default();
+            let known = |of: &Known| of.get(name).map(u32::to_string).unwrap_or_default();
             let row = row(name, entry).with_context(|| name.clone())?;
-            rows.push(format!("{row}\t{branches}"));
+            rows.push(format!("{row}\t{}\t{}", known(branches), known(bandwidths)));
         }
     }
     rows.sort_unstable();
@@ -34,7 +37,7 @@ pub fn is_usable(entry: &Value) -> bool {
     !texts(&entry["ProcessorInfo"]["SupportedArchitectures"]).iter().any(|arch| arch.ends_with("_mac"))
 }
 
-/// One type, all but its branches.
+/// One type, as far as EC2 describes it.
 fn row(name: &str, entry: &Value) -> Result<String> {
     let network = &entry["NetworkInfo"];
     let cards = network["NetworkCards"].as_array().context("no network cards")?;

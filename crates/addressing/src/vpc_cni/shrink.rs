@@ -3,6 +3,9 @@
 //! Followed: aws/amazon-vpc-cni-k8s v1.23.1 `pkg/ipamd/ipamd.go` `tryUnassignCidrsFromAll`,
 //! `shouldRemoveExtraENIs`, and `pkg/ipamd/datastore/data_store.go` `getDeletableENI` with its `isRequiredFor…`
 //! rules. The interface attached last goes first (upstream: Go map order).
+//!
+//! One deviation: nothing goes whose loss would make the pool too low at once. Upstream, with a warm target of zero
+//! and no address to spare, deletes and attaches the same interface every minute for ever; here it stays.
 
 use cluster::Timestamp;
 use cluster::network::{EniCall, Interface, NodeNetwork, PREFIX_ADDRESSES, Slot};
@@ -18,6 +21,10 @@ impl Ipamd<'_> {
             return Vec::new();
         }
         let mut over = self.over(pool);
+        let size = if self.prefixes() { PREFIX_ADDRESSES } else { 1 };
+        while over > 0 && self.too_low(without(pool, over.saturating_mul(size))) {
+            over -= 1;
+        }
         let mut calls = Vec::new();
         for (index, interface) in network.interfaces.iter().enumerate().rev() {
             let Ok(index) = u32::try_from(index) else { continue };
@@ -70,6 +77,10 @@ impl Ipamd<'_> {
         if interface.is_primary || interface.is_trunk || !idle || !old {
             return false;
         }
+        let size = interface.slots.iter().map(Slot::size).sum();
+        if size > 0 && self.too_low(without(Pool::of(network, now), size)) {
+            return false;
+        }
         let others = Others::of(network, index, now);
         let blocks = |addresses: u32| {
             if self.prefixes() { addresses.div_ceil(PREFIX_ADDRESSES) * PREFIX_ADDRESSES } else { addresses }
@@ -83,6 +94,11 @@ impl Ipamd<'_> {
             Target::Interfaces(_) => true,
         }
     }
+}
+
+/// The pool with so many unassigned addresses less.
+fn without(pool: Pool, addresses: u32) -> Pool {
+    Pool { total: pool.total.saturating_sub(addresses), ..pool }
 }
 
 /// What the other interfaces of a node have.
@@ -186,6 +202,16 @@ mod tests {
     fn single_addresses_are_kept_under_a_warm_interface_target() {
         let network = network(false, &[&[0; 29], &[0; 29]]);
         assert_eq!(ipamd(&vpc_cni(), 8, 30).give_back(&network, OLD), []);
+    }
+
+    #[test]
+    fn the_last_spare_interface_stays() {
+        let settings = VpcCniSettings { warm_eni_target: 0, ..vpc_cni() };
+        assert_eq!(dropped(&settings, &network(false, &[&[1, 1, 1], &[0, 0, 0]])), None);
+        assert_eq!(dropped(&settings, &network(false, &[&[1, 1, 0], &[0, 0, 0]])), Some(1));
+        let prefixes = VpcCniSettings { warm_prefix_target: 0, ..delegated(vpc_cni()) };
+        let spare = network(true, &[&[16, 0]]);
+        assert_eq!(ipamd(&prefixes, 3, 10).give_back(&spare, OLD), []);
     }
 
     #[test]

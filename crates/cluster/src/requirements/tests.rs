@@ -145,7 +145,7 @@ fn an_unknown_custom_label_is_denied_and_a_well_known_one_is_not() {
     let zone =
         Requirements::of_selectors(&[selector("topology.kubernetes.io/zone", SelectorOperator::In, &["z1"])]);
     let refusal = pool.compatible(&custom, Undefined::WellKnownAllowed).unwrap_err();
-    assert_eq!((refusal.wanted.key.as_str(), refusal.offered), ("team", None));
+    assert_eq!((refusal.wanted.key.as_str(), refusal.offered.clone()), ("team", None));
     assert!(pool.compatible(&zone, Undefined::WellKnownAllowed).is_ok());
     assert!(pool.compatible(&zone, Undefined::Denied).is_err());
     let absent = Requirements::of_selectors(&[selector("team", SelectorOperator::NotIn, &["a"])]);

@@ -7,15 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use catalog::{Catalog, InstanceType, KarpenterNode};
+use catalog::{Catalog, InstanceType, KarpenterNode, Prices, Region};
 use cluster::requirements::{Requirement, Requirements, Shape, WELL_KNOWN_LABELS};
 use cluster::{Cluster, Kind, Name, NodeClass, NodePool, ObjectKey, SelectorOperator};
 
-use super::{CAPACITY_TYPE, Market, Offering, PoolMarket, TypeOnOffer, ZONE, prices};
+use super::{CAPACITY_TYPE, Market, Offering, PoolMarket, TypeOnOffer, ZONE};
 
 /// Something of EC2 that Karpenter knows to be out of capacity for now; `None` is every value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OutOfCapacity {
+    /// The node class whose launches it is about.
+    pub node_class: Option<Name>,
     /// The instance type.
     pub instance_type: Option<Name>,
     /// The zone.
@@ -26,9 +28,10 @@ pub struct OutOfCapacity {
 
 impl OutOfCapacity {
     /// Whether it is about this offering.
-    pub fn covers(&self, instance_type: &str, zone: &str, capacity_type: &str) -> bool {
+    pub fn covers(&self, node_class: &str, instance_type: &str, zone: &str, capacity_type: &str) -> bool {
         let matches = |own: &Option<Name>, value: &str| own.as_ref().is_none_or(|own| own == value);
-        matches(&self.instance_type, instance_type)
+        matches(&self.node_class, node_class)
+            && matches(&self.instance_type, instance_type)
             && matches(&self.zone, zone)
             && matches(&self.capacity_type, capacity_type)
     }
@@ -116,9 +119,9 @@ pub fn is_allowed(cluster: &Cluster, action: &str) -> bool {
     cluster.declared.profile.aws.allowed_actions.as_ref().is_none_or(|actions| actions.iter().any(allows))
 }
 
-/// Zones in which a node class has a subnet; when the profile knows no subnets, the zones that anything in the
-/// input names, or the first three of the region.
-pub fn zones_of(cluster: &Cluster, class: &NodeClass) -> BTreeSet<Name> {
+/// Zones in which a node class has a subnet; when the profile knows no subnets, those of the region and those that
+/// nodes and pools name.
+pub fn zones_of(cluster: &Cluster, catalog: &Catalog, class: &NodeClass) -> BTreeSet<Name> {
     let profile = &cluster.declared.profile;
     if !profile.subnets.is_empty() {
         let selected = profile.subnets_selected(&class.subnets);
@@ -126,8 +129,10 @@ pub fn zones_of(cluster: &Cluster, class: &NodeClass) -> BTreeSet<Name> {
     }
     let of_nodes = cluster.live_nodes().map(|node| node.zone.clone()).filter(|zone| !zone.is_empty());
     let of_pools = cluster.declared.node_pools.iter().flat_map(zones_named);
-    let mut zones: BTreeSet<Name> = of_nodes.chain(of_pools).collect();
-    if zones.len() < 3 {
+    let of_region =
+        catalog.region(&profile.region).into_iter().flat_map(|region| region.zones.iter().cloned());
+    let mut zones: BTreeSet<Name> = of_region.chain(of_nodes).chain(of_pools).collect();
+    if zones.is_empty() {
         zones.extend(["a", "b", "c"].map(|letter| Name::from(format!("{}{letter}", profile.region))));
     }
     zones
@@ -139,57 +144,86 @@ fn zones_named(pool: &NodePool) -> Vec<Name> {
     zones.map(|zones| zones.values.clone()).unwrap_or_default()
 }
 
+/// The region whose types and prices stand for one that the tables do not know.
+const FALLBACK_REGION: &str = "us-east-1";
+
+/// What decides an offering besides the type.
+struct Seller<'a> {
+    cluster: &'a Cluster,
+    catalog: &'a Catalog,
+    class: &'a NodeClass,
+    node: KarpenterNode,
+    zones: BTreeSet<Name>,
+    region: Option<&'a Region>,
+    prices: Prices<'a>,
+    out_of_capacity: &'a [OutOfCapacity],
+}
+
 fn types_of(
     cluster: &Cluster,
     catalog: &Catalog,
     class: &NodeClass,
     out_of_capacity: &[OutOfCapacity],
 ) -> Vec<TypeOnOffer> {
-    let settings = &cluster.declared.karpenter;
+    let (settings, profile) = (&cluster.declared.karpenter, &cluster.declared.profile);
     let overhead = u32::try_from(settings.vm_memory_overhead_millipercent).unwrap_or(0);
-    let node = KarpenterNode::of(class, settings.reserved_enis, overhead);
-    let zones = zones_of(cluster, class);
-    let types = catalog.instance_types().iter();
-    types.map(|it| on_offer(cluster, class, &node, &zones, it, out_of_capacity)).collect()
+    let region = catalog.region(&profile.region);
+    let priced_as = region.map_or(FALLBACK_REGION, |region| region.name.as_str());
+    let seller = Seller {
+        cluster,
+        catalog,
+        class,
+        node: KarpenterNode::of(class, settings.reserved_enis, overhead),
+        zones: zones_of(cluster, catalog, class),
+        region,
+        prices: Prices::new(catalog, priced_as, &profile.aws.prices),
+        out_of_capacity,
+    };
+    catalog.instance_types().iter().filter_map(|it| seller.on_offer(it)).collect()
 }
 
-fn on_offer(
-    cluster: &Cluster,
-    class: &NodeClass,
-    node: &KarpenterNode,
-    zones: &BTreeSet<Name>,
-    it: &InstanceType,
-    out_of_capacity: &[OutOfCapacity],
-) -> TypeOnOffer {
-    let classes = [("on-demand", it.usage.on_demand), ("spot", it.usage.spot)];
-    let classes: Vec<&str> = classes.iter().filter(|(_, offered)| *offered).map(|(name, _)| *name).collect();
-    let mut offerings = Vec::new();
-    for zone in zones {
-        for capacity_type in &classes {
-            let price = prices::micro_usd(cluster, it, zone, capacity_type);
-            let out = |known: &OutOfCapacity| known.covers(&it.name, zone, capacity_type);
-            offerings.push(Offering {
-                zone: zone.clone(),
-                capacity_type: Name::new(capacity_type),
-                price_micro_usd: price.unwrap_or(i64::MAX),
-                available: price.is_some() && !out_of_capacity.iter().any(out),
-            });
+impl Seller<'_> {
+    /// The type as it is offered; `None` when the region does not have it.
+    fn on_offer(&self, it: &InstanceType) -> Option<TypeOnOffer> {
+        let index = self.catalog.index_of(&it.name)?;
+        if self.region.is_some_and(|region| region.offering(index).is_none()) {
+            return None;
         }
+        let sold_in = |zone: &&Name| {
+            let known = self.region.and_then(|region| region.is_offered(index, zone));
+            known.unwrap_or(true)
+        };
+        let zones: Vec<&Name> = self.zones.iter().filter(sold_in).collect();
+        let classes = [("on-demand", it.usage.on_demand), ("spot", it.usage.spot)];
+        let classes: Vec<&str> = classes.iter().filter(|(_, sold)| *sold).map(|(name, _)| *name).collect();
+        let pairs = zones.iter().flat_map(|zone| classes.iter().map(move |class| (*zone, *class)));
+        let offerings = pairs.map(|(zone, class)| self.offering(it, zone, class)).collect();
+        let resources = self.node.resources(it);
+        Some(TypeOnOffer {
+            name: it.name.clone(),
+            requirements: requirements_of(self.cluster, self.class, &zones, it, &classes),
+            capacity: resources.capacity,
+            allocatable: resources.allocatable,
+            offerings,
+        })
     }
-    let resources = node.resources(it);
-    TypeOnOffer {
-        name: it.name.clone(),
-        requirements: requirements_of(cluster, class, zones, it, &classes),
-        capacity: resources.capacity,
-        allocatable: resources.allocatable,
-        offerings,
+
+    fn offering(&self, it: &InstanceType, zone: &Name, capacity_type: &str) -> Offering {
+        let price = self.prices.price(it, zone, capacity_type);
+        let out = |known: &OutOfCapacity| known.covers(&self.class.name, &it.name, zone, capacity_type);
+        Offering {
+            zone: zone.clone(),
+            capacity_type: Name::new(capacity_type),
+            price_micro_usd: price.map_or(i64::MAX, |price| price.micro_usd),
+            available: price.is_some() && !self.out_of_capacity.iter().any(out),
+        }
     }
 }
 
 fn requirements_of(
     cluster: &Cluster,
     class: &NodeClass,
-    zones: &BTreeSet<Name>,
+    zones: &[&Name],
     it: &InstanceType,
     capacity_types: &[&str],
 ) -> Requirements {
@@ -215,7 +249,7 @@ fn requirements_of(
     requirements
         .set(Requirement::equal_to("topology.kubernetes.io/region", &cluster.declared.profile.region));
     requirements.set(one_of(CAPACITY_TYPE, capacity_types));
-    let zones: Vec<&str> = zones.iter().map(Name::as_str).collect();
+    let zones: Vec<&str> = zones.iter().map(|zone| zone.as_str()).collect();
     requirements.set(one_of(ZONE, &zones));
     requirements
 }

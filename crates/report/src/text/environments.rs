@@ -9,7 +9,7 @@ use crate::Report;
 /// A table with one column an environment.
 pub(super) fn table(report: &Report<'_>, _style: Style) -> String {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let names = report.clusters.iter().map(|judged| judged.name.to_owned());
     table.set_header(std::iter::once(String::new()).chain(names));
     let mut row = |title: &str, cell: &dyn Fn(&crate::Judged<'_>) -> String| {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use addressing::pod_eni::is_branch_pod;
 use cluster::pod::Stage;
 use cluster::waiting::AddressShortage;
 use cluster::{Change, Cluster, NodeId, Pod, PodId, Timestamp, Waiting};
@@ -20,6 +21,8 @@ const RETRY_MS: i64 = 10_000;
 /// Pods without an address, by node.
 #[derive(Clone, Debug, Default)]
 pub struct AddressQueue {
+    /// Those that want a branch interface, instead of those that do not.
+    branches: bool,
     asks: BTreeMap<NodeId, BTreeMap<PodId, Ask>>,
     claims: ClaimNames,
     adopted: bool,
@@ -34,6 +37,11 @@ struct Ask {
 }
 
 impl AddressQueue {
+    /// The queue of pods that want a branch interface.
+    pub fn for_branches() -> AddressQueue {
+        AddressQueue { branches: true, ..AddressQueue::default() }
+    }
+
     /// Learns one change; the nodes on which something has changed for those who ask are added to `touched`.
     pub fn observe(&mut self, change: &Change, cluster: &Cluster, touched: &mut BTreeSet<NodeId>) {
         self.adopt(cluster, touched);
@@ -72,6 +80,9 @@ impl AddressQueue {
 
     fn enter(&mut self, pod: &Pod, touched: &mut BTreeSet<NodeId>) {
         let Some(node) = pod.node else { return };
+        if is_branch_pod(pod) != self.branches {
+            return;
+        }
         if pod.template.needs_address() && !pod.addressed && pod.is_wanted() {
             self.asks.entry(node).or_default().entry(pod.id).or_default();
             touched.insert(node);

@@ -11,6 +11,8 @@
 
 pub mod node;
 pub mod taint;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,10 +84,13 @@ impl Actor for CiliumEni {
                 self.operators.insert(*pod);
             }
             Change::PodStage(pod, _) | Change::PodGone(pod) => {
-                self.look_again = true;
+                self.look_again |= self.may_serve_operator(*pod, cluster);
                 self.dirty.extend(cluster.pod(*pod).node);
             }
-            Change::PodRestarted(_) | Change::PodWaits(..) | Change::Fault(..) => self.look_again = true,
+            Change::PodRestarted(pod) | Change::PodWaits(pod, _) => {
+                self.look_again |= self.operators.contains(pod);
+            }
+            Change::Fault(..) => self.look_again = true,
             Change::NodeRegistered(node) | Change::NodeUpdated(node) | Change::CniReady(node, _) => {
                 self.dirty.insert(*node);
             }
@@ -135,6 +140,16 @@ impl CiliumEni {
         self.refused.remove(&node);
         self.dirty.remove(&node);
         self.agenda.set(node, None);
+    }
+
+    /// Whether a pod can change what the operator lacks: an operator, cluster DNS, or one on an operator's node
+    /// (which may be a DNS cache).
+    fn may_serve_operator(&self, pod: PodId, cluster: &Cluster) -> bool {
+        let changed = cluster.pod(pod);
+        changed.template.role.program == Program::ClusterDns
+            || self.operators.iter().any(|operator| {
+                *operator == pod || changed.node.is_some() && cluster.pod(*operator).node == changed.node
+            })
     }
 
     /// What the operator lacks to allocate; said once when it changes, and then every node is looked at.

@@ -8,6 +8,7 @@ use cluster::{Cluster, Declared, Pod};
 use super::cilium::CiliumEni;
 use super::cilium::taint::CiliumTaint;
 use super::per_node_range::PerNodeRange;
+use super::pod_eni::BranchInterfaces;
 use super::vpc_cni::VpcCni;
 use crate::actor::Actor;
 
@@ -18,7 +19,7 @@ pub fn all(declared: &Declared) -> Vec<Box<dyn Actor>> {
         Cni::CiliumEni(_) => Box::new(CiliumEni::default()),
         Cni::PerNodeRange { .. } | Cni::Unlimited => Box::new(PerNodeRange::default()),
     };
-    vec![addresses, Box::new(CiliumTaint::default())]
+    vec![addresses, Box::new(BranchInterfaces::default()), Box::new(CiliumTaint::default())]
 }
 
 /// Whether the input has a workload that runs this program.

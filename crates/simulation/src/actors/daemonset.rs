@@ -1,28 +1,25 @@
 //! DaemonSets: one pod on every node that they are meant for.
 //!
-//! `k8s.io/kubernetes` v1.36 `pkg/controller/daemon` `daemon_controller.go` (`NodeShouldRunDaemonPod`,
-//! `podsShouldBeOnNode`), `update.go` (`rollingUpdate`) and `util/daemonset_util.go`
-//! (`AddOrUpdateDaemonPodTolerations`).
+//! `k8s.io/kubernetes` v1.36 `pkg/controller/daemon` `daemon_controller.go` (`podsShouldBeOnNode`) and `update.go`
+//! (`rollingUpdate`); which nodes those are is in [`eligibility`].
 //!
 //! Not modelled: `updateStrategy` other than the default (`RollingUpdate`, `maxUnavailable: 1`, no surge),
 //! `minReadySeconds`.
+
+pub mod eligibility;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cluster::change::DeletionCause;
 use cluster::pod::{NewPod, Stage};
-use cluster::taint::{Effect as TaintEffect, untolerated};
 use cluster::workload::Shape;
-use cluster::{
-    Change, Cluster, Name, Node, NodeId, ObjectKey, Pod, PodId, PodTemplate, Timestamp, Toleration,
-    WorkloadId,
-};
+use cluster::{Change, Cluster, NodeId, ObjectKey, Pod, PodId, PodTemplate, Timestamp, WorkloadId};
 
+use self::eligibility::{daemon_template, should_run};
 use super::backoff::Backoff;
 use super::creation::Creation;
 use super::names;
-use super::node_selector::required_affinity_matches;
 use super::standing::{Standing, Standings, Step};
 use super::timers::Timers;
 use crate::actor::{Actor, Context};
@@ -43,7 +40,6 @@ pub struct DaemonSets {
     stuck: BTreeSet<WorkloadId>,
     timers: Timers<(WorkloadId, Option<NodeId>)>,
     nodes_seen: usize,
-    started: bool,
 }
 
 /// One DaemonSet.
@@ -73,7 +69,6 @@ impl Actor for DaemonSets {
     fn observe(&mut self, change: &Change, context: Context<'_>) {
         let cluster = context.cluster;
         self.see_nodes(cluster);
-        self.start(cluster);
         for step in self.standings.observe(change, cluster) {
             self.pod_stepped(step, cluster);
         }
@@ -119,17 +114,6 @@ impl Actor for DaemonSets {
 }
 
 impl DaemonSets {
-    fn start(&mut self, cluster: &Cluster) {
-        if std::mem::replace(&mut self.started, true) {
-            return;
-        }
-        for (workload, _) in cluster.declared.workload_ids() {
-            if cluster.arrived.get(workload.0 as usize).copied().unwrap_or(false) {
-                self.arrive(workload, cluster);
-            }
-        }
-    }
-
     fn see_nodes(&mut self, cluster: &Cluster) {
         for node in cluster.nodes.get(self.nodes_seen..).unwrap_or(&[]) {
             self.look_at(node.id);
@@ -357,155 +341,5 @@ impl Daemon {
     }
 }
 
-/// `NodeShouldRunDaemonPod`: whether a pod of `template` (with the added tolerations) should be started on the
-/// node, and whether one that is there may stay.
-pub fn should_run(template: &PodTemplate, node: &Node) -> (bool, bool) {
-    let named = template.node_name.as_ref().is_none_or(|name| *name == node.name);
-    if !node.exists() || !named || !required_affinity_matches(template, node) {
-        return (false, false);
-    }
-    let hard = [TaintEffect::NoSchedule, TaintEffect::NoExecute];
-    if untolerated(&node.taints, &template.tolerations, &hard).is_none() {
-        return (true, true);
-    }
-    (false, untolerated(&node.taints, &template.tolerations, &[TaintEffect::NoExecute]).is_none())
-}
-
-/// The template of a DaemonSet's pods: with the tolerations that its controller adds or replaces.
-pub fn daemon_template(template: &PodTemplate) -> PodTemplate {
-    let mut template = template.clone();
-    let added = [
-        ("node.kubernetes.io/not-ready", TaintEffect::NoExecute),
-        ("node.kubernetes.io/unreachable", TaintEffect::NoExecute),
-        ("node.kubernetes.io/disk-pressure", TaintEffect::NoSchedule),
-        ("node.kubernetes.io/memory-pressure", TaintEffect::NoSchedule),
-        ("node.kubernetes.io/pid-pressure", TaintEffect::NoSchedule),
-        ("node.kubernetes.io/unschedulable", TaintEffect::NoSchedule),
-        ("node.kubernetes.io/network-unavailable", TaintEffect::NoSchedule),
-    ];
-    let wanted = if template.host_network { &added[..] } else { &added[..6] };
-    for (key, effect) in wanted {
-        let toleration = Toleration {
-            key: Name::new_static(key),
-            exists: true,
-            value: Name::default(),
-            effect: Some(*effect),
-            seconds: None,
-        };
-        // `MatchToleration` compares everything but the seconds.
-        match template
-            .tolerations
-            .iter_mut()
-            .find(|old| Toleration { seconds: None, ..(*old).clone() } == toleration)
-        {
-            Some(old) => *old = toleration,
-            None => template.tolerations.push(toleration),
-        }
-    }
-    template
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actors::kubelet::Kubelets;
-    use crate::actors::stage_hand::{StageHand, declared, node, template, workload};
-    use cluster::{Kind, Taint};
-
-    const AGENT: WorkloadId = WorkloadId(0);
-    const HOUR: Timestamp = Timestamp(3_600_000);
-
-    fn taint(key: &str, effect: TaintEffect) -> Taint {
-        Taint { key: key.into(), value: Name::default(), effect }
-    }
-
-    fn hand(nodes: Vec<Node>) -> StageHand {
-        let declared =
-            declared(vec![workload(Kind::DaemonSet, "agent", Shape::DaemonSet, template("agent"))], nodes);
-        let actors: Vec<Box<dyn Actor>> =
-            vec![Box::new(DaemonSets::default()), Box::new(Kubelets::new(|_, _| None))];
-        let mut hand = StageHand::new(declared, actors);
-        hand.arrive_all();
-        hand
-    }
-
-    #[test]
-    fn every_node_gets_one_pod_also_those_that_come_later() {
-        let mut hand = hand(vec![node("a"), node("b"), node("c")]);
-        hand.run(HOUR);
-        hand.perform(Effect::RegisterNode(Box::new(node("d"))));
-        assert!(hand.run(HOUR));
-        let mut nodes: Vec<u32> = hand.cluster.live_pods().map(|pod| pod.node.unwrap().0).collect();
-        nodes.sort_unstable();
-        assert_eq!(nodes, [0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn taints_that_the_controller_tolerates_do_not_keep_pods_away() {
-        let mut lost = node("lost");
-        lost.taints = vec![
-            taint("node.kubernetes.io/unreachable", TaintEffect::NoExecute),
-            taint("node.kubernetes.io/unschedulable", TaintEffect::NoSchedule),
-        ];
-        let mut own = node("own");
-        own.taints = vec![taint("dedicated", TaintEffect::NoSchedule)];
-        let mut soft = node("soft");
-        soft.taints = vec![taint("dedicated", TaintEffect::PreferNoSchedule)];
-        let template = daemon_template(&template("agent"));
-        assert_eq!(should_run(&template, &lost), (true, true));
-        assert_eq!(should_run(&template, &own), (false, true));
-        assert_eq!(should_run(&template, &soft), (true, true));
-        let mut network = node("network");
-        network.taints = vec![taint("node.kubernetes.io/network-unavailable", TaintEffect::NoSchedule)];
-        assert_eq!(should_run(&template, &network), (false, true));
-    }
-
-    #[test]
-    fn the_added_tolerations_replace_those_with_seconds() {
-        let mut limited = template("agent");
-        limited.tolerations = vec![Toleration {
-            key: "node.kubernetes.io/not-ready".into(),
-            exists: true,
-            value: Name::default(),
-            effect: Some(TaintEffect::NoExecute),
-            seconds: Some(300),
-        }];
-        let tolerations = daemon_template(&limited).tolerations;
-        assert_eq!(tolerations.iter().filter(|t| t.key == "node.kubernetes.io/not-ready").count(), 1);
-        assert!(tolerations.iter().all(|toleration| toleration.seconds.is_none()));
-    }
-
-    #[test]
-    fn a_no_execute_taint_removes_the_pod_and_its_end_brings_it_back() {
-        let mut hand = hand(vec![node("a")]);
-        hand.run(HOUR);
-        let patch = |taints| cluster::change::NodePatch { taints: Some(taints), ..Default::default() };
-        let evil = patch(vec![taint("evil", TaintEffect::NoExecute)]);
-        hand.perform(Effect::PatchNode(NodeId(0), Box::new(evil)));
-        assert!(hand.run(HOUR));
-        assert!(hand.stages(AGENT).is_empty());
-        hand.perform(Effect::PatchNode(NodeId(0), Box::new(patch(Vec::new()))));
-        assert!(hand.run(HOUR));
-        assert_eq!(hand.stages(AGENT), [Stage::Ready]);
-    }
-
-    #[test]
-    fn a_new_template_is_rolled_out_one_node_at_a_time() {
-        let mut hand = hand((0..4).map(|index| node(&format!("n{index}"))).collect());
-        hand.run(HOUR);
-        let before = hand.log.len();
-        hand.change_workload(AGENT, |agent| agent.template = Arc::new(template("agent:2")));
-        assert!(hand.run(HOUR));
-        assert!(hand.cluster.live_pods().all(|pod| pod.revision == 1 && pod.stage == Stage::Ready));
-        assert_eq!(hand.cluster.live_pods().count(), 4);
-        let mut unready = 0i32;
-        for (_, change) in &hand.log[before..] {
-            match change {
-                Change::PodDeleting { .. } => unready += 1,
-                Change::PodStage(_, Stage::Ready) => unready -= 1,
-                _ => {}
-            }
-            assert!(unready <= 1);
-        }
-    }
-}
+mod tests;

@@ -31,7 +31,6 @@ pub struct Deployments {
     dirty: BTreeSet<WorkloadId>,
     stuck: BTreeSet<WorkloadId>,
     retries: Timers<WorkloadId>,
-    started: bool,
 }
 
 /// One workload's revisions.
@@ -49,7 +48,6 @@ struct Rollout {
 impl Actor for Deployments {
     fn observe(&mut self, change: &Change, context: Context<'_>) {
         let cluster = context.cluster;
-        self.start(cluster);
         for step in self.standings.observe(change, cluster) {
             self.pod_stepped(step, cluster);
         }
@@ -85,18 +83,6 @@ impl Actor for Deployments {
 }
 
 impl Deployments {
-    /// What is there at t=0.
-    fn start(&mut self, cluster: &Cluster) {
-        if std::mem::replace(&mut self.started, true) {
-            return;
-        }
-        for (workload, _) in cluster.declared.workload_ids() {
-            if cluster.arrived.get(workload.0 as usize).copied().unwrap_or(false) {
-                self.arrive(workload, cluster);
-            }
-        }
-    }
-
     fn arrive(&mut self, workload: WorkloadId, cluster: &Cluster) {
         let declared = cluster.declared.workload(workload);
         if !matches!(declared.shape, Shape::Deployment { .. } | Shape::ReplicaSet { .. }) {
@@ -396,7 +382,7 @@ mod tests {
             vec![Box::new(Deployments::default()), Box::new(Kubelets::new(|_, _| None))];
         let mut again = StageHand::new(Declared::clone(&cluster.declared), actors);
         again.cluster = cluster;
-        again.changed(Change::NodeUpdated(cluster::NodeId(0)));
+        again.changed(Change::WorkloadArrived(WEB));
         assert!(again.run(Timestamp(HOUR.0 * 2)));
         assert_eq!(again.cluster.pods.len(), 2);
         assert_eq!(again.stages(WEB), vec![Stage::Ready; 2]);

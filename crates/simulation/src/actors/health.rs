@@ -9,7 +9,7 @@ use cluster::template::RestartPolicy;
 use cluster::workload::Shape;
 use cluster::{Change, Cluster, WorkloadId};
 
-use super::daemonset::{daemon_template, should_run};
+use super::daemonset::eligibility::{daemon_template, should_run};
 use super::standing::{Standing, Standings, Step};
 
 /// Counts of every workload's pods.

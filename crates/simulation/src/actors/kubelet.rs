@@ -10,6 +10,7 @@
 pub mod containers;
 pub mod crash;
 pub mod image;
+mod life;
 pub mod node_status;
 pub mod sandbox;
 
@@ -24,6 +25,7 @@ use cluster::{Change, Cluster, Name, NodeId, Pod, PodId, Timestamp, Waiting};
 use self::containers::{Plan, plan_start, runtime_ms};
 use self::crash::Crashes;
 use self::image::Images;
+use self::life::{Alarm, Life, Phase, What};
 use self::node_status::NodeStatus;
 use self::sandbox::{SandboxNeed, sandbox_need};
 use super::claims::ClaimNames;
@@ -57,50 +59,6 @@ pub struct Kubelets {
     wants_object: BTreeSet<PodId>,
     /// Pods with a `nodeName` whose node is not there.
     wants_node: BTreeMap<Name, BTreeSet<PodId>>,
-}
-
-/// Where the kubelet is with a pod. `plan` numbers its plans, so that alarms of earlier ones are void.
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    phase: Phase,
-    plan: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Not bound, or the sandbox is not ready.
-    Sandbox,
-    /// Images are pulled and containers started.
-    Starting,
-    /// Containers run or are held back.
-    Running,
-    /// The pod is Ready.
-    Ready,
-    /// Containers are being stopped.
-    Stopping,
-    /// Deleted by force: nobody waits for the kubelet.
-    Forced,
-    /// Nothing more to do.
-    Over,
-}
-
-#[derive(Clone, Debug)]
-struct Alarm {
-    pod: PodId,
-    plan: u32,
-    what: What,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    Started,
-    StartedBroken(CrashCause),
-    ImageRefused(Waiting),
-    Replan,
-    Restart,
-    Ready,
-    DeadlinePassed,
-    Stopped,
 }
 
 impl Actor for Kubelets {
@@ -266,7 +224,7 @@ impl Kubelets {
             return;
         }
         let Some(node) = pod.node else { return self.bind_by_name(pod, cluster, effects) };
-        if self.nodes.is_lost(node) {
+        if self.nodes.is_lost(node) || cluster.node(node).gone {
             return;
         }
         match self.life(id).phase {
@@ -330,6 +288,9 @@ impl Kubelets {
         let life = *self.life(alarm.pod);
         let stale = alarm.plan != u32::MAX && alarm.plan != life.plan;
         let Some(node) = pod.node.filter(|_| !stale && life.phase != Phase::Over) else { return };
+        if cluster.node(node).gone {
+            return; // Its pods are collected.
+        }
         if self.nodes.is_lost(node) {
             return self.held.entry(node).or_default().push(alarm);
         }
@@ -355,7 +316,7 @@ impl Kubelets {
         self.life(pod.id).phase = Phase::Running;
         effects.now(Effect::PodStage(pod.id, Stage::Running));
         match broken.or_else(|| (self.needs)(cluster, pod.id).map(CrashCause::Needs)) {
-            Some(cause) => self.crashes.crashed(pod, cause, 0, cluster, effects),
+            Some(cause) => self.crashed(pod, cause, 0, cluster, effects),
             None => self.running(pod, cluster.now.after_ms(pod.template.ready_delay_ms), cluster, effects),
         }
     }
@@ -364,13 +325,27 @@ impl Kubelets {
     fn restart(&mut self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
         let attempts = self.crashes.restarts_by(pod.id);
         (0..attempts).for_each(|_| effects.now(Effect::PodRestarted(pod.id)));
-        if let Some(missing) = (self.needs)(cluster, pod.id) {
-            return self.crashes.crashed(pod, CrashCause::Needs(missing), attempts, cluster, effects);
+        let broken = self.crashes.is_broken(pod.id);
+        if let Some(cause) = broken.or_else(|| (self.needs)(cluster, pod.id).map(CrashCause::Needs)) {
+            return self.crashed(pod, cause, attempts, cluster, effects);
         }
         self.crashes.forget(pod.id);
         let start_ms = cluster.declared.profile.latencies.pod_start_ms;
         let at = cluster.now.after_ms(start_ms.saturating_add(pod.template.ready_delay_ms));
         self.running(pod, at, cluster, effects);
+    }
+
+    fn crashed(
+        &mut self,
+        pod: &Pod,
+        cause: CrashCause,
+        attempts: u32,
+        cluster: &Cluster,
+        effects: &mut Effects,
+    ) {
+        if let Some(at) = self.crashes.crashed(pod, cause, attempts, cluster, effects) {
+            self.alarm_at(at, pod.id, What::Restart);
+        }
     }
 
     fn running(&mut self, pod: &Pod, ready_at: Timestamp, cluster: &Cluster, effects: &mut Effects) {
@@ -396,7 +371,7 @@ impl Kubelets {
     /// A pod was asked to go. Without containers, or deleted by force, it goes at once.
     fn stop(&mut self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
         let phase = self.life(pod.id).phase;
-        let lost = pod.node.is_some_and(|node| self.nodes.is_lost(node));
+        let lost = pod.node.is_some_and(|node| self.nodes.is_lost(node) || cluster.node(node).gone);
         match phase {
             Phase::Stopping => {}
             Phase::Over | Phase::Forced => effects.now(Effect::PodGone(pod.id)),

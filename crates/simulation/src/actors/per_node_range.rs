@@ -140,3 +140,62 @@ impl PerNodeRange {
         node.network.cni_ready || self.agents.since(node.id, cluster).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::cni_stage::{Stage, subnet};
+    use cluster::Waiting;
+
+    fn stage(cni: Cni, programs: &[Program]) -> Stage {
+        Stage::new(cni, vec![subnet(0, "10.0.0.0/22")], programs)
+    }
+
+    #[test]
+    fn a_range_feeds_so_many_pods() {
+        let mut stage = stage(Cni::PerNodeRange { addresses_per_node: 20, max_nodes: None }, &[]);
+        let node = stage.node("m7g.large", 110);
+        let pods = stage.pods(node, 22);
+        stage.settle();
+        assert_eq!(stage.addressed(&pods), 20);
+        let full = AddressShortage::NodeFull { capacity: 20, own: 0, assigned: 20 };
+        assert_eq!(stage.waits(pods[21]), Some(Waiting::NoAddress(full)));
+        stage.delete(pods[0]);
+        stage.settle();
+        assert_eq!(stage.addressed(&pods), 20, "the freed one is used again");
+    }
+
+    #[test]
+    fn nodes_beyond_the_last_range_never_become_ready() {
+        let mut stage = stage(Cni::PerNodeRange { addresses_per_node: 256, max_nodes: Some(1) }, &[]);
+        let (first, second) = (stage.node("m7g.large", 110), stage.node("m7g.large", 110));
+        stage.settle();
+        let ready = |stage: &Stage, node| stage.world.cluster.node(node).ready;
+        assert_eq!((ready(&stage, first), ready(&stage, second)), (true, false));
+        stage.perform(Effect::NodeGone(first));
+        stage.settle();
+        assert!(ready(&stage, second));
+    }
+
+    #[test]
+    fn everybody_gets_an_address_when_nothing_is_known() {
+        let mut stage = stage(Cni::Unlimited, &[]);
+        let node = stage.node("m7g.large", 29);
+        let pods = stage.pods(node, 100);
+        stage.settle();
+        assert_eq!(stage.addressed(&pods), 100);
+    }
+
+    #[test]
+    fn cluster_pool_waits_for_agent_and_operator() {
+        let cni = Cni::PerNodeRange { addresses_per_node: 254, max_nodes: None };
+        let mut stage = stage(cni, &[Program::CiliumAgent, Program::CiliumOperator]);
+        let node = stage.node("m7g.large", 29);
+        stage.program(node, Program::CiliumAgent);
+        stage.settle();
+        assert!(!stage.network(node).cni_ready);
+        stage.program(node, Program::CiliumOperator);
+        stage.settle();
+        assert!(stage.network(node).cni_ready);
+    }
+}

@@ -291,3 +291,6 @@ fn volume(cluster: &Cluster, choice: &ClaimChoice) -> Option<u32> {
     let (ClaimChoice::Provision(claim) | ClaimChoice::Bind(claim, _)) = choice;
     cluster.volume_claims.get(claim.0 as usize).and_then(|claim| claim.volume)
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,7 @@ pub fn node(name: &str) -> Node {
             ("kubernetes.io/arch".into(), "arm64".into()),
             ("kubernetes.io/os".into(), "linux".into()),
             ("kubernetes.io/hostname".into(), name.into()),
+            ("topology.kubernetes.io/zone".into(), "us-west-2a".into()),
         ]),
         annotations: Labels::new(),
         taints: Vec::new(),

@@ -62,3 +62,74 @@ fn age_power(age_ms: i64) -> i64 {
     let age_ns = i128::from(age_ms.max(0)) * 1_000_000;
     age_ns.checked_ilog2().map_or(-1, i64::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::stage_hand::{StageHand, declared, deployment, node};
+    use cluster::WorkloadId;
+    use std::sync::Arc;
+
+    /// Pods in the order of `(node, stage, deletion cost, ready since, restarts)`.
+    fn cluster_of(pods: &[(Option<u32>, Stage, &str, i64, u32)]) -> Cluster {
+        let declared = declared(vec![deployment("web", 0)], vec![node("a"), node("b")]);
+        let template = Arc::clone(&declared.workloads[0].template);
+        let mut hand = StageHand::new(declared, Vec::new());
+        hand.schedules = false;
+        for (index, (on, stage, cost, since, restarts)) in (0u32..).zip(pods) {
+            hand.perform(crate::Effect::CreatePod(Box::new(cluster::pod::NewPod {
+                namespace: "apps".into(),
+                name: format!("web-{index}").into(),
+                workload: Some(WorkloadId(0)),
+                template: Arc::clone(&template),
+                revision: 0,
+                ordinal: 0,
+                for_node: None,
+            })));
+            let pod = &mut hand.cluster.pods[index as usize];
+            (pod.node, pod.stage, pod.restarts) = (on.map(NodeId), *stage, *restarts);
+            pod.since = Timestamp(*since);
+            if !cost.is_empty() {
+                Arc::make_mut(&mut pod.template).annotations.insert(DELETION_COST.into(), (*cost).into());
+            }
+        }
+        hand.cluster.now = Timestamp(1_000_000);
+        hand.cluster
+    }
+
+    fn order(pods: &[(Option<u32>, Stage, &str, i64, u32)]) -> Vec<u32> {
+        let cluster = cluster_of(pods);
+        let ids = || cluster.pods.iter().map(|pod| pod.id);
+        // All but the last are asked for one by one, so that the whole order shows.
+        let mut left: Vec<PodId> = ids().collect();
+        let mut order = Vec::new();
+        while left.len() > 1 {
+            let first = choose(&cluster, left.iter().copied(), ids(), 1)[0];
+            left.retain(|pod| *pod != first);
+            order.push(first.0);
+        }
+        order
+    }
+
+    #[test]
+    fn unassigned_pending_unready_and_cheap_pods_go_first() {
+        assert_eq!(
+            order(&[
+                (Some(0), Stage::Ready, "", 0, 0),
+                (Some(1), Stage::Ready, "-5", 0, 0),
+                (Some(0), Stage::Running, "9", 0, 0),
+                (Some(1), Stage::Starting, "9", 0, 0),
+                (None, Stage::Pending, "9", 0, 0),
+            ]),
+            [4, 3, 2, 1]
+        );
+    }
+
+    #[test]
+    fn crowded_nodes_lose_pods_before_others_and_young_ready_ones_before_old() {
+        let ready = |node, since, restarts| (Some(node), Stage::Ready, "", since, restarts);
+        assert_eq!(order(&[ready(0, 0, 0), ready(1, 999_000, 0), ready(1, 0, 0)]), [1, 2]);
+        // Ages in the same power of two count as equal: then restarts decide, then the younger id.
+        assert_eq!(order(&[ready(0, 10_000, 0), ready(0, 0, 3), ready(0, 20_000, 0)]), [1, 2]);
+    }
+}

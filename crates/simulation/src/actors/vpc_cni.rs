@@ -8,6 +8,8 @@
 //! Not modelled: `AWS_MANAGE_ENIS_NON_SCHEDULABLE`, reconciliation with EC2, leaked interfaces, throttling.
 
 pub mod pool_loop;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

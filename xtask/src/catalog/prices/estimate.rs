@@ -1,4 +1,4 @@
-//! Estimating what no table has: rule 2 of [`super`].
+//! Estimating what no table has: rule 3 of [`super`].
 
 use std::collections::BTreeMap;
 
@@ -43,22 +43,27 @@ struct Ratios {
 }
 
 impl<'a> Estimator<'a> {
-    /// Learns ratios from the known prices of all regions.
-    pub fn new(known: &'a BTreeMap<String, Prices>, traits: &'a AllTraits) -> Estimator<'a> {
+    /// Learns ratios from the repaired prices of all regions; the published `list` of the reference region is what
+    /// they are applied to. Ratios never mix the two: they are of different years.
+    pub fn new(
+        repaired: &'a BTreeMap<String, Prices>,
+        list: &BTreeMap<String, f64>,
+        traits: &'a AllTraits,
+    ) -> Estimator<'a> {
         let empty = Prices::new();
-        let reference = known.get(REFERENCE_REGION).unwrap_or(&empty);
-        let ratios = known
-            .iter()
-            .map(|(region, prices)| (region.as_str(), ratios(prices, reference, traits)))
-            .collect();
+        let reference = repaired.get(REFERENCE_REGION).unwrap_or(&empty);
+        let of_region =
+            |(region, prices): (&'a String, &Prices)| (region.as_str(), ratios(prices, reference, traits));
         let mut estimator = Estimator {
             traits,
             reference: reference.clone(),
-            ratios,
+            ratios: repaired.iter().map(of_region).collect(),
             suffixes: BTreeMap::new(),
             units: BTreeMap::new(),
         };
-        estimator.carry_over(known);
+        let published = |usd: &f64| Price { usd: *usd, source: Source::Table };
+        estimator.reference.extend(list.iter().map(|(name, usd)| (name.clone(), published(usd))));
+        estimator.carry_over(repaired);
         estimator.suffixes = suffix_ratios(&estimator.reference);
         estimator.units = unit_prices(&estimator.reference, traits);
         estimator
@@ -94,6 +99,7 @@ impl<'a> Estimator<'a> {
         let known = self.reference.get(name).map(|price| price.usd);
         known
             .or_else(|| Family::parse(family).and_then(|family| self.by_relatives(&family, name, size)))
+            .or_else(|| self.by_older_sibling(name))
             .or_else(|| self.by_units(name))
     }
 
@@ -124,6 +130,24 @@ impl<'a> Estimator<'a> {
             let usd = self.of_size(&older.name(), name, size)?;
             Some(usd * GENERATION_STEP.powi(i32::try_from(steps).ok()?))
         })
+    }
+
+    /// From the newest older generation of the category and architecture, whatever its suffix, in the same size;
+    /// the cheapest where there are several.
+    fn by_older_sibling(&self, name: &str) -> Option<f64> {
+        let (family, size) = split(name);
+        let family = Family::parse(family)?;
+        let key = category_key(name, self.traits);
+        let siblings = self.reference.iter().filter(|(other, _)| split(other).1 == size);
+        let siblings = siblings.filter(|(other, _)| category_key(other, self.traits) == key);
+        let older = siblings
+            .filter_map(|(other, price)| Some((Family::parse(split(other).0)?.generation, price.usd)));
+        let older: Vec<(u32, f64)> =
+            older.filter(|(generation, _)| *generation < family.generation).collect();
+        let newest = older.iter().map(|(generation, _)| *generation).max()?;
+        let of_newest = older.iter().filter(|(generation, _)| *generation == newest).map(|(_, usd)| *usd);
+        let steps = i32::try_from(family.generation - newest).ok()?;
+        Some(of_newest.min_by(f64::total_cmp)? * GENERATION_STEP.powi(steps))
     }
 
     /// The price of `family` in the size of `name`: its own, else in proportion to a size that it has.
@@ -223,7 +247,8 @@ mod tests {
     }
 
     fn micro(known: &BTreeMap<String, Prices>, traits: &AllTraits, region: &str, name: &str) -> i64 {
-        (Estimator::new(known, traits).price(region, name).unwrap().usd * 1e6).round() as i64
+        (Estimator::new(known, &BTreeMap::new(), traits).price(region, name).unwrap().usd * 1e6).round()
+            as i64
     }
 
     #[test]
@@ -240,6 +265,18 @@ mod tests {
         let traits = traits(&["m5.large", "m5.xlarge", "m6i.large", "m6i.xlarge", "m7i.large"]);
         assert_eq!(micro(&known, &traits, "eu-west-9", "m7i.large"), 3_600_000);
         assert_eq!(micro(&known, &traits, "nowhere-1", "m7i.large"), 3_600_000);
+    }
+
+    #[test]
+    fn ratios_are_applied_to_the_published_list() {
+        let types = ["m5.large", "m5.xlarge", "m5.2xlarge", "m5.4xlarge"];
+        let east = types.map(|name| (name, 1.0));
+        let west = types.map(|name| (name, 1.5));
+        let known = known(&[("us-east-1", &east), ("eu-west-9", &west)]);
+        let list = BTreeMap::from([("m5.large".to_string(), 2.0), ("m5.xlarge".to_string(), 3.0)]);
+        let traits = traits(&types);
+        let usd = |name| Estimator::new(&known, &list, &traits).price("eu-west-9", name).unwrap().usd;
+        assert_eq!((usd("m5.large"), usd("m5.xlarge"), usd("m5.2xlarge")), (3.0, 4.5, 1.5));
     }
 
     #[test]
@@ -267,12 +304,19 @@ mod tests {
     }
 
     #[test]
+    fn without_relatives_the_size_of_the_category_counts() {
+        let known = known(&[("us-east-1", &[("t2.nano", 9.0), ("t3.nano", 1.1), ("t3a.nano", 1.0)])]);
+        let traits = traits(&["t2.nano", "t3.nano", "t3a.nano", "t5i.nano"]);
+        assert_eq!(micro(&known, &traits, "us-east-1", "t5i.nano"), 1_210_000);
+    }
+
+    #[test]
     fn strangers_cost_what_a_unit_of_their_category_costs() {
         let known = known(&[("us-east-1", &[("p5.large", 3.0)])]);
-        let mut traits = traits(&["p5.large", "p6-b9.large"]);
+        let mut traits = traits(&["p5.large", "p6-b9.xlarge"]);
         traits
-            .entry("p6-b9.large".to_string())
+            .entry("p6-b9.xlarge".to_string())
             .and_modify(|traits| (traits.vcpus, traits.memory_gib) = (4.0, 16.0));
-        assert_eq!(micro(&known, &traits, "us-east-1", "p6-b9.large"), 6_000_000);
+        assert_eq!(micro(&known, &traits, "us-east-1", "p6-b9.xlarge"), 6_000_000);
     }
 }

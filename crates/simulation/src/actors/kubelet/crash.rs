@@ -9,6 +9,7 @@ use cluster::pod::Stage;
 use cluster::role::Program;
 use cluster::template::RestartPolicy;
 use cluster::waiting::CrashCause;
+use cluster::workload::Shape;
 use cluster::{Change, Cluster, Pod, PodId, Timestamp, Waiting};
 
 use super::Needs;
@@ -53,7 +54,8 @@ impl Crashes {
         };
     }
 
-    /// The pod's program has exited after `attempts` restarts that are being counted in this instant.
+    /// The pod's program has exited after `attempts` restarts that are being counted in this instant. Returns
+    /// when it is started again in any case: restarts count towards the limit of a Job.
     pub fn crashed(
         &mut self,
         pod: &Pod,
@@ -61,9 +63,10 @@ impl Crashes {
         attempts: u32,
         cluster: &Cluster,
         effects: &mut Effects,
-    ) {
+    ) -> Option<Timestamp> {
         if pod.template.restart_policy == RestartPolicy::Never {
-            return effects.now(Effect::PodStage(pod.id, Stage::Failed));
+            effects.now(Effect::PodStage(pod.id, Stage::Failed));
+            return None;
         }
         let fresh = || Crash {
             cause: cause.clone(),
@@ -76,6 +79,17 @@ impl Crashes {
         crash.backoff.fail(cluster.now);
         let restarts = pod.restarts.saturating_add(attempts);
         effects.now(Effect::PodWaits(pod.id, Box::new(Waiting::Crashing { restarts, why: cause })));
+        if restarts >= counted_restarts(cluster, pod) {
+            return None;
+        }
+        crash.planned = Some(0);
+        Some(crash.backoff.next())
+    }
+
+    /// Why the pod's program exits whatever else is there: it cannot be executed.
+    pub fn is_broken(&self, pod: PodId) -> Option<CrashCause> {
+        let cause = self.crashing.get(&pod).map(|crash| &crash.cause);
+        cause.filter(|cause| matches!(cause, CrashCause::ExecFormat { .. })).cloned()
     }
 
     /// Pods for which the next attempt may end differently than the last one, with its instant.
@@ -117,5 +131,20 @@ impl Crashes {
     pub fn forget(&mut self, pod: PodId) {
         self.crashing.remove(&pod);
         self.pulls.remove(&pod);
+    }
+}
+
+/// How many restarts somebody counts: those of Jobs that restart in place, up to their limit.
+fn counted_restarts(cluster: &Cluster, pod: &Pod) -> u32 {
+    /// A limit beyond this is as good as none.
+    const MOST: u32 = 50;
+    let shape = pod.workload.map(|workload| &cluster.declared.workload(workload).shape);
+    let job = match shape {
+        Some(Shape::CronJob { job, .. }) => Some(&**job),
+        other => other,
+    };
+    match job {
+        Some(Shape::Job { backoff_limit, .. }) => (*backoff_limit).clamp(1, MOST),
+        _ => 0,
     }
 }

@@ -137,7 +137,9 @@ impl NodePool {
         if !turn.reaches_ec2 || self.refused {
             return None;
         }
-        self.step.get_or_insert_default();
+        if !turn.frozen {
+            self.step.get_or_insert_default();
+        }
         if self.go_on(turn, effects) || self.failed || init_fails(turn) {
             return None;
         }

@@ -1,0 +1,54 @@
+//! Node objects of a live dump.
+
+use cluster::network::NodeNetwork;
+use cluster::{FieldPath, Labels, Name, Node, NodeId, Timestamp};
+use k8s_openapi::api::core::v1 as core;
+
+use crate::amounts::resources;
+use crate::decode::{Strictness, decode};
+use crate::object::Object;
+use crate::problem::Reporter;
+use crate::selector::taints;
+
+/// A Node object.
+pub(crate) fn node(object: &Object, reporter: &mut Reporter<'_>) -> Option<Node> {
+    let wire: core::Node = decode(object, Strictness::Prune, reporter)?;
+    let spec = wire.spec.unwrap_or_default();
+    let status = wire.status.unwrap_or_default();
+    let status_path = FieldPath::of("/status");
+    let capacity = resources(status.capacity.as_ref(), &status_path.child("capacity"), reporter);
+    let allocatable = match &status.allocatable {
+        Some(list) => resources(Some(list), &status_path.child("allocatable"), reporter),
+        None => capacity.clone(),
+    };
+    let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+    let images = status.images.iter().flatten().flat_map(|image| image.names.iter().flatten());
+    let label = |keys: [&str; 2]| first_label(&object.labels, keys);
+    let node = Node {
+        id: NodeId(0),
+        name: object.key.name.clone(),
+        location: object.place.at(""),
+        group: None,
+        claim: None,
+        instance_type: label(["node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type"]),
+        zone: label(["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"]),
+        labels: object.labels.clone(),
+        annotations: object.annotations.clone(),
+        taints: taints(spec.taints.as_deref(), &FieldPath::of("/spec/taints"), reporter),
+        unschedulable: spec.unschedulable.unwrap_or(false),
+        capacity,
+        allocatable,
+        network: NodeNetwork::default(),
+        volume_drivers: Vec::new(),
+        images: images.map(|name| Name::from(name.as_str())).collect(),
+        created: Timestamp::ZERO,
+        ready: ready.is_none_or(|condition| condition.status == "True"),
+        deleted: object.field("/metadata/deletionTimestamp").map(|_| Timestamp::ZERO),
+        gone: false,
+    };
+    (!reporter.refused).then_some(node)
+}
+
+fn first_label(labels: &Labels, keys: [&str; 2]) -> Name {
+    keys.iter().find_map(|key| labels.get(*key)).cloned().unwrap_or_default()
+}

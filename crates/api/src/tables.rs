@@ -1,0 +1,160 @@
+//! Cluster-wide tables that the lowering of workloads needs, and checks over several objects.
+
+use std::collections::BTreeSet;
+
+use cluster::profile::Provider;
+use cluster::{Declared, FieldPath, Kind, Name, ObjectKey};
+use serde_json::Value;
+
+use crate::admission::{Admission, system_classes};
+use crate::environment::ConfigMaps;
+use crate::object::Object;
+use crate::problem::{Problems, Reporter};
+use crate::{code, lower, small};
+
+/// The tables.
+pub(crate) struct Tables {
+    /// Priority classes, LimitRanges, cluster DNS.
+    pub(crate) admission: Admission,
+    /// ConfigMaps.
+    pub(crate) config_maps: ConfigMaps,
+    /// Quotas that ask for limits or requests to be written: namespace, quota, resource as written there.
+    pub(crate) limit_quotas: Vec<(Name, ObjectKey, Name)>,
+}
+
+/// Reads the tables.
+pub(crate) fn read(objects: &[Object], provider: Provider, problems: &mut Problems) -> Tables {
+    let mut admission = Admission { classes: system_classes(), ..Admission::default() };
+    admission.extended_resource_toleration = provider == Provider::Eks;
+    let mut limit_quotas = Vec::new();
+    for object in objects {
+        match object.key.kind {
+            Kind::PriorityClass => {
+                let class = small::priority_class(object, &mut Reporter::new(problems, object));
+                admission.classes.extend(class.map(|class| (class.name.clone(), class)));
+            }
+            Kind::LimitRange => {
+                let limits =
+                    small::limit_range(object, &mut Reporter::new(problems, object)).unwrap_or_default();
+                admission.limit_ranges.entry(object.key.namespace.clone()).or_default().extend(limits);
+            }
+            Kind::ResourceQuota => limit_quotas.extend(demands(object)),
+            _ => {}
+        }
+    }
+    add_dns_selectors(objects, &mut admission);
+    Tables { admission, config_maps: lower::config_maps(objects), limit_quotas }
+}
+
+/// The `kube-dns` Service is what nodes resolve by.
+pub(crate) fn add_dns_selectors(objects: &[Object], admission: &mut Admission) {
+    for object in
+        objects.iter().filter(|object| object.key == ObjectKey::new(Kind::Service, "kube-system", "kube-dns"))
+    {
+        let selector = object.field("/spec/selector").and_then(Value::as_object);
+        let pairs = selector
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())));
+        admission.dns_selectors.push((object.key.namespace.clone(), pairs.collect()));
+    }
+}
+
+/// Compute resources under a quota have to be asked for by every container of its namespace
+/// (`pkg/quota/v1/evaluator/core` `Constraints`). Quotas with scopes are left out.
+fn demands(object: &Object) -> Vec<(Name, ObjectKey, Name)> {
+    if object.field("/spec/scopes").is_some() || object.field("/spec/scopeSelector").is_some() {
+        return Vec::new();
+    }
+    let hard = object.field("/spec/hard").and_then(Value::as_object);
+    let names = hard.into_iter().flatten().map(|(name, _)| name.as_str());
+    let compute = names.filter(|name| {
+        matches!(
+            *name,
+            "cpu" | "memory" | "requests.cpu" | "requests.memory" | "limits.cpu" | "limits.memory"
+        )
+    });
+    compute.map(|name| (object.key.namespace.clone(), object.key.clone(), name.into())).collect()
+}
+
+/// Workloads whose pods a quota refuses because a container does not name the resource.
+pub(crate) fn check_quotas(
+    declared: &Declared,
+    demands: &[(Name, ObjectKey, Name)],
+    objects: &[Object],
+    problems: &mut Problems,
+) {
+    if demands.is_empty() {
+        return;
+    }
+    for workload in
+        declared.workloads.iter().filter(|workload| !workload.arrival.existing && !workload.arrival.addon)
+    {
+        let missing = demands.iter().filter(|(namespace, ..)| *namespace == workload.key.namespace).find(
+            |(_, _, resource)| {
+                let (limits, name) = match resource.strip_prefix("limits.") {
+                    Some(name) => (true, name),
+                    None => (false, resource.strip_prefix("requests.").unwrap_or(resource)),
+                };
+                workload.template.all_containers().any(|container| {
+                    let amounts = if limits { &container.limits } else { &container.requests };
+                    amounts.get(name) == 0
+                })
+            },
+        );
+        let Some((_, quota, resource)) = missing else { continue };
+        let Some(object) = objects.iter().find(|object| object.key == workload.key) else { continue };
+        let message = format!(
+            "{}: failed quota: {}: must specify {resource} for every container",
+            workload.key, quota.name
+        );
+        let path = &workload.template.location.path.child("spec").child("containers");
+        let help =
+            format!("write resources for {resource}, or give the namespace a LimitRange with defaults");
+        Reporter::new(problems, object).warning(path, code::QUOTA_NEEDS_REQUESTS, message, help);
+    }
+}
+
+/// CustomResourceDefinitions of Karpenter that do not serve the version that is read.
+pub(crate) fn check_crd(object: &Object, reporter: &mut Reporter<'_>) {
+    let needed = match object.key.name.as_str() {
+        "nodepools.karpenter.sh" | "nodeclaims.karpenter.sh" | "ec2nodeclasses.karpenter.k8s.aws" => "v1",
+        "provisioners.karpenter.sh" | "machines.karpenter.sh" | "awsnodetemplates.karpenter.k8s.aws" => {
+            let path = FieldPath::of("/metadata/name");
+            let message = format!(
+                "{} belongs to Karpenter before v0.33 and is read by no version that is modelled",
+                object.key.name
+            );
+            reporter.warning(&path, code::OUTDATED_CRD, message, "install the CRDs of Karpenter v1");
+            return;
+        }
+        _ => return,
+    };
+    let versions = object.field("/spec/versions").and_then(Value::as_array);
+    let served = |version: &Value| {
+        version.get("name").and_then(Value::as_str) == Some(needed)
+            && version.get("served") != Some(&Value::Bool(false))
+    };
+    if !versions.is_some_and(|versions| versions.iter().any(served)) {
+        let path = FieldPath::of("/spec/versions");
+        let message =
+            format!("{} does not serve {needed}: objects of that version are refused", object.key.name);
+        reporter.warning(&path, code::OUTDATED_CRD, message, "install the CRDs of Karpenter v1");
+    }
+}
+
+/// Namespaces that are declared, and those that objects live in.
+pub(crate) fn add_namespaces(objects: &[&Object], declared: &mut Declared) {
+    for object in objects.iter().filter(|object| object.key.kind == Kind::Namespace) {
+        let namespace = small::namespace(object);
+        declared.namespaces.insert(namespace.name.clone(), namespace);
+    }
+    let used: BTreeSet<Name> =
+        objects.iter().map(|object| object.key.namespace.clone()).filter(|name| !name.is_empty()).collect();
+    for name in used {
+        declared
+            .namespaces
+            .entry(name.clone())
+            .or_insert_with(|| small::named_namespace(name, Default::default()));
+    }
+}

@@ -1,0 +1,131 @@
+//! The node of a launched instance when it joins the cluster.
+//!
+//! Follows aws/karpenter-provider-aws v1.14.1 `pkg/providers/amifamily/bootstrap` (the kubelet gets the claim's
+//! labels and taints, `karpenter.sh/unregistered` and Karpenter's own max-pods) and kubernetes v1.36
+//! `pkg/kubelet/kubelet_node_status.go`. Capacity is what the kubelet reports, not what Karpenter estimated.
+//! Extended resources are there from the start when something in the cluster publishes them, and never otherwise.
+
+use catalog::{Catalog, InstanceType, KarpenterNode, KubeletNode};
+use cluster::network::{Cni, NodeNetwork};
+use cluster::node_claim::NodeClaim;
+use cluster::workload::Shape;
+use cluster::{Cluster, Effect, Labels, Name, Node, NodeClass, NodeId, Resources, Taint, Timestamp};
+use provisioning::existing::UNREGISTERED;
+
+pub use crate::actors::node_lifecycle::NOT_READY;
+
+/// The node; `None` when the claim was not launched, or its type or node class is not known.
+pub fn node(cluster: &Cluster, catalog: &Catalog, claim: &NodeClaim) -> Option<Node> {
+    let launched = claim.launched.as_ref()?;
+    let pool = cluster.declared.node_pools.get(claim.pool as usize)?;
+    let class = cluster.declared.node_class(&pool.node_class)?;
+    let it = catalog.instance_type(&launched.option.instance_type)?;
+    let (capacity, allocatable) = resources(cluster, class, it);
+    let mut node = Node {
+        id: NodeId(0),
+        name: claim.name.clone(),
+        location: pool.location.clone(),
+        group: None,
+        claim: Some(claim.id),
+        instance_type: it.name.clone(),
+        zone: launched.option.zone.clone(),
+        labels: labels(cluster, claim, class, it),
+        annotations: pool.annotations.clone(),
+        taints: taints(claim),
+        unschedulable: false,
+        capacity,
+        allocatable,
+        network: NodeNetwork { subnet: launched.subnet, ..NodeNetwork::default() },
+        volume_drivers: Vec::new(),
+        images: Vec::new(),
+        created: Timestamp::ZERO,
+        ready: false,
+        deleted: None,
+        gone: false,
+    };
+    node.network.mode = addressing::settle::mode_of(&node, Some(it), &cluster.declared.cni);
+    Some(node)
+}
+
+fn labels(cluster: &Cluster, claim: &NodeClaim, class: &NodeClass, it: &InstanceType) -> Labels {
+    let mut labels = catalog::labels::labels(it);
+    let os = if class.ami_family.is_windows() { "windows" } else { "linux" };
+    let mut set = |key: &str, value: &str| labels.insert(key.into(), value.into());
+    set("kubernetes.io/os", os);
+    set("beta.kubernetes.io/os", os);
+    set("beta.kubernetes.io/arch", it.arch);
+    set("kubernetes.io/hostname", &claim.name);
+    set("topology.kubernetes.io/region", &cluster.declared.profile.region);
+    if let Some(launched) = &claim.launched {
+        set("topology.kubernetes.io/zone", &launched.option.zone);
+        set("topology.ebs.csi.aws.com/zone", &launched.option.zone);
+        set("karpenter.sh/capacity-type", &launched.option.capacity_type);
+    }
+    labels.extend(claim.labels.clone());
+    labels
+}
+
+fn taints(claim: &NodeClaim) -> Vec<Taint> {
+    let starting = |key: &str, effect| Taint { key: key.into(), value: Name::default(), effect };
+    let mut taints: Vec<Taint> = claim.taints.iter().chain(&claim.startup_taints).cloned().collect();
+    taints.push(starting(UNREGISTERED, Effect::NoExecute));
+    taints.push(starting(NOT_READY, Effect::NoSchedule));
+    taints
+}
+
+fn resources(cluster: &Cluster, class: &NodeClass, it: &InstanceType) -> (Resources, Resources) {
+    let settings = &cluster.declared.karpenter;
+    let overhead = u32::try_from(settings.vm_memory_overhead_millipercent).unwrap_or(0);
+    let promised = KarpenterNode::of(class, settings.reserved_enis, overhead).capacity(it);
+    let mut kubelet = class.kubelet.clone();
+    kubelet.max_pods = u32::try_from(promised.pods).ok();
+    let real = KubeletNode {
+        ami_family: class.ami_family,
+        kubelet,
+        max_pods_expression: None,
+        root_volume_bytes: class.root_volume_bytes,
+        instance_store_raid0: class.instance_store_raid0,
+        managed_group: false,
+        reserved: None,
+    };
+    let resources = real.resources(it);
+    let (mut capacity, mut allocatable) = (resources.capacity, resources.allocatable);
+    for (name, amount) in promised.extended.iter().filter(|(name, _)| is_published(cluster, name)) {
+        capacity.set(name, *amount);
+        allocatable.set(name, *amount);
+    }
+    if publishes_branch_interfaces(cluster) {
+        let limit = promised.get("vpc.amazonaws.com/pod-eni");
+        capacity.set("vpc.amazonaws.com/pod-eni", limit);
+        allocatable.set("vpc.amazonaws.com/pod-eni", limit);
+    }
+    (capacity, allocatable)
+}
+
+/// Whether a device plugin for this resource is deployed as a DaemonSet.
+fn is_published(cluster: &Cluster, resource: &str) -> bool {
+    let word = match resource {
+        "nvidia.com/gpu" => "nvidia",
+        "amd.com/gpu" => "amdgpu",
+        "habana.ai/gaudi" => "habana",
+        "vpc.amazonaws.com/efa" => "efa",
+        name if name.starts_with("aws.amazon.com/neuron") => "neuron",
+        _ => return false,
+    };
+    let arrived = |index: usize| cluster.arrived.get(index).copied().unwrap_or(false);
+    let mut daemons = cluster
+        .declared
+        .workload_ids()
+        .filter(|(id, workload)| matches!(workload.shape, Shape::DaemonSet) && arrived(id.0 as usize));
+    daemons.any(|(_, workload)| {
+        let named =
+            |text: &Name| text.contains(word) && (text.contains("plugin") || text.contains("operator"));
+        named(&workload.key.name)
+            || workload.template.containers.iter().any(|container| named(&container.image))
+    })
+}
+
+/// The VPC resource controller of the control plane does, where the CNI is told to use them.
+fn publishes_branch_interfaces(cluster: &Cluster) -> bool {
+    matches!(&cluster.declared.cni, Cni::VpcCni(settings) if settings.pod_eni)
+}

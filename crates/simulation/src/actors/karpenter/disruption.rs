@@ -1,0 +1,242 @@
+//! Disruption: looking for nodes that can go, checking a command again after 15 seconds, and carrying it out.
+//!
+//! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/disruption/{controller,validation,queue}.go`. Not
+//! modelled: drift and node repair.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cluster::change::NodePatch;
+use cluster::node_claim::ClaimStage;
+use cluster::{ClaimId, Cluster, NodeId, Timestamp};
+use provisioning::disruption::candidate::{Held, consolidatable_at};
+use provisioning::disruption::{Command, budget, consolidation, pods};
+use provisioning::existing::View;
+
+use super::Karpenter;
+use crate::actor::Context;
+use crate::effect::{Effect, Effects};
+
+/// Between two looks.
+const POLL_MS: i64 = 10_000;
+/// A command is checked again after this.
+const VALIDATION_MS: i64 = 15_000;
+/// A command whose replacement is not initialized by then is given up.
+const RETRY_MAX_MS: i64 = 10 * 60_000;
+
+/// Commands found, checked and carried out.
+#[derive(Clone, Debug, Default)]
+pub struct Disruption {
+    /// Something changed since the last look.
+    pub changed: bool,
+    looked: Option<Timestamp>,
+    pending: Option<(Command, Timestamp)>,
+    running: BTreeMap<u32, Running>,
+    last_id: u32,
+    next_due: Option<Timestamp>,
+    budget_change: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    nodes: Vec<NodeId>,
+    reason: cluster::node_pool::DisruptionReason,
+    replacement: Option<ClaimId>,
+    started: Timestamp,
+}
+
+impl Disruption {
+    /// Nodes that a command is about: their room does not count.
+    pub fn going(&self) -> BTreeSet<NodeId> {
+        self.running.values().flat_map(|command| command.nodes.iter().copied()).collect()
+    }
+
+    /// The API has the replacement of a command.
+    pub fn replacement_created(&mut self, command: Option<u32>, claim: ClaimId) {
+        if let Some(running) = command.and_then(|id| self.running.get_mut(&id)) {
+            running.replacement = Some(claim);
+        }
+    }
+
+    /// Whether a command is being carried out.
+    pub fn is_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// When to look again without a change. While a launch is not answered, that answer is what is waited for.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let timeouts = self.running.values().map(|command| command.started.after_ms(RETRY_MAX_MS));
+        let checked = self.pending.as_ref().map(|(_, at)| *at);
+        timeouts.chain(checked).chain(self.next_due).min()
+    }
+
+    /// When a budget comes into force or ends: goes on for ever.
+    pub fn next_budget_change(&self) -> Option<Timestamp> {
+        self.budget_change
+    }
+}
+
+impl Karpenter {
+    pub(super) fn disrupt(&mut self, context: Context<'_>, effects: &mut Effects) {
+        let (cluster, now) = (context.cluster, context.cluster.now);
+        self.follow_commands(cluster, effects);
+        let checks = self.disruption.pending.as_ref().is_some_and(|(_, at)| *at <= now);
+        let budgets = self.disruption.budget_change.is_some_and(|at| at <= now);
+        let looks =
+            self.disruption.changed || budgets || self.disruption.next_due.is_some_and(|at| at <= now);
+        if now < Timestamp::ZERO {
+            // What exists at the start has its time from the start of the run.
+            self.disruption.next_due = Some(Timestamp::ZERO);
+            return;
+        }
+        if !checks && !looks || !self.claims.are_launched() {
+            return;
+        }
+        self.disruption.changed |= budgets;
+        match self.disruption.pending.take() {
+            Some((command, at)) if at <= now => self.check(context, command, effects),
+            Some(later) => self.disruption.pending = Some(later),
+            None => self.look(context),
+        }
+    }
+
+    /// Looks for a command when something changed or became due.
+    fn look(&mut self, context: Context<'_>) {
+        let (cluster, now) = (context.cluster, context.cluster.now);
+        let due = self.disruption.next_due.is_some_and(|at| at <= now);
+        if !self.disruption.changed && !due {
+            return;
+        }
+        let next_poll = self.disruption.looked.map_or(now, |at| at.after_ms(POLL_MS));
+        if now < next_poll {
+            self.disruption.next_due = Some(next_poll);
+            return;
+        }
+        (self.disruption.changed, self.disruption.looked) = (false, Some(now));
+        if !has_managed_nodes(cluster) {
+            (self.disruption.next_due, self.disruption.budget_change) = (None, None);
+            return;
+        }
+        self.refresh_market(context);
+        let Some(market) = self.market.take() else { return };
+        let going = self.disruption.going();
+        let held = Held { going: &going, nominated: &self.nominated };
+        if let Some(command) = consolidation::command(cluster, &market, held) {
+            self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS)));
+        }
+        self.market = Some(market);
+        self.disruption.next_due = next_due(cluster, &self.nominated);
+        self.disruption.budget_change = next_budget_change(cluster);
+    }
+
+    /// A command that still holds after 15 seconds is carried out.
+    fn check(&mut self, context: Context<'_>, command: Command, effects: &mut Effects) {
+        let cluster = context.cluster;
+        self.refresh_market(context);
+        let Some(market) = self.market.take() else { return };
+        let going = self.disruption.going();
+        let held = Held { going: &going, nominated: &self.nominated };
+        let valid = consolidation::is_still_valid(cluster, &market, held, &command);
+        self.market = Some(market);
+        self.disruption.changed = true;
+        self.disruption.next_due = Some(cluster.now.after_ms(POLL_MS));
+        if valid {
+            self.start(cluster, command, effects);
+        }
+    }
+
+    /// Taints the nodes and creates the replacement; without one the nodes go at once.
+    fn start(&mut self, cluster: &Cluster, command: Command, effects: &mut Effects) {
+        self.disruption.last_id += 1;
+        let id = self.disruption.last_id;
+        let Command { nodes, reason, replacement } = command;
+        let replaced = replacement.is_some();
+        let created = replacement.is_none_or(|claim| self.create(cluster, claim, Some(id), effects));
+        if !created {
+            return;
+        }
+        nodes.iter().for_each(|node| set_taint(cluster, *node, true, effects));
+        let running = Running { nodes, reason, replacement: None, started: cluster.now };
+        if !replaced {
+            delete(cluster, &running, effects);
+        }
+        self.disruption.running.insert(id, running);
+        // Pods of nodes that go need a place: the node's taint triggers a plan.
+        self.batch.open(cluster.now);
+    }
+
+    /// Commands whose replacement is ready, failed, or took too long; and those whose nodes are gone.
+    fn follow_commands(&mut self, cluster: &Cluster, effects: &mut Effects) {
+        let mut ended = Vec::new();
+        for (id, running) in &self.disruption.running {
+            let deleted = running.nodes.iter().all(|node| {
+                let node = cluster.node(*node);
+                !node.exists() || View::of_node(cluster, node).is_leaving()
+            });
+            let claim = running.replacement.map(|claim| cluster.claim(claim));
+            let failed =
+                claim.is_some_and(|claim| claim.stage == ClaimStage::Gone || claim.deleted.is_some());
+            let late = cluster.now.since_ms(running.started) >= RETRY_MAX_MS;
+            if deleted {
+                ended.push(*id);
+            } else if claim.is_some_and(|claim| claim.stage == ClaimStage::Initialized) {
+                delete(cluster, running, effects);
+            } else if failed || late {
+                running.nodes.iter().for_each(|node| set_taint(cluster, *node, false, effects));
+                ended.push(*id);
+            }
+        }
+        for id in ended {
+            self.disruption.running.remove(&id);
+        }
+    }
+}
+
+fn delete(cluster: &Cluster, running: &Running, effects: &mut Effects) {
+    for node in running.nodes.iter().map(|node| cluster.node(*node)).filter(|node| node.exists()) {
+        node.claim
+            .into_iter()
+            .for_each(|claim| effects.now(Effect::DeleteClaim(claim, Some(running.reason))));
+    }
+}
+
+fn set_taint(cluster: &Cluster, node: NodeId, on: bool, effects: &mut Effects) {
+    let node = cluster.node(node);
+    let taint = pods::disrupted_taint();
+    if !node.exists() || node.taints.contains(&taint) == on {
+        return;
+    }
+    let mut taints: Vec<_> = node.taints.iter().filter(|own| **own != taint).cloned().collect();
+    taints.extend(on.then_some(taint));
+    let patch = NodePatch { taints: Some(taints), ..NodePatch::default() };
+    effects.now(Effect::PatchNode(node.id, Box::new(patch)));
+}
+
+fn has_managed_nodes(cluster: &Cluster) -> bool {
+    cluster.live_nodes().any(|node| node.claim.is_some())
+}
+
+/// When a node leaves `consolidateAfter` or its nomination, or a pod its protection.
+fn next_due(cluster: &Cluster, nominated: &BTreeMap<NodeId, Timestamp>) -> Option<Timestamp> {
+    let now = cluster.now;
+    let views =
+        cluster.live_nodes().filter(|node| node.claim.is_some()).map(|node| View::of_node(cluster, node));
+    let consolidatable = views.filter_map(|view| consolidatable_at(cluster, &view));
+    let released = nominated.iter().filter(|(node, _)| cluster.node(**node).exists()).map(|(_, at)| *at);
+    let on_managed = |pod: &&cluster::Pod| {
+        pod.holds_node() && pod.node.is_some_and(|node| cluster.node(node).claim.is_some())
+    };
+    let unprotected =
+        cluster.pods.iter().filter(on_managed).filter_map(|pod| match pods::protected_until(pod) {
+            Some(pods::Protection::Until(at)) => Some(at),
+            _ => None,
+        });
+    consolidatable.chain(released).chain(unprotected).filter(|at| *at > now).min()
+}
+
+fn next_budget_change(cluster: &Cluster) -> Option<Timestamp> {
+    let start = cluster.declared.profile.now_unix_ms;
+    let unix_ms = start.saturating_add(cluster.now.0);
+    let pools = cluster.declared.node_pools.iter();
+    let change = pools.filter_map(|pool| budget::next_change_unix_ms(pool, unix_ms)).min()?;
+    Some(Timestamp(change.saturating_sub(start)))
+}

@@ -1,0 +1,171 @@
+//! Planning for pending pods and creating the claims.
+//!
+//! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/provisioner.go` (`Schedule`, `Create`) and
+//! `pkg/controllers/state/statenode.go` (nominations). Static pools (`spec.replicas`) are not provisioned.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use cluster::change::ClaimOrNode;
+use cluster::{ClaimId, Cluster, PodId};
+use provisioning::class::is_provisionable;
+use provisioning::disruption::consolidation::pods_of_leaving;
+use provisioning::disruption::pdb::PodBudgets;
+use provisioning::{Input, PlannedClaim, Policy, Purpose, Solution, pool};
+
+use super::Karpenter;
+use super::batch::REQUEUE_MS;
+use crate::actor::Context;
+use crate::effect::{Effect, Effects};
+
+/// Claims asked for, in order, until the API has them.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    asked: VecDeque<(Vec<PodId>, Option<u32>)>,
+    created: Vec<(ClaimId, Vec<PodId>, Option<u32>)>,
+}
+
+impl Planned {
+    /// A claim was asked for, for these pods, as the replacement of a disruption command or not.
+    pub fn asked(&mut self, pods: Vec<PodId>, command: Option<u32>) {
+        self.asked.push_back((pods, command));
+    }
+
+    /// The API has the claim that was asked for first.
+    pub fn created(&mut self, claim: ClaimId) {
+        if let Some((pods, command)) = self.asked.pop_front() {
+            self.created.push((claim, pods, command));
+        }
+    }
+
+    /// Claims that the API has since this was last asked.
+    pub fn take_created(&mut self) -> Vec<(ClaimId, Vec<PodId>, Option<u32>)> {
+        std::mem::take(&mut self.created)
+    }
+}
+
+impl Karpenter {
+    /// Plans when the window closes.
+    pub(super) fn provision(&mut self, context: Context<'_>, effects: &mut Effects) {
+        let (cluster, now) = (context.cluster, context.cluster.now);
+        for (claim, pods, command) in self.planned.take_created() {
+            self.disruption.replacement_created(command, claim);
+            self.launches.submit(claim);
+            for pod in pods.into_iter().filter(|pod| is_provisionable(cluster, cluster.pod(*pod))) {
+                self.expect(pod, ClaimOrNode::Claim(claim), effects);
+            }
+        }
+        self.batch.configure(&cluster.declared.karpenter);
+        self.requeue(cluster);
+        let due = self.batch.due().is_some_and(|at| at <= now);
+        if due && self.claims.are_launched() {
+            self.batch.close(now);
+            self.refresh_market(context);
+            self.plan(context, effects);
+        }
+        self.launches.decide(context, self.blocked);
+        self.set_retry(cluster);
+    }
+
+    /// Pods that still wait are looked at again ten seconds after the last plan, if something changed.
+    fn requeue(&mut self, cluster: &Cluster) {
+        let due = self.retry_provisioning.is_some_and(|at| at <= cluster.now);
+        if due && !self.batch.is_open() {
+            if self.capacity_errors.expire(cluster.now) {
+                self.market = None;
+            }
+            self.batch.open(cluster.now);
+        }
+        self.retry_provisioning = None;
+    }
+
+    /// When to look again: after a change at the next requeue; and when a capacity error that may stand in the way
+    /// is forgotten.
+    fn set_retry(&mut self, cluster: &Cluster) {
+        if self.batch.is_open() {
+            return;
+        }
+        self.pending.retain(|pod| is_provisionable(cluster, cluster.pod(*pod)));
+        if self.pending.is_empty() && !self.moves_pods() {
+            return;
+        }
+        let changed = self.batch.changed.then(|| self.batch.requeued_at(cluster.now));
+        let refused = self.pending.iter().any(|pod| self.refused.contains(pod));
+        let forgotten = self.capacity_errors.next_expiry().filter(|_| refused);
+        let forgotten = forgotten.map(|at| at.max(cluster.now.after_ms(1)));
+        self.retry_provisioning = [changed, forgotten].into_iter().flatten().min();
+    }
+
+    /// Whether pods of nodes that go need a place.
+    fn moves_pods(&self) -> bool {
+        !self.drains.is_empty() || self.disruption.is_running()
+    }
+
+    fn plan(&mut self, context: Context<'_>, effects: &mut Effects) {
+        let cluster = context.cluster;
+        let Some(market) = self.market.take() else { return };
+        let going = self.disruption.going();
+        let budgets = PodBudgets::of(cluster);
+        self.pending.retain(|pod| is_provisionable(cluster, cluster.pod(*pod)));
+        let mut pods: Vec<PodId> = self.pending.iter().copied().collect();
+        pods.extend(pods_of_leaving(cluster, &budgets, &going));
+        if !pods.is_empty() {
+            let solution = provisioning::solve(&Input {
+                cluster,
+                market: &market,
+                pods: &pods,
+                leaving: &going,
+                settling: &BTreeSet::new(),
+                policy: Policy::Karpenter,
+                purpose: Purpose::Provisioning,
+            });
+            self.carry_out(cluster, solution, effects);
+        }
+        self.market = Some(market);
+    }
+
+    fn carry_out(&mut self, cluster: &Cluster, solution: Solution, effects: &mut Effects) {
+        for (pod, place) in solution.on_existing {
+            if let ClaimOrNode::Node(node) = place {
+                let window_ms = cluster.declared.karpenter.batch_max_ms.saturating_mul(2).max(REQUEUE_MS);
+                self.nominated.insert(node, cluster.now.after_ms(window_ms));
+            }
+            if is_provisionable(cluster, cluster.pod(pod)) {
+                self.expect(pod, place, effects);
+            }
+        }
+        self.refused = solution.refused.iter().map(|(pod, _)| *pod).collect();
+        for (pod, reasons) in solution.refused {
+            let known = cluster.refusals.get(&pod).is_some_and(|refusal| refusal.pools == reasons);
+            if is_provisionable(cluster, cluster.pod(pod)) && !known {
+                self.expected.remove(&pod);
+                effects.now(Effect::RefusePod(pod, reasons));
+            }
+        }
+        for claim in solution.new_claims {
+            self.create(cluster, claim, None, effects);
+        }
+    }
+
+    /// Creates a claim unless the pool's limits are passed already; true when it was asked for.
+    pub(super) fn create(
+        &mut self,
+        cluster: &Cluster,
+        claim: PlannedClaim,
+        command: Option<u32>,
+        effects: &mut Effects,
+    ) -> bool {
+        if pool::limit_passed(cluster, claim.pool).is_some() {
+            return false;
+        }
+        let new = claim.new_claim(cluster);
+        self.planned.asked(claim.pods, command);
+        effects.now(Effect::CreateClaim(Box::new(new)));
+        true
+    }
+
+    fn expect(&mut self, pod: PodId, place: ClaimOrNode, effects: &mut Effects) {
+        if self.expected.insert(pod, place) != Some(place) {
+            effects.now(Effect::ExpectPod(pod, place));
+        }
+    }
+}
