@@ -54,17 +54,18 @@ use cluster::Declared;
 use crate::Options;
 use crate::actor::Actor;
 
-/// Every actor, in the order in which they are asked.
+/// Every actor, in the order in which they are asked. Deployments come after the other workloads: their pods
+/// are made by way of ReplicaSets, one watch event later than those that a controller makes itself.
 pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
     let mut actors: Vec<Box<dyn Actor>> = vec![
         Box::new(scenario::Scenario::new(options.script.clone())),
         Box::new(arrival::Arrivals::new(options.late.clone())),
-        Box::new(deployment::Deployments::default()),
         Box::new(statefulset::StatefulSets::default()),
         Box::new(daemonset::DaemonSets::default()),
         Box::new(job::Jobs::default()),
         Box::new(cronjob::CronJobs::default()),
         Box::new(bare_pod::BarePods::default()),
+        Box::new(deployment::Deployments::default()),
         Box::new(scheduler::Scheduler::new(tie(options.seed))),
         Box::new(fargate::Fargate::default()),
         Box::new(volumes::binding::Binder::new(crate::needs::missing_need)),
