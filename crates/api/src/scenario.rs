@@ -59,6 +59,8 @@ pub enum Action {
     Delete {
         /// Which object.
         target: ObjectKey,
+        /// `force`: without a grace period, and without waiting for the kubelet.
+        force: bool,
     },
     /// A node's kubelet stops or starts to report ready.
     Node {
@@ -99,7 +101,7 @@ pub enum Action {
 pub struct Expectation {
     /// Where it is written.
     pub location: Location,
-    /// `at`: exactly then; `by`: then at the latest. `None` of both: at the end.
+    /// `at` and `by`: it must have come about by then, and still be so. None of both: at the end.
     pub when: When,
     /// What.
     pub what: Expected,
@@ -108,9 +110,9 @@ pub struct Expectation {
 /// When an expectation is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// At this instant.
+    /// At this instant (`at`).
     At(Timestamp),
-    /// At any instant up to this one.
+    /// At this instant, at the latest (`by`).
     By(Timestamp),
     /// When the run ends.
     End,
@@ -125,6 +127,15 @@ pub enum Expected {
     Running {
         /// Which workload.
         target: ObjectKey,
+        /// At least so many.
+        at_least: u32,
+        /// At most so many.
+        at_most: Option<u32>,
+    },
+    /// So many nodes of a NodePool are in the API.
+    Nodes {
+        /// The NodePool.
+        node_pool: Name,
         /// At least so many.
         at_least: u32,
         /// At most so many.
@@ -186,7 +197,9 @@ fn step(wire: &WireStep, path: &FieldPath, object: &Object, reporter: &mut Repor
         actions.push(Action::Patch { target, merge });
     }
     if let Some(target) = &wire.delete {
-        actions.push(Action::Delete { target: target_key(target, &path.child("delete"), reporter)? });
+        let at = path.child("delete");
+        let key = key(&target.kind, &target.namespace, &target.name, &at, reporter)?;
+        actions.push(Action::Delete { target: key, force: target.force.unwrap_or(false) });
     }
     if let Some(target) = &wire.restart {
         actions.push(Action::Restart { target: target_key(target, &path.child("restart"), reporter)? });
@@ -261,27 +274,37 @@ fn expectation(
             return None;
         }
     };
-    let what = match (&wire.verdict, &wire.running) {
-        (Some(verdict), None) => {
-            if !VERDICTS.contains(&verdict.as_str()) {
-                let at = path.child("verdict");
-                let message = format!("{at}: {verdict:?} is not one of {}", VERDICTS.join(", "));
-                reporter.error(&at, code::BAD_VALUE, message, did_you_mean(verdict, VERDICTS));
-            }
-            Expected::Verdict(verdict.as_str().into())
-        }
-        (None, Some(running)) => Expected::Running {
-            target: key(&running.kind, &running.namespace, &running.name, &path.child("running"), reporter)?,
-            at_least: running.at_least.unwrap_or(1),
-            at_most: running.at_most,
-        },
-        _ => {
-            let message = format!("{path}: an expectation is about exactly one of verdict, running");
-            reporter.error(path, code::EXCLUSIVE_FIELDS, message, "");
-            return None;
-        }
-    };
+    let what = expected(wire, path, reporter)?;
     Some(Expectation { location: object.place.at(&path.0), when, what })
+}
+
+fn expected(wire: &WireExpectation, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<Expected> {
+    let mut found = Vec::new();
+    if let Some(verdict) = &wire.verdict {
+        if !VERDICTS.contains(&verdict.as_str()) {
+            let at = path.child("verdict");
+            let message = format!("{at}: {verdict:?} is not one of {}", VERDICTS.join(", "));
+            reporter.error(&at, code::BAD_VALUE, message, did_you_mean(verdict, VERDICTS));
+        }
+        found.push(Expected::Verdict(verdict.as_str().into()));
+    }
+    if let Some(running) = &wire.running {
+        let target =
+            key(&running.kind, &running.namespace, &running.name, &path.child("running"), reporter)?;
+        let at_least = running.at_least.unwrap_or(u32::from(running.at_most.is_none()));
+        found.push(Expected::Running { target, at_least, at_most: running.at_most });
+    }
+    if let Some(nodes) = &wire.nodes {
+        let node_pool = required(&nodes.node_pool, "nodePool", &path.child("nodes"), reporter);
+        let at_least = nodes.at_least.unwrap_or(u32::from(nodes.at_most.is_none()));
+        found.push(Expected::Nodes { node_pool, at_least, at_most: nodes.at_most });
+    }
+    if found.len() != 1 {
+        let message = format!("{path}: an expectation is about exactly one of verdict, running, nodes");
+        reporter.error(path, code::EXCLUSIVE_FIELDS, message, "");
+        return None;
+    }
+    found.pop()
 }
 
 fn target_key(wire: &WireTarget, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<ObjectKey> {

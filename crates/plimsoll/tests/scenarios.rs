@@ -82,7 +82,7 @@ fn of_story(file: &Path, stem: &str, story: story::Story, updates: Option<&Arc<U
     let (same, story) = (story.clone(), story);
     let updating = updates.is_some();
     let told = Trial::test(name.clone(), move || Ok(play::play(&file, &story, updates.as_deref())?));
-    let repeated = Trial::test(format!("{name}::again"), move || Ok(play::play_repeatedly(&again, &same)?));
+    let repeated = Trial::test(format!("{name}::again"), move || Ok(play::play_again(&again, &same)?));
     let mut trials = vec![told];
     if !updating {
         trials.push(repeated.with_kind("determinism"));

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::codes;
 use crate::document::{Document, Part};
 use crate::edit::Edit;
+use crate::later::{self, Later};
 use crate::file::{File, FileId, Span, to_u32};
 use crate::node::{Bytes, Node, Style};
 
@@ -24,6 +25,8 @@ pub struct Inputs {
     pub problems: Vec<Problem>,
     /// Of objects given twice the later one, as `kubectl apply` leaves it; `api` reports them.
     index: Arc<BTreeMap<ObjectKey, Slot>>,
+    /// What only a scenario's steps bring.
+    pub(crate) later: Arc<Later>,
 }
 
 /// An object's place: document and part.
@@ -32,10 +35,11 @@ pub(crate) type Slot = (u32, u32);
 impl Inputs {
     pub(crate) fn new(
         files: Vec<Arc<File>>,
-        documents: Vec<Arc<Document>>,
+        mut documents: Vec<Arc<Document>>,
         problems: Vec<Problem>,
     ) -> Inputs {
-        let mut inputs = Inputs { files, documents, problems, index: Arc::default() };
+        let later = Arc::new(later::hold_back(&files, &mut documents));
+        let mut inputs = Inputs { files, documents, problems, index: Arc::default(), later };
         inputs.reindex();
         inputs
     }
@@ -45,11 +49,15 @@ impl Inputs {
         self.files.get(file.0 as usize).map_or("", |file| file.text.as_str())
     }
 
-    /// The objects, `List`s unfolded, in order.
+    /// The objects, `List`s unfolded, in order; without those that only a scenario's steps bring.
     pub fn raw_objects(&self) -> Vec<RawObject> {
         let mut objects = Vec::with_capacity(self.documents.len());
         for (document, slot) in self.documents.iter().zip(0u32..) {
-            for part in &document.parts {
+            if self.later.held.contains(&slot) {
+                continue;
+            }
+            let parts = document.parts.iter().zip(0u32..);
+            for (part, _) in parts.filter(|(_, part)| !self.later.replaced.contains(&(slot, *part))) {
                 let (value, root) = (Arc::clone(&part.value), part.root.clone());
                 objects.push(RawObject { value, root, document: slot });
             }
@@ -129,10 +137,19 @@ impl Inputs {
     /// Builds the index anew.
     pub(crate) fn reindex(&mut self) {
         let mut index = BTreeMap::new();
+        let mut held = Vec::new();
         for (document, number) in self.documents.iter().zip(0u32..) {
             for (part, inner) in document.parts.iter().zip(0u32..) {
-                index.insert(normal(key_of(&part.value)), (number, inner));
+                let (key, slot) = (normal(key_of(&part.value)), (number, inner));
+                if self.later.held.contains(&number) {
+                    held.push((key, slot));
+                } else if !self.later.replaced.contains(&slot) {
+                    index.insert(key, slot);
+                }
             }
+        }
+        for (key, slot) in held {
+            index.entry(key).or_insert(slot);
         }
         self.index = Arc::new(index);
     }

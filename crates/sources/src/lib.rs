@@ -21,6 +21,7 @@ mod inputs;
 mod json;
 mod json_patch;
 pub mod kustomize;
+mod later;
 mod limits;
 mod load;
 mod lower;

@@ -116,6 +116,12 @@ impl Loader {
         self.problems.push(Problem { severity, code, document, path: FieldPath::root(), message, help });
     }
 
+    /// Files that the scenarios among what was added apply, and that were not added.
+    pub(crate) fn applied_files(&self) -> Vec<String> {
+        let is_new = |name: &String| !self.files.iter().any(|file| crate::later::is_below(&file.name, name));
+        crate::later::files(&self.files, &self.documents).into_iter().filter(is_new).collect()
+    }
+
     /// All that was added.
     pub fn finish(self) -> Inputs {
         Inputs::new(self.files, self.documents, self.problems)

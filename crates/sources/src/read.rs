@@ -59,7 +59,10 @@ impl<'r> Reader<'r> {
     }
 
     /// All that was read.
-    pub fn finish(self) -> Inputs {
+    pub fn finish(mut self) -> Inputs {
+        for name in self.loader.applied_files() {
+            self.path(Path::new(&name), true);
+        }
         self.loader.finish()
     }
 

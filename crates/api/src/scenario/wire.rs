@@ -24,7 +24,7 @@ wire! {
         apply: Option<Vec<String>>,
         objects: Option<Vec<Value>>,
         patch: Option<WirePatch>,
-        delete: Option<WireTarget>,
+        delete: Option<WireDelete>,
         restart: Option<WireTarget>,
         node: Option<WireNodeStep>,
         zone: Option<WireZoneStep>,
@@ -35,6 +35,13 @@ wire! {
         kind: String,
         namespace: String,
         name: String,
+    }
+    /// An object that goes.
+    WireDelete {
+        kind: String,
+        namespace: String,
+        name: String,
+        force: Option<bool>,
     }
     /// A patch.
     WirePatch {
@@ -70,6 +77,13 @@ wire! {
         by: Option<String>,
         verdict: Option<String>,
         running: Option<WireRunning>,
+        nodes: Option<WireNodes>,
+    }
+    /// Nodes of a pool.
+    WireNodes {
+        node_pool: String,
+        at_least: Option<u32>,
+        at_most: Option<u32>,
     }
     /// Running pods.
     WireRunning {

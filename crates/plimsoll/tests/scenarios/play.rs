@@ -65,37 +65,36 @@ fn unmet_expectations(output: &Output) -> String {
     unmet.map(|line| format!("{line}\n")).collect()
 }
 
-/// Plays it with one thread, and twice with two: everything that comes out must be the same bytes.
-pub fn play_repeatedly(file: &Path, story: &Story) -> Result<(), String> {
+/// Plays it with one thread and with two: everything that comes out must be the same bytes.
+pub fn play_again(file: &Path, story: &Story) -> Result<(), String> {
     let folder = Folder::empty(file.parent().unwrap_or(file))?;
     for step in &story.steps {
         let place = format!("{}:{}", file.display(), step.line);
         folder.write(&step.act).map_err(|reason| format!("{place}: {reason}"))?;
         let Act::Run(command) = &step.act else { continue };
-        let run = |jobs| run(folder.path(), &command.arguments, Some(jobs));
-        let first = run(1).map_err(|reason| format!("{place}: {reason}"))?;
-        for (jobs, what) in [(2, "two threads"), (2, "two threads, again")] {
-            let other = run(jobs).map_err(|reason| format!("{place}: {reason}"))?;
-            if first != other {
-                return Err(format!("{place}: $ {}\n{}", command.line, difference(&first, &other, what)));
-            }
+        let run = |jobs| {
+            run(folder.path(), &command.arguments, Some(jobs)).map_err(|reason| format!("{place}: {reason}"))
+        };
+        let (one, two) = (run(1)?, run(2)?);
+        if one != two {
+            return Err(format!("{place}: $ {}\n{}", command.line, difference(&one, &two)));
         }
     }
     Ok(())
 }
 
-fn difference(first: &Output, other: &Output, what: &str) -> String {
+fn difference(one: &Output, two: &Output) -> String {
     let mut out = String::new();
-    for (stream, first, other) in
-        [("standard output", &first.stdout, &other.stdout), ("standard error", &first.stderr, &other.stderr)]
+    for (stream, one, two) in
+        [("standard output", &one.stdout, &two.stdout), ("standard error", &one.stderr, &two.stderr)]
     {
-        if first != other {
-            let diff = similar::TextDiff::from_lines(first.as_str(), other.as_str());
-            let _ = write!(out, "{stream}\n{}", diff.unified_diff().header("one thread", what));
+        if one != two {
+            let diff = similar::TextDiff::from_lines(one.as_str(), two.as_str());
+            let _ = write!(out, "{stream}\n{}", diff.unified_diff().header("one thread", "two threads"));
         }
     }
-    if first.exit_code != other.exit_code {
-        let _ = writeln!(out, "exit code: one thread {}, {what} {}", first.exit_code, other.exit_code);
+    if one.exit_code != two.exit_code {
+        let _ = writeln!(out, "exit code: one thread {}, two threads {}", one.exit_code, two.exit_code);
     }
     out
 }
