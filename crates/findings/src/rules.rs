@@ -4,6 +4,7 @@ pub mod adm101;
 pub mod boot101;
 pub mod boot102;
 pub mod boot103;
+pub mod expect101;
 pub mod img101;
 pub mod img102;
 pub mod ip101;
@@ -39,6 +40,7 @@ pub const RULES: &[Rule] = &[
     boot101::RULE,
     boot102::RULE,
     boot103::RULE,
+    expect101::RULE,
     img101::RULE,
     img102::RULE,
     ip101::RULE,

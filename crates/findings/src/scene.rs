@@ -1,6 +1,7 @@
 //! What a rule may look at: a run that has ended.
 
 use catalog::Catalog;
+use cluster::scenario::Missed;
 use cluster::{Cluster, Timeline, Unmet};
 
 use crate::wait::WaitGraph;
@@ -17,4 +18,6 @@ pub struct Scene<'a> {
     pub unmet: &'a [Unmet],
     /// Who waits for whom.
     pub graph: &'a WaitGraph,
+    /// What a scenario expected and did not come about.
+    pub missed: &'a [Missed],
 }
