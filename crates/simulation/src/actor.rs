@@ -26,6 +26,12 @@ pub trait Actor {
     /// Acts on what was observed; called once all changes of an instant have been observed.
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects);
 
+    /// Whether it decides only once all others have come to rest at this instant. kube-scheduler does: its queue
+    /// is ordered by priority, and what controllers create at one instant is queued together.
+    fn decides_last(&self) -> bool {
+        false
+    }
+
     /// When to be asked again if nothing happens before; must be later than now.
     fn wake_at(&self) -> Option<Timestamp> {
         None

@@ -234,7 +234,7 @@ impl<'a> Engine<'a> {
             match next {
                 Some(at) if at <= horizon && !self.background_is_idle(at) => {
                     self.move_to(at);
-                    self.decide_once();
+                    self.decide_once(false);
                 }
                 _ if settled => break End::Settled,
                 _ => break End::Quiescent,
@@ -347,8 +347,8 @@ impl<'a> Engine<'a> {
     fn play_instant(&mut self) -> Option<End> {
         for _ in 0..self.options.max_rounds {
             let performed = self.perform_due();
-            let decided = self.decide_once();
-            if !performed && !decided {
+            let decided = self.decide_once(false);
+            if !performed && !decided && !self.decide_once(true) {
                 self.note_peaks();
                 return None;
             }
@@ -386,10 +386,13 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Asks every actor once; true if any of them wants something at this very instant.
-    fn decide_once(&mut self) -> bool {
+    /// Asks every actor once, or those that decide last; true if any of them wants something at this very instant.
+    fn decide_once(&mut self, last: bool) -> bool {
         let mut at_once = false;
         for index in 0..self.actors.len() {
+            if self.actors[index].decides_last() != last {
+                continue;
+            }
             let context = Context { cluster: &self.world.cluster, catalog: self.catalog };
             self.actors[index].decide(context, &mut self.effects);
             for (delay_ms, effect) in self.effects.drain() {

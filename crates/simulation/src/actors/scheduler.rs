@@ -54,6 +54,10 @@ impl Actor for Scheduler {
         self.state(context.cluster).decide(context.cluster, effects, tie);
     }
 
+    fn decides_last(&self) -> bool {
+        true
+    }
+
     fn wake_at(&self) -> Option<Timestamp> {
         self.state.as_ref().and_then(|state| state.queue.wake_at())
     }
