@@ -26,10 +26,11 @@ pub trait Actor {
     /// Acts on what was observed; called once all changes of an instant have been observed.
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects);
 
-    /// Whether it decides only once all others have come to rest at this instant. kube-scheduler does: its queue
-    /// is ordered by priority, and what controllers create at one instant is queued together.
-    fn decides_last(&self) -> bool {
-        false
+    /// How many watch events behind the others it acts within one instant: it decides only once everybody before
+    /// it has come to rest. Deployments make pods by way of ReplicaSets (1); kube-scheduler's queue is ordered by
+    /// priority, and what controllers create at one instant is queued together (2).
+    fn hops_behind(&self) -> u8 {
+        0
     }
 
     /// When to be asked again if nothing happens before; must be later than now.

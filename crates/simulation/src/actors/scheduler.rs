@@ -54,8 +54,8 @@ impl Actor for Scheduler {
         self.state(context.cluster).decide(context.cluster, effects, tie);
     }
 
-    fn decides_last(&self) -> bool {
-        true
+    fn hops_behind(&self) -> u8 {
+        2
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
