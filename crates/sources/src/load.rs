@@ -12,6 +12,7 @@ use crate::document::{Document, Part, is_object, unfold};
 use crate::file::{File, FileId, to_u32};
 use crate::inputs::Inputs;
 use crate::limits::Limits;
+use crate::mend::Mender;
 use crate::node::Bytes;
 use crate::split::{Chunk, split};
 
@@ -220,17 +221,7 @@ pub(crate) fn parse_chunk(
         Some(Err(fault)) => Some(fault),
         None => None,
     };
-    let range = chunk.start..chunk.end;
-    let mut read = |lone_dashes| {
-        let mut builder = Builder::new(limits, alias_bytes_left);
-        let done = crate::yaml::read(text, range.clone(), limits, &mut builder, lone_dashes);
-        done.map(|()| builder.finish())
-    };
-    let built = match read(false) {
-        Err(fault) if crate::yaml::is_lone_dash(&fault, text.get(range.clone()).unwrap_or("")) => read(true),
-        done => done,
-    };
-    match built {
+    match parse_yaml(text, chunk, limits, alias_bytes_left) {
         Ok(built) => {
             let bytes = Bytes::new(chunk.start, chunk.end);
             Ok(built.map(|built| Parsed { built, bytes, json: false }).into_iter().collect())
@@ -241,6 +232,38 @@ pub(crate) fn parse_chunk(
             _ => Err(fault),
         },
     }
+}
+
+/// Reads YAML; what our parser refuses and kubectl's would take is mended and read again.
+fn parse_yaml(
+    text: &str,
+    chunk: &Chunk,
+    limits: &Limits,
+    alias_bytes_left: &mut u64,
+) -> Result<Option<Built>, Fault> {
+    let budget = *alias_bytes_left;
+    let mut read = |mended: Option<&str>| {
+        *alias_bytes_left = budget;
+        let mut builder = Builder::new(limits, alias_bytes_left);
+        let done = crate::yaml::read(text, chunk.start..chunk.end, mended, limits, &mut builder);
+        done.map(|()| builder.finish())
+    };
+    let mut failure = match read(None) {
+        Ok(built) => return Ok(built),
+        Err(failure) => failure,
+    };
+    let first = failure.fault.clone();
+    let mut mender = Mender::new(text.get(chunk.start..chunk.end).unwrap_or(""));
+    while let Some((known, stopped)) = failure.stopped {
+        if !mender.mend(&failure.fault.message, known, stopped) {
+            break;
+        }
+        match read(Some(&mender.text())) {
+            Ok(built) => return Ok(built),
+            Err(next) => failure = next,
+        }
+    }
+    Err(first)
 }
 
 fn parse_json(text: &str, start: usize, end: usize, limits: &Limits) -> Result<Vec<Parsed>, Fault> {
