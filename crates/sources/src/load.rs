@@ -149,8 +149,9 @@ impl Loader {
             return;
         }
         let place = node.value;
-        let (parts, others): (Vec<Part>, Vec<Part>) =
-            unfold(value, node).into_iter().partition(|part| is_object(&part.value));
+        let (parts, others): (Vec<Part>, Vec<Part>) = unfold(value, node)
+            .into_iter()
+            .partition(|part| is_object(&part.value) && !is_kustomization(&part.value));
         let source = chunk.source.clone();
         for part in &others {
             let at = if part.node.value.is_empty() { place } else { part.node.value };
@@ -165,6 +166,7 @@ impl Loader {
         let document =
             self.push(Document { file, bytes: place, place, parts: vec![], source: None, edits: vec![] });
         let message = match (value.get("apiVersion").is_some(), value.get("kind").is_some()) {
+            _ if is_kustomization(value) => "this is input of kustomize, not an object: it is left out",
             (true, false) => "this has no kind: it is left out",
             (false, true) => "this has no apiVersion: it is left out",
             _ => "this is no Kubernetes object (no apiVersion, no kind): it is left out",
@@ -205,6 +207,12 @@ impl Loader {
 
 fn is_control(byte: u8) -> bool {
     (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7f
+}
+
+/// What kustomize reads and never hands on: Kustomizations, Components, its own transformers.
+fn is_kustomization(value: &Value) -> bool {
+    let version = value.get("apiVersion").and_then(Value::as_str);
+    version.is_some_and(|version| version.starts_with("kustomize.config.k8s.io/") || version == "builtin")
 }
 
 /// Parses the document in a stretch of `text`; several when it is a row of JSON values.

@@ -353,6 +353,16 @@ fn of_objects_given_twice_the_later_one_counts() {
 }
 
 #[test]
+fn kustomizations_are_no_objects() {
+    let inputs = load("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n");
+    assert!(inputs.raw_objects().is_empty());
+    assert_eq!(
+        messages(&inputs),
+        ["in.yaml:1:1: note[INPUT106]: this is input of kustomize, not an object: it is left out"]
+    );
+}
+
+#[test]
 fn objects_are_found_without_their_namespace() {
     let inputs = load(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r, namespace: stray}\n",
