@@ -24,6 +24,7 @@ pub mod kustomize;
 mod limits;
 mod load;
 mod lower;
+mod mend;
 mod merge;
 mod node;
 mod patch;
