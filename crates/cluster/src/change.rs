@@ -13,8 +13,10 @@ use crate::{Name, NodeId, ObjectKey, Taint, WorkloadId};
 /// A fact about the cluster. The [`crate::Cluster`] already contains it when it is observed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// A declared object is in the API now. Workloads have [`Change::WorkloadArrived`].
+    /// A declared object is in the API now, or a scenario changed it. Workloads have [`Change::WorkloadArrived`].
     ObjectArrived(ObjectKey),
+    /// A scenario deleted an object. Workloads have [`Change::WorkloadDeleted`].
+    ObjectDeleted(ObjectKey),
     /// A workload is in the API now.
     WorkloadArrived(WorkloadId),
     /// A scenario changed a workload's shape or template (its `revision` went up for the latter).

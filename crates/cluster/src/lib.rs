@@ -26,6 +26,7 @@ pub mod rejection;
 pub mod requirements;
 pub mod resources;
 pub mod role;
+pub mod scenario;
 pub mod state;
 pub mod storage;
 pub mod taint;

@@ -33,6 +33,7 @@ pub mod pod_eni;
 pub mod replica_set;
 pub mod rollout;
 pub mod room;
+pub mod scenario;
 pub mod scheduler;
 #[cfg(test)]
 mod stage_hand;
@@ -56,13 +57,14 @@ use crate::actor::Actor;
 /// Every actor, in the order in which they are asked.
 pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
     let mut actors: Vec<Box<dyn Actor>> = vec![
+        Box::new(scenario::Scenario::new(options.script.clone())),
         Box::new(arrival::Arrivals::new(options.late.clone())),
-        Box::new(deployment::Deployments::default()),
         Box::new(statefulset::StatefulSets::default()),
         Box::new(daemonset::DaemonSets::default()),
         Box::new(job::Jobs::default()),
         Box::new(cronjob::CronJobs::default()),
         Box::new(bare_pod::BarePods::default()),
+        Box::new(deployment::Deployments::default()),
         Box::new(scheduler::Scheduler::new(tie(options.seed))),
         Box::new(fargate::Fargate::default()),
         Box::new(volumes::binding::Binder::new(crate::needs::missing_need)),

@@ -17,6 +17,8 @@ use cluster::{ClaimId, Name, Node, NodeId, ObjectKey, PodId, Waiting, WorkloadId
 pub enum Effect {
     /// Puts a declared object into the API.
     Arrive(ObjectKey),
+    /// Replaces what is declared: a scenario's step.
+    Redeclare(std::sync::Arc<cluster::scenario::Redeclaration>),
     /// Puts a workload into the API.
     ArriveWorkload(WorkloadId),
     /// Asks the API server for a pod. Admission (namespace, quota, webhooks) may refuse:

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use catalog::Catalog;
 use cluster::change::DeletionCause;
 use cluster::role::Program;
+use cluster::scenario::Script;
 use cluster::timeline::{Entry, Timeline};
 use cluster::{Change, Cluster, Declared, Timestamp, Unmet, unmet};
 
@@ -31,11 +32,20 @@ pub struct Options {
     pub keep_timeline: bool,
     /// Workloads that run one of these programs start, or restart, only after everything else has come to rest.
     pub late: Vec<Program>,
+    /// What happens from outside.
+    pub script: Arc<Script>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { seed: 0, max_events: 50_000_000, max_rounds: 10_000, keep_timeline: true, late: Vec::new() }
+        Options {
+            seed: 0,
+            max_events: 50_000_000,
+            max_rounds: 10_000,
+            keep_timeline: true,
+            late: Vec::new(),
+            script: Arc::default(),
+        }
     }
 }
 
@@ -74,6 +84,9 @@ pub struct Run {
     pub last_progress: Timestamp,
     /// What was wanted and is not there; empty for a settled run.
     pub unmet: Vec<Unmet>,
+    /// The cluster at the end of each instant that the script watches; after the end of a run that can change
+    /// nothing any more, the last one. Fewer than watched when a limit or the horizon came first.
+    pub watched: Vec<Cluster>,
     /// Effects performed.
     pub events: u64,
     /// Most nodes in the API at once, and most addresses held at once per subnet.
@@ -100,6 +113,9 @@ impl Run {
 const LOOP_WINDOW_MS: i64 = 30 * 60 * 1000;
 /// How often something must have been retried in that time.
 const LOOP_RETRIES: u32 = 3;
+
+/// The largest [`Actor::hops_behind`].
+const LAST_HOP: u8 = 2;
 
 /// Boots the declared cluster and runs it until nothing more can happen.
 pub fn run(declared: &Arc<Declared>, catalog: &Catalog, options: &Options) -> Run {
@@ -147,6 +163,7 @@ struct Engine<'a> {
     changes: Vec<Change>,
     timeline: Timeline,
     peaks: Peaks,
+    watched: Vec<Cluster>,
 }
 
 /// What stopped the loop before it ran dry.
@@ -173,6 +190,7 @@ impl<'a> Engine<'a> {
             changes: Vec::new(),
             timeline: Timeline::default(),
             peaks,
+            watched: Vec::new(),
         }
     }
 
@@ -195,8 +213,14 @@ impl<'a> Engine<'a> {
         let horizon = Timestamp(self.world.cluster.declared.profile.horizon_ms);
         let mut late = !self.options.late.is_empty();
         let end = loop {
-            match self.advance_until(horizon) {
+            let limit = if late { horizon.min(self.before_script()) } else { horizon };
+            match self.advance_until(limit) {
                 Halt::Dry | Halt::Ended(End::Looping { .. }) if std::mem::take(&mut late) => {
+                    self.start_late();
+                    continue;
+                }
+                Halt::Later if limit < horizon => {
+                    late = false;
                     self.start_late();
                     continue;
                 }
@@ -206,19 +230,27 @@ impl<'a> Engine<'a> {
             }
             let settled = unmet(&self.world.cluster).is_empty();
             let until_horizon = self.world.cluster.declared.profile.until_horizon;
-            if settled && !until_horizon {
+            let next = self.next_background();
+            if settled && !until_horizon && next.is_none_or(|next| next > self.options.script.until) {
                 break End::Settled;
             }
-            match self.next_background() {
+            match next {
                 Some(at) if at <= horizon && !self.background_is_idle(at) => {
-                    self.world.cluster.now = at;
-                    self.decide_once();
+                    self.move_to(at);
+                    let _ = (0..=LAST_HOP).any(|hops| self.decide_once(hops));
                 }
                 _ if settled => break End::Settled,
                 _ => break End::Quiescent,
             }
         };
         self.finish(end)
+    }
+
+    /// The last instant before the script's first step: what comes last comes before it.
+    fn before_script(&self) -> Timestamp {
+        let mut later =
+            self.options.script.steps.iter().map(|step| step.at).filter(|at| *at > Timestamp::ZERO);
+        later.next().map_or(Timestamp(i64::MAX), |at| at.after_ms(-1))
     }
 
     /// Starts what comes last; what ran already is restarted.
@@ -242,16 +274,24 @@ impl<'a> Engine<'a> {
     /// their chance to change something.
     fn background_is_idle(&self, at: Timestamp) -> bool {
         !self.world.cluster.declared.profile.until_horizon
-            && at.since_ms(self.world.progress.last) > LOOP_WINDOW_MS
+            && at.since_ms(self.last_impulse()) > LOOP_WINDOW_MS
     }
 
-    fn finish(self, end: End) -> Run {
+    /// When the cluster last got further, or was given the occasion to.
+    fn last_impulse(&self) -> Timestamp {
+        self.world.progress.last.max(self.options.script.awaited())
+    }
+
+    fn finish(mut self, end: End) -> Run {
+        let stays = matches!(end, End::Settled | End::Quiescent | End::Looping { .. });
+        self.watch_before(if stays { Timestamp(i64::MAX) } else { self.world.cluster.now.after_ms(1) });
         let unmet = unmet(&self.world.cluster);
         Run {
             ended: self.world.cluster.now,
             last_progress: self.world.progress.last,
             cluster: self.world.cluster,
             timeline: self.timeline,
+            watched: self.watched,
             end,
             unmet,
             events: self.events,
@@ -271,14 +311,28 @@ impl<'a> Engine<'a> {
             match self.next_instant() {
                 None => return Halt::Dry,
                 Some(at) if at > limit => return Halt::Later,
-                Some(at) => self.world.cluster.now = at,
+                Some(at) => self.move_to(at),
             }
+        }
+    }
+
+    fn move_to(&mut self, at: Timestamp) {
+        self.watch_before(at);
+        self.world.cluster.now = at;
+    }
+
+    /// Keeps the cluster for the watched instants up to `at`: nothing changes in between.
+    fn watch_before(&mut self, at: Timestamp) {
+        while let Some(watch) =
+            self.options.script.watches.get(self.watched.len()).filter(|watch| **watch < at)
+        {
+            self.watched.push(Cluster { now: *watch, ..self.world.cluster.clone() });
         }
     }
 
     fn loop_without_progress(&self) -> Option<End> {
         let progress = &self.world.progress;
-        let stalled = self.world.cluster.now.since_ms(progress.last) > LOOP_WINDOW_MS;
+        let stalled = self.world.cluster.now.since_ms(self.last_impulse()) > LOOP_WINDOW_MS;
         let finite_work = || {
             let is_work = |queued: &Reverse<Queued>| {
                 matches!(
@@ -296,8 +350,8 @@ impl<'a> Engine<'a> {
     fn play_instant(&mut self) -> Option<End> {
         for _ in 0..self.options.max_rounds {
             let performed = self.perform_due();
-            let decided = self.decide_once();
-            if !performed && !decided {
+            let wanted = (0..=LAST_HOP).any(|hops| self.decide_once(hops));
+            if !performed && !wanted {
                 self.note_peaks();
                 return None;
             }
@@ -335,10 +389,13 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Asks every actor once; true if any of them wants something at this very instant.
-    fn decide_once(&mut self) -> bool {
+    /// Asks every actor that is this many hops behind; true if any of them wants something at this very instant.
+    fn decide_once(&mut self, hops: u8) -> bool {
         let mut at_once = false;
         for index in 0..self.actors.len() {
+            if self.actors[index].hops_behind() != hops {
+                continue;
+            }
             let context = Context { cluster: &self.world.cluster, catalog: self.catalog };
             self.actors[index].decide(context, &mut self.effects);
             for (delay_ms, effect) in self.effects.drain() {
@@ -360,13 +417,17 @@ impl<'a> Engine<'a> {
         let woken = self.actors.iter().filter_map(|actor| actor.wake_at()).min();
         let now = self.world.cluster.now;
         let next = [queued, woken].into_iter().flatten().min()?;
+        // What goes on in the background keeps no run going, but it has its turn while something else does.
+        let next = self.background_wake_at().map_or(next, |background| background.min(next));
         Some(next.max(now.after_ms(1)))
     }
 
     fn next_background(&self) -> Option<Timestamp> {
-        let now = self.world.cluster.now;
-        let next = self.actors.iter().filter_map(|actor| actor.background_wake_at()).min()?;
-        Some(next.max(now.after_ms(1)))
+        Some(self.background_wake_at()?.max(self.world.cluster.now.after_ms(1)))
+    }
+
+    fn background_wake_at(&self) -> Option<Timestamp> {
+        self.actors.iter().filter_map(|actor| actor.background_wake_at()).min()
     }
 
     fn note_peaks(&mut self) {

@@ -14,6 +14,7 @@ pub mod effect;
 pub mod engine;
 pub mod needs;
 pub mod progress;
+pub mod redeclare;
 mod start;
 pub mod world;
 mod world_nodes;

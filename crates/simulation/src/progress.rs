@@ -3,18 +3,20 @@
 //! Retry loops (launch, fail, launch again; crash, back off, restart) go on for ever without changing what is
 //! reached. These counts only grow when the cluster gets further than it has ever been.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::pod::Stage;
-use cluster::{Change, Cluster, Timestamp, WorkloadId};
+use cluster::{Change, Cluster, NodeId, PodId, Timestamp, WorkloadId};
 
 /// High-water marks of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
+    /// Pods that are ready or have succeeded.
+    counted: BTreeSet<PodId>,
     ready: BTreeMap<WorkloadId, u32>,
     best_ready: BTreeMap<WorkloadId, u32>,
-    ready_nodes: u32,
-    best_ready_nodes: u32,
+    ready_nodes: BTreeSet<NodeId>,
+    best_ready_nodes: usize,
     /// When the last mark was passed.
     pub last: Timestamp,
     /// Retries seen since then.
@@ -28,25 +30,28 @@ impl Progress {
             Change::PodStage(pod, stage) => {
                 let Some(workload) = cluster.pod(*pod).workload else { return };
                 match stage {
-                    Stage::Ready | Stage::Succeeded => self.pod_ready(workload, cluster.now),
-                    Stage::Running | Stage::Failed => self.pod_unready(workload),
+                    Stage::Ready | Stage::Succeeded => self.pod_ready(*pod, workload, cluster.now),
+                    Stage::Running | Stage::Failed => self.pod_unready(*pod, workload),
                     _ => {}
                 }
             }
             Change::PodGone(pod) => {
                 if let Some(workload) = cluster.pod(*pod).workload {
-                    self.pod_unready(workload);
+                    self.pod_unready(*pod, workload);
                 }
             }
-            Change::NodeReady(_, true) => {
-                self.ready_nodes += 1;
-                if self.ready_nodes > self.best_ready_nodes {
-                    self.best_ready_nodes = self.ready_nodes;
+            Change::NodeReady(node, true) => {
+                self.ready_nodes.insert(*node);
+                if self.ready_nodes.len() > self.best_ready_nodes {
+                    self.best_ready_nodes = self.ready_nodes.len();
                     self.advance(cluster.now);
                 }
             }
-            Change::NodeReady(_, false) => self.ready_nodes = self.ready_nodes.saturating_sub(1),
+            Change::NodeReady(node, false) | Change::NodeGone(node) => {
+                self.ready_nodes.remove(node);
+            }
             Change::ObjectArrived(_)
+            | Change::ObjectDeleted(_)
             | Change::WorkloadArrived(_)
             | Change::WorkloadChanged(_)
             | Change::WorkloadDeleted(_)
@@ -62,7 +67,10 @@ impl Progress {
         }
     }
 
-    fn pod_ready(&mut self, workload: WorkloadId, now: Timestamp) {
+    fn pod_ready(&mut self, pod: PodId, workload: WorkloadId, now: Timestamp) {
+        if !self.counted.insert(pod) {
+            return;
+        }
         let ready = self.ready.entry(workload).or_default();
         *ready += 1;
         let best = self.best_ready.entry(workload).or_default();
@@ -72,7 +80,11 @@ impl Progress {
         }
     }
 
-    fn pod_unready(&mut self, workload: WorkloadId) {
+    fn pod_unready(&mut self, pod: PodId, workload: WorkloadId) {
+        // A pod that runs for the first time was never ready.
+        if !self.counted.remove(&pod) {
+            return;
+        }
         let ready = self.ready.entry(workload).or_default();
         *ready = ready.saturating_sub(1);
     }

@@ -73,7 +73,7 @@ fn is_node(claim: &NodeClaim, index: usize) -> bool {
 }
 
 /// The node's interfaces as they are at t=0: what the profile says they hold, else settled without pods.
-fn settle(world: &mut World, node: &mut Node, catalog: &Catalog) {
+pub(crate) fn settle(world: &mut World, node: &mut Node, catalog: &Catalog) {
     let declared = world.cluster.declared.clone();
     let group = node.group.and_then(|group| declared.profile.node_groups.get(group as usize));
     let facts = addressing::settle::Facts {

@@ -59,6 +59,7 @@ impl World {
                 }
                 changes.push(Change::Fault(fault, on));
             }
+            Effect::Redeclare(step) => crate::redeclare::perform(self, &step, catalog, changes),
             Effect::RefuseCreation(id, why) => self.refuse_creation(id, why, changes),
             Effect::Block(id, needs) => self.block(id, needs, changes),
             effect if world_nodes::concerns(&effect) => world_nodes::perform(self, effect, catalog, changes),

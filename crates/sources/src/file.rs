@@ -48,8 +48,8 @@ impl File {
 
     fn lines(&self) -> &[u32] {
         self.lines.get_or_init(|| {
-            let breaks = self.text.bytes().zip(1u32..).filter(|(byte, _)| *byte == b'\n');
-            std::iter::once(0).chain(breaks.map(|(_, next)| next)).collect()
+            let breaks = self.text.match_indices('\n').map(|(at, _)| to_u32(at + 1));
+            std::iter::once(0).chain(breaks).collect()
         })
     }
 

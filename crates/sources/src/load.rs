@@ -220,11 +220,20 @@ pub(crate) fn parse_chunk(
         Some(Err(fault)) => Some(fault),
         None => None,
     };
-    let mut builder = Builder::new(limits, alias_bytes_left);
-    match crate::yaml::read(text, chunk.start..chunk.end, limits, &mut builder) {
-        Ok(()) => {
+    let range = chunk.start..chunk.end;
+    let mut read = |lone_dashes| {
+        let mut builder = Builder::new(limits, alias_bytes_left);
+        let done = crate::yaml::read(text, range.clone(), limits, &mut builder, lone_dashes);
+        done.map(|()| builder.finish())
+    };
+    let built = match read(false) {
+        Err(fault) if crate::yaml::is_lone_dash(&fault, text.get(range.clone()).unwrap_or("")) => read(true),
+        done => done,
+    };
+    match built {
+        Ok(built) => {
             let bytes = Bytes::new(chunk.start, chunk.end);
-            Ok(builder.finish().map(|built| Parsed { built, bytes, json: false }).into_iter().collect())
+            Ok(built.map(|built| Parsed { built, bytes, json: false }).into_iter().collect())
         }
         // Whichever reader came further had the better idea of what it is.
         Err(fault) => match json_fault {

@@ -11,7 +11,7 @@ use crate::changes::{Change, changes};
 use crate::limits::Limits;
 use crate::load::{Parsed, parse_chunk};
 use crate::render::{self, Layout};
-use crate::splice::{plan, put};
+use crate::splice::{plan, put, with_breaks_of};
 use crate::split::split;
 
 /// Reads a text that holds one document.
@@ -52,7 +52,7 @@ fn attempt(
     changes: &[Change<'_>],
     new: &Value,
 ) -> Option<String> {
-    let result = put(text, &plan(text, node, json, changes)?)?;
+    let result = put(text, &with_breaks_of(text, plan(text, node, json, changes)?))?;
     let holds = read_one(&result).is_some_and(|parsed| parsed.built.value == *new);
     holds.then_some(result)
 }

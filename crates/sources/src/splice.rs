@@ -31,18 +31,24 @@ pub(crate) fn plan(text: &str, root: &Node, json: bool, changes: &[Change<'_>]) 
     apart.then_some(splices)
 }
 
-/// Puts the splices into the text, with its own line breaks.
+/// Gives the splices the line breaks that the text begins with.
+pub(crate) fn with_breaks_of(text: &str, mut splices: Vec<Splice>) -> Vec<Splice> {
+    let crlf = text.find('\n').is_some_and(|at| text[..at].ends_with('\r'));
+    if crlf {
+        for (_, new) in &mut splices {
+            *new = new.replace('\n', "\r\n");
+        }
+    }
+    splices
+}
+
+/// Puts the splices into the text.
 pub(crate) fn put(text: &str, splices: &[Splice]) -> Option<String> {
-    let crlf = text.contains("\r\n");
     let mut out = String::with_capacity(text.len() + 64);
     let mut at = 0;
     for (range, new) in splices {
         out.push_str(text.get(at..range.start)?);
-        if crlf {
-            out.push_str(&new.replace('\n', "\r\n"))
-        } else {
-            out.push_str(new)
-        }
+        out.push_str(new);
         at = range.end;
     }
     out.push_str(text.get(at..)?);

@@ -14,16 +14,29 @@ use crate::limits::Limits;
 use crate::node::{Bytes, Style};
 use crate::scalar::{self, ScalarError};
 
-/// Reads the document `text[range]` into `builder`; positions are those of `text`.
+/// Stands for a dash that the parser does not take; a private character, one like the dash itself.
+const DASH: char = '\u{f8f0}';
+
+/// Whether the parser refused a word that is a dash before a bracket or comma, which kubectl's takes: `[tar, -]`,
+/// `[apply -f -]`. Then [`read`] is to be told so.
+pub(crate) fn is_lone_dash(fault: &Fault, chunk: &str) -> bool {
+    fault.message.contains("cannot start with '-'") && !chunk.contains(DASH)
+}
+
+/// Reads the document `text[range]` into `builder`; positions are those of `text`. `lone_dashes`: it is read with
+/// other characters in the place of these dashes, each as wide as a dash.
 pub(crate) fn read(
     text: &str,
     range: std::ops::Range<usize>,
     limits: &Limits,
     builder: &mut Builder<'_>,
+    lone_dashes: bool,
 ) -> Result<(), Fault> {
     let chunk = text.get(range.clone()).unwrap_or("");
-    let mut reader = Reader { text, cursor: Cursor::new(chunk, range.start), last_end: range.start };
-    for event in Parser::new_from_str(chunk) {
+    let parsed = if lone_dashes { Cow::Owned(without_lone_dashes(chunk)) } else { Cow::Borrowed(chunk) };
+    let mut reader =
+        Reader { text, cursor: Cursor::new(chunk, range.start), last_end: range.start, lone_dashes };
+    for event in Parser::new_from_str(&parsed) {
         let (event, span) = event.map_err(|error| reader.syntax(&error, limits))?;
         if builder.is_done() && !matches!(event, Event::DocumentEnd | Event::StreamEnd) {
             let at = reader.bytes(span);
@@ -35,11 +48,27 @@ pub(crate) fn read(
     Ok(())
 }
 
+/// Replaces dashes that begin a word before a bracket or comma. None of them begins a list item: that takes a space.
+fn without_lone_dashes(chunk: &str) -> String {
+    let mut out = String::with_capacity(chunk.len());
+    let mut before = ' ';
+    let mut rest = chunk.chars().peekable();
+    while let Some(c) = rest.next() {
+        let begins = before.is_whitespace() || ",[{:".contains(before);
+        let lone = c == '-' && begins && rest.peek().is_some_and(|next| ",[]{}".contains(*next));
+        out.push(if lone { DASH } else { c });
+        before = c;
+    }
+    out
+}
+
 struct Reader<'t> {
     text: &'t str,
     cursor: Cursor<'t>,
     /// Where the last key, value or bracket ended.
     last_end: usize,
+    /// Whether [`DASH`] stands for dashes.
+    lone_dashes: bool,
 }
 
 impl Reader<'_> {
@@ -86,6 +115,7 @@ impl Reader<'_> {
         span: Span,
         builder: &mut Builder<'_>,
     ) -> Result<(), Fault> {
+        let text = if self.lone_dashes { Cow::Owned(text.replace(DASH, "-")) } else { text };
         let has_properties = anchor != 0 || tag.is_some();
         let is_empty = text.is_empty() && style == ScalarStyle::Plain;
         let (at, style) = self.place(span, style, is_empty && !has_properties, has_properties);

@@ -264,6 +264,16 @@ fn edits_that_cannot_be_are_problems() {
     assert_eq!(objects(&edited), objects(&inputs));
 }
 
+#[test]
+fn windows_line_breaks_stay() {
+    let inputs = load(&TEXT.replace('\n', "\r\n"));
+    let edits = [Edit::set(web(), "/spec/strategy/type", json!("Recreate"))];
+    let changed: Vec<String> =
+        diff(&inputs, &edits).lines().map(str::to_owned).filter(|line| line.contains("strategy")).collect();
+    assert_eq!(changed, ["+  strategy:"], "`lines` takes the whole break away");
+    assert!(!inputs.diff(&edits)[0].new.replace("\r\n", "").contains(['\r', '\n']));
+}
+
 /// The edits of a patch, as lines; its problems after them.
 fn patch(text: &str) -> Vec<String> {
     let inputs = load(TEXT);

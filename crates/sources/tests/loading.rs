@@ -75,6 +75,19 @@ fn yaml_is_what_kubectl_reads() {
 }
 
 #[test]
+fn a_dash_may_be_a_word_in_brackets() {
+    assert_eq!(
+        data(
+            "é: [/velero install | kubectl apply -f -]\ntar: [x, -, -]\nmap: {a: -, b: b-}\nlist:\n- [-]\n- \"-]\"\n"
+        ),
+        json!({
+            "é": ["/velero install | kubectl apply -f -"], "tar": ["x", "-", "-"], "map": {"a": "-", "b": "b-"},
+            "list": [["-"], "-]"],
+        })
+    );
+}
+
+#[test]
 fn json_is_read_with_surrogates_and_several_values_in_a_row() {
     let inputs = load(
         "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"\\ud83d\\ude00\"}, \"r\": 2.0}\n\

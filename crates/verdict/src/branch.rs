@@ -52,9 +52,11 @@ pub fn arrival_orders(declared: &Declared, branch: &Branch) -> Vec<Branch> {
     if declared.profile.order == Order::Waves {
         return Vec::new();
     }
-    let present = |program: &Program| declared.workloads.iter().any(|w| w.template.role.program == *program);
-    let late = |program| Branch { late: vec![program], ..branch.clone() };
-    CRITICAL.into_iter().filter(present).map(late).collect()
+    let runs = |program: &Program| declared.workloads.iter().any(|w| w.template.role.program == *program);
+    let present: Vec<Program> = CRITICAL.into_iter().filter(runs).collect();
+    let late = |late: Vec<Program>| Branch { late, ..branch.clone() };
+    let together = (present.len() > 1).then(|| late(present.clone()));
+    together.into_iter().chain(present.iter().map(|program| late(vec![*program]))).collect()
 }
 
 /// The other value that an unsaid maxPods usually has: 110 below 30 vCPUs, 250 from there on, which is what EKS
@@ -67,7 +69,8 @@ pub fn unsaid_max_pods(declared: &Declared, catalog: &catalog::Catalog) -> Optio
         }
         let vcpus = catalog.instance_type(&group.instance_type).map_or(0, |t| t.vcpus);
         let usual = if vcpus < 30 { 110 } else { 250 };
-        let own = declared.nodes.iter().find(|node| node.group == Some(index)).map(|node| node.allocatable.pods);
+        let own =
+            declared.nodes.iter().find(|node| node.group == Some(index)).map(|node| node.allocatable.pods);
         if own.is_some_and(|own| own != i64::from(usual)) {
             max_pods.push((index, usual));
         }
@@ -82,7 +85,14 @@ impl fmt::Display for Branch {
         if let Some((_, max_pods)) = self.max_pods.first() {
             parts.push(format!("maxPods {max_pods}"));
         }
-        parts.extend(self.late.iter().map(|program| format!("{program} starts last")));
+        match self.late.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("{one} starts last")),
+            several => {
+                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+                parts.push(format!("{} start last", names.join(" and ")));
+            }
+        }
         f.write_str(&if parts.is_empty() { "as declared".to_owned() } else { parts.join(", ") })
     }
 }

@@ -126,6 +126,9 @@ fn may_lift(why: &Refusal, change: &Change, cluster: &Cluster) -> bool {
             Refusal::Quota { quota, .. },
             Change::PodGone(pod) | Change::PodStage(pod, Stage::Succeeded | Stage::Failed),
         ) => cluster.pod(*pod).namespace == quota.namespace,
+        (Refusal::Quota { quota: by, .. } | Refusal::Webhook { configuration: by, .. }, changed) => {
+            matches!(changed, Change::ObjectArrived(key) | Change::ObjectDeleted(key) if key == by)
+        }
         (Refusal::ServiceAccountMissing(key), Change::ObjectArrived(arrived)) => key == arrived,
         (Refusal::PriorityClassMissing(name), Change::ObjectArrived(arrived)) => {
             arrived.kind == Kind::PriorityClass && arrived.name == *name

@@ -77,6 +77,10 @@ impl Actor for Deployments {
         }
     }
 
+    fn hops_behind(&self) -> u8 {
+        1
+    }
+
     fn wake_at(&self) -> Option<Timestamp> {
         self.retries.next()
     }
@@ -151,7 +155,7 @@ impl Rollout {
         let label = (!single).then_some(HASH_LABEL);
         while self.sets.len() <= revision as usize {
             let index = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
-            self.sets.push(ReplicaSet::new(&self.key, &without_hash(template), index, label));
+            self.sets.push(ReplicaSet::new(&self.key, template, index, label));
             self.notes.push((0, 0));
         }
         &mut self.sets[revision as usize]
@@ -233,16 +237,6 @@ impl Rollout {
             effects.now(Effect::DeletePod(*pod, DeletionCause::Owner));
         }
     }
-}
-
-/// The template as the Deployment wrote it (`EqualIgnoreHash`).
-fn without_hash(template: &Arc<PodTemplate>) -> Arc<PodTemplate> {
-    if !template.labels.contains_key(HASH_LABEL) {
-        return Arc::clone(template);
-    }
-    let mut plain = PodTemplate::clone(template);
-    plain.labels.remove(HASH_LABEL);
-    Arc::new(plain)
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ impl Health {
         if !cluster.arrived.get(id.0 as usize).copied().unwrap_or(false) {
             return false;
         }
+        if cluster.deleted_workloads.contains(&id) {
+            return true;
+        }
         let workload = cluster.declared.workload(id);
         let none = Tally::default();
         let tally = self.tallies.get(&id).unwrap_or(&none);

@@ -49,7 +49,8 @@ impl Crashes {
             | Change::WorkloadArrived(_)
             | Change::WorkloadChanged(_)
             | Change::WorkloadDeleted(_)
-            | Change::ObjectArrived(_) => true,
+            | Change::ObjectArrived(_)
+            | Change::ObjectDeleted(_) => true,
             _ => false,
         };
     }
