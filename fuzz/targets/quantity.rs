@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let Ok(quantity) = cluster::Quantity::parse(text) else { return };
+    let Ok(quantity) = cluster::Quantity::parse(text.trim_end()) else { return };
     let (units, millis) = (quantity.units(), quantity.milli());
     if millis > i64::MIN && millis < i64::MAX {
         assert_eq!(millis.div_euclid(1000) + i64::from(millis.rem_euclid(1000) != 0), units);

@@ -5,7 +5,7 @@
 //! from the small inputs in `fuzz/seeds` and from what earlier runs found new (`fuzz/corpus`, not in the
 //! repository).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
@@ -89,33 +89,37 @@ fn run_one(shell: &Shell, folder: &Path, program: &Path, name: &str, seconds: u3
     let corpus = folder.join("corpus").join(name);
     let artifacts = folder.join("artifacts").join(name);
     let seeds = folder.join("seeds").join(name);
-    for made in [&corpus, &artifacts, &seeds] {
+    for made in [&corpus, &artifacts] {
         shell.create_dir(made)?;
+    }
+    if !seeds.is_dir() {
+        bail!("{name} has no seeds: put small inputs into {}", seeds.display());
     }
     let prefix = format!("-artifact_prefix={}/", artifacts.display());
     let (total, longest) = (format!("-max_total_time={seconds}"), format!("-max_len={LONGEST_INPUT_BYTES}"));
-    let (slowest, memory) = (format!("-timeout={SLOWEST_INPUT_SECONDS}"), format!("-rss_limit_mb={MEMORY_MIB}"));
-    let before = files(&artifacts)?;
+    let (slowest, memory) =
+        (format!("-timeout={SLOWEST_INPUT_SECONDS}"), format!("-rss_limit_mb={MEMORY_MIB}"));
     println!("fuzz: {name}, {seconds} s");
-    let done = cmd!(shell, "{program} {total} {longest} {slowest} {memory} {prefix} -print_final_stats=1 {corpus} {seeds}")
-        .quiet()
-        .ignore_status()
-        .output()?;
+    let done = cmd!(
+        shell,
+        "{program} {total} {longest} {slowest} {memory} {prefix} -print_final_stats=1 {corpus} {seeds}"
+    )
+    .quiet()
+    .ignore_status()
+    .output()?;
     let log = String::from_utf8_lossy(&done.stderr);
     if done.status.success() {
-        let covered = log.lines().rev().find(|line| line.contains(" cov: ")).unwrap_or("no coverage was counted");
+        let covered =
+            log.lines().rev().find(|line| line.contains(" cov: ")).unwrap_or("no coverage was counted");
         println!("  {}", covered.trim());
         return Ok(true);
     }
     println!("{log}");
-    for path in files(&artifacts)?.into_iter().filter(|path| !before.contains(path)) {
-        let input = std::fs::read(&path)?;
-        println!("input {} ({} bytes):\n{}", path.display(), input.len(), input.escape_ascii());
+    let written =
+        log.lines().filter_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path.trim());
+    for path in written {
+        let input = std::fs::read(path)?;
+        println!("input {path} ({} bytes):\n{}", input.len(), input.escape_ascii());
     }
     Ok(false)
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
-    Ok(entries.collect::<Result<Vec<_>, _>>()?)
 }

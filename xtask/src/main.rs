@@ -7,6 +7,7 @@
 
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
+mod fuzz;
 mod repository;
 mod tidy;
 
@@ -30,11 +31,20 @@ enum Chore {
     Tidy,
     /// Regenerate the embedded tables under crates/catalog/data from pinned packages (needs the network).
     Catalog,
+    /// Run every fuzz target, or one, on stable Rust; a crash prints its input and fails.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Only this one.
+        target: Option<String>,
+    },
 }
 
 fn main() -> Result<ExitCode> {
     let done = match Arguments::parse().chore {
         Chore::Tidy => tidy::report(&repository::root())?,
+        Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })

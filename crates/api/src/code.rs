@@ -41,6 +41,8 @@ codes! {
     OUTDATED_CRD = "CONF117", "outdated-crd", "A CustomResourceDefinition of the input does not serve the version that its objects need";
     QUOTA_NEEDS_REQUESTS = "CONF118", "quota-needs-requests", "A ResourceQuota limits a resource that the pods do not ask for: the API server refuses to create them";
     NOT_MODELLED = "CONF119", "not-modelled", "A setting that matters is understood but not modelled";
+    NO_SUCH_RELEASE = "CONF120", "no-such-release", "An image tag is written in a way that the project never released";
+    FINALIZER_WITHOUT_CONTROLLER = "CONF121", "finalizer-without-controller", "An object is being deleted and waits for a controller that is not there";
 }
 
 /// The code with this text.

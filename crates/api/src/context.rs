@@ -45,6 +45,11 @@ impl Pattern {
 }
 
 impl Context {
+    /// Whether the profile says how long a Job's pod runs.
+    pub(crate) fn has_runtime(&self, key: &ObjectKey) -> bool {
+        self.runtimes.iter().any(|(pattern, _)| pattern.covers(key))
+    }
+
     /// How long a Job's pod runs, in milliseconds.
     pub(crate) fn duration_ms(&self, key: &ObjectKey) -> i64 {
         self.runtimes

@@ -34,6 +34,7 @@ mod node_class;
 mod node_pool;
 pub mod object;
 mod owners;
+mod packaging;
 mod pattern;
 mod pod;
 mod pod_volume;

@@ -14,7 +14,7 @@ use crate::tables::Tables;
 use crate::workload::MAX_PODS;
 use crate::{
     Lowered, addons, admission, cilium_node, claims, cni, code, group_claims, kinds, late, live, node,
-    node_class, node_pool, owners, profile, small, storage, tables, unmodelled, webhook, workload,
+    node_class, node_pool, owners, packaging, profile, small, storage, tables, unmodelled, webhook, workload,
 };
 
 /// Turns wire objects into the model. Nothing fails: what the API server would refuse is a problem and does not take
@@ -64,6 +64,8 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     finish(&everything, &owners, &context, &mut declared, scenario.as_ref(), &mut problems);
     let document = objects.iter().find(|object| object.key.kind == Kind::Cluster);
     group_claims::make(&mut declared, catalog, document, &mut problems);
+    packaging::check(&objects, &declared, &mut problems);
+    note_runtimes(&context, &mut declared);
     tables::check_quotas(&declared, &limit_quotas, &objects, &mut problems);
     Lowered { declared, problems: problems.finish(), scenario, faults: parsed.faults }
 }
@@ -227,6 +229,16 @@ fn nodes(
         node.id = cluster::NodeId(id);
     }
     nodes
+}
+
+/// The default of `runtimes`, where a Job relies on it.
+fn note_runtimes(context: &Context, declared: &mut Declared) {
+    let finite = |workload: &&Workload| matches!(workload.key.kind, Kind::Job | Kind::CronJob);
+    let relied = declared.workloads.iter().filter(finite).any(|workload| !context.has_runtime(&workload.key));
+    let default = profile::defaults::default_of("/spec/runtimes").filter(|_| relied);
+    declared
+        .defaults
+        .extend(default.map(|default| (cluster::FieldPath::of(default.field), Name::from(default.value))));
 }
 
 /// Caps the total of pods, in input order.

@@ -218,7 +218,7 @@ impl<'a> Facts<'a> {
 
     /// Capacity beyond the nodes there are comes only with another node, and only provisioners add nodes.
     fn of_new_node(&self, who: Party) -> Vec<Wait> {
-        let since = self.cluster.now;
+        let since = self.short_since(&who);
         let wait = |on, why, ending| Wait { who: who.clone(), on, why, since, pods: Vec::new(), ending };
         if self.provisioners().next().is_none() {
             let nobody = Party::Outside("a provisioner".into());
@@ -236,6 +236,17 @@ impl<'a> Facts<'a> {
             return vec![wait(provisioning, Why::NeedsNode, Ending::Exhausted)];
         }
         vec![wait(provisioning, Why::NeedsNode, Ending::Continues)]
+    }
+
+    /// When the first pod found no room, or no address on the node.
+    fn short_since(&self, who: &Party) -> Timestamp {
+        let wants = |pod: &&cluster::Pod| match (&pod.waiting, who) {
+            (Some((_, Waiting::Unschedulable(_))), Party::Room) => true,
+            (Some((_, Waiting::NoAddress(_))), Party::Addresses(node)) => pod.node == Some(*node),
+            _ => false,
+        };
+        let waits = self.cluster.live_pods().filter(wants).filter_map(|pod| pod.waiting.as_ref());
+        waits.map(|(since, _)| *since).min().unwrap_or(self.cluster.now)
     }
 
     fn pools_not_arrived(&self) -> Vec<ObjectKey> {

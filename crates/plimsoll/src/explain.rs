@@ -13,9 +13,11 @@ pub fn explain(words: &[String]) -> Result<String, String> {
             Some(code) => Ok(docs(code)),
             None => Err(format!("no finding has the code {code}; `plimsoll explain` lists them all")),
         },
-        [addon, name] if addon == "addon" => api::addons::addon(name).map(|addon| addon.manifest.to_owned()).ok_or_else(|| {
-            format!("no add-on is named {name}; known are: {}", api::addons::addon_names().join(", "))
-        }),
+        [addon, name] if addon == "addon" => {
+            api::addons::addon(name).map(|addon| addon.manifest.to_owned()).ok_or_else(|| {
+                format!("no add-on is named {name}; known are: {}", api::addons::addon_names().join(", "))
+            })
+        }
         _ => Err("explain takes a code, `addon NAME`, or nothing".to_owned()),
     }
 }

@@ -29,10 +29,13 @@ fn environments(project: &Project, args: &InputArgs, cwd: &Path, tools: &Tools) 
     if project.problems.iter().any(|problem| problem.severity == api::Severity::Error) {
         bail!("the project file cannot be used");
     }
-    let wanted = |environment: &&Environment| args.environment.is_empty() || args.environment.contains(&environment.name);
+    let wanted = |environment: &&Environment| {
+        args.environment.is_empty() || args.environment.contains(&environment.name)
+    };
     let chosen: Vec<&Environment> = project.environments.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        let names: Vec<&str> = project.environments.iter().map(|environment| environment.name.as_str()).collect();
+        let names: Vec<&str> =
+            project.environments.iter().map(|environment| environment.name.as_str()).collect();
         bail!("no such environment; the project has: {}", names.join(", "));
     }
     Ok(chosen.into_iter().map(|environment| environment_case(environment, args, cwd, tools)).collect())
@@ -92,6 +95,7 @@ pub fn patched(cases: Vec<Case>, with: &[String]) -> anyhow::Result<Vec<Case>> {
 
 /// Runs `work` on as many threads as asked for; 0 is as many as there are.
 pub fn in_pool<T: Send>(jobs: usize, work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().context("threads cannot be started")?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(jobs).build().context("threads cannot be started")?;
     Ok(pool.install(work))
 }

@@ -57,7 +57,8 @@ fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     let mut timings = Timings::start(args.output.timings);
     let cases = load::cases(&args.input)?;
     timings.mark("load");
-    let options = verdict::Options { seed: args.input.seed, search: !args.no_fix, ..verdict::Options::default() };
+    let options =
+        verdict::Options { seed: args.input.seed, search: !args.no_fix, ..verdict::Options::default() };
     judge_and_report("check", &args.input, &args.output, &cases, options, &mut timings)
 }
 
@@ -85,7 +86,8 @@ fn judge_and_report(
     let found = judge::exit_code(&verdicts, output.fail_on, output.allow_empty);
     let exit_code = if output.exit_zero && found != 2 { 0 } else { found };
     let judged = cases.iter().zip(&verdicts);
-    let clusters = judged.map(|(case, verdict)| report::Judged { name: &case.name, inputs: &case.inputs, verdict });
+    let clusters =
+        judged.map(|(case, verdict)| report::Judged { name: &case.name, inputs: &case.inputs, verdict });
     let report = report::Report { command, clusters: clusters.collect(), exit_code };
     output::write(&report, &targets, output)?;
     if found == 2 {

@@ -52,7 +52,9 @@ pub fn write(report: &Report<'_>, targets: &[Target], args: &OutputArgs) -> anyh
     for target in targets {
         let text = render(report, target, args);
         match &target.path {
-            Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?,
+            Some(path) => {
+                std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?
+            }
             None => print(&text)?,
         }
     }

@@ -231,7 +231,12 @@ spec:
     assert_eq!(merge::value(&patched).unwrap()["spec"], wanted);
     assert_eq!(merge::patched(text, "# nothing\n").unwrap(), text);
     let two = format!("{text}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: a}}\n");
-    assert!(merge::patched(&two, "spec: {a: 1}").is_err(), "one document only");
+    assert!(merge::patched(&two, "spec: {a: 1}").is_err(), "which of the two?");
+    let patched = merge::patched(&two, "kind: Namespace\nmetadata: {labels: {b: c}}").unwrap();
+    assert!(patched.starts_with(text), "{patched}");
+    assert!(patched.contains("b: c"), "{patched}");
+    let twice = format!("{two}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: b}}\n");
+    assert!(merge::patched(&twice, "kind: Namespace\nspec: {a: 1}").is_err(), "two of that kind");
     assert!(merge::patched(text, "a: [").is_err());
 }
 

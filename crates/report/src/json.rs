@@ -222,7 +222,12 @@ fn cluster(judged: &Judged<'_>) -> ClusterReport {
         chain_closes: verdict.chain.closes,
         remedies: verdict.search.verified().map(|attempt| remedy(judged, attempt)).collect(),
         rejected: rejected(&verdict.search),
-        defaults: verdict.declared.defaults.iter().map(|(path, value)| (path.to_string(), value.to_string())).collect(),
+        defaults: verdict
+            .declared
+            .defaults
+            .iter()
+            .map(|(path, value)| (path.to_string(), value.to_string()))
+            .collect(),
     }
 }
 
@@ -279,7 +284,12 @@ fn remedy(judged: &Judged<'_>, attempt: &verdict::Attempt) -> RemedyReport {
     RemedyReport {
         changes: parts.iter().map(|part| part.title.clone()).collect(),
         operations: parts.iter().filter_map(|part| part.operation.clone()).collect(),
-        diffs: judged.inputs.diff(&search.edits(&attempt.set)).into_iter().map(|diff| diff.unified()).collect(),
+        diffs: judged
+            .inputs
+            .diff(&search.edits(&attempt.set))
+            .into_iter()
+            .map(|diff| diff.unified())
+            .collect(),
         converged_ms: attempt.converged.unwrap_or_default().0,
         nodes: attempt.nodes,
     }

@@ -49,10 +49,12 @@ fn cluster(judged: &Judged<'_>, style: Style, out: &mut String) {
 }
 
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
-const RED: anstyle::Style = anstyle::Style::new().bold().fg_color(Some(anstyle::Color::Ansi(anstyle::AnsiColor::Red)));
+const RED: anstyle::Style =
+    anstyle::Style::new().bold().fg_color(Some(anstyle::Color::Ansi(anstyle::AnsiColor::Red)));
 const GREEN: anstyle::Style =
     anstyle::Style::new().bold().fg_color(Some(anstyle::Color::Ansi(anstyle::AnsiColor::Green)));
-const BLUE: anstyle::Style = anstyle::Style::new().fg_color(Some(anstyle::Color::Ansi(anstyle::AnsiColor::Blue)));
+const BLUE: anstyle::Style =
+    anstyle::Style::new().fg_color(Some(anstyle::Color::Ansi(anstyle::AnsiColor::Blue)));
 
 /// `text` in a style, or as it is without colours.
 fn paint(style: Style, paint: anstyle::Style, text: &str) -> String {

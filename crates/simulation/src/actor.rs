@@ -26,6 +26,13 @@ pub trait Actor {
     /// Acts on what was observed; called once all changes of an instant have been observed.
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects);
 
+    /// How many watch events behind the others it acts within one instant: it decides only once everybody before
+    /// it has come to rest. Deployments make pods by way of ReplicaSets (1); kube-scheduler's queue is ordered by
+    /// priority, and what controllers create at one instant is queued together (2).
+    fn hops_behind(&self) -> u8 {
+        0
+    }
+
     /// When to be asked again if nothing happens before; must be later than now.
     fn wake_at(&self) -> Option<Timestamp> {
         None

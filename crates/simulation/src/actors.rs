@@ -54,8 +54,7 @@ use cluster::Declared;
 use crate::Options;
 use crate::actor::Actor;
 
-/// Every actor, in the order in which they are asked. Deployments come after the other workloads: their pods
-/// are made by way of ReplicaSets, one watch event later than those that a controller makes itself.
+/// Every actor, in the order in which they are asked.
 pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
     let mut actors: Vec<Box<dyn Actor>> = vec![
         Box::new(scenario::Scenario::new(options.script.clone())),

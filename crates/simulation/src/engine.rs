@@ -114,6 +114,9 @@ const LOOP_WINDOW_MS: i64 = 30 * 60 * 1000;
 /// How often something must have been retried in that time.
 const LOOP_RETRIES: u32 = 3;
 
+/// The largest [`Actor::hops_behind`].
+const LAST_HOP: u8 = 2;
+
 /// Boots the declared cluster and runs it until nothing more can happen.
 pub fn run(declared: &Arc<Declared>, catalog: &Catalog, options: &Options) -> Run {
     let mut engine = Engine::new(declared, catalog, options);
@@ -234,7 +237,7 @@ impl<'a> Engine<'a> {
             match next {
                 Some(at) if at <= horizon && !self.background_is_idle(at) => {
                     self.move_to(at);
-                    self.decide_once();
+                    let _ = (0..=LAST_HOP).any(|hops| self.decide_once(hops));
                 }
                 _ if settled => break End::Settled,
                 _ => break End::Quiescent,
@@ -347,8 +350,8 @@ impl<'a> Engine<'a> {
     fn play_instant(&mut self) -> Option<End> {
         for _ in 0..self.options.max_rounds {
             let performed = self.perform_due();
-            let decided = self.decide_once();
-            if !performed && !decided {
+            let wanted = (0..=LAST_HOP).any(|hops| self.decide_once(hops));
+            if !performed && !wanted {
                 self.note_peaks();
                 return None;
             }
@@ -386,10 +389,13 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Asks every actor once; true if any of them wants something at this very instant.
-    fn decide_once(&mut self) -> bool {
+    /// Asks every actor that is this many hops behind; true if any of them wants something at this very instant.
+    fn decide_once(&mut self, hops: u8) -> bool {
         let mut at_once = false;
         for index in 0..self.actors.len() {
+            if self.actors[index].hops_behind() != hops {
+                continue;
+            }
             let context = Context { cluster: &self.world.cluster, catalog: self.catalog };
             self.actors[index].decide(context, &mut self.effects);
             for (delay_ms, effect) in self.effects.drain() {

@@ -107,6 +107,11 @@ impl<'b> Builder<'b> {
         self.open.last().map(|open| open.node.style)
     }
 
+    /// A key that has an anchor.
+    pub(crate) fn anchored_key(&mut self, text: &str, at: Bytes, anchor: usize) -> Result<(), Fault> {
+        self.remember(anchor, &Value::from(text), &Node::leaf(at, Style::Plain))
+    }
+
     /// A key. `merge`: it is an unquoted `<<`.
     pub(crate) fn key(&mut self, text: String, at: Bytes, merge: bool) {
         if let Some(Open { frame: Frame::Map { key, .. }, node, .. }) = self.open.last_mut() {

@@ -25,6 +25,7 @@ mod later;
 mod limits;
 mod load;
 mod lower;
+mod mend;
 mod merge;
 mod node;
 mod patch;

@@ -12,6 +12,7 @@ use crate::document::{Document, Part, is_object, unfold};
 use crate::file::{File, FileId, to_u32};
 use crate::inputs::Inputs;
 use crate::limits::Limits;
+use crate::mend::Mender;
 use crate::node::Bytes;
 use crate::split::{Chunk, split};
 
@@ -154,8 +155,9 @@ impl Loader {
             return;
         }
         let place = node.value;
-        let (parts, others): (Vec<Part>, Vec<Part>) =
-            unfold(value, node).into_iter().partition(|part| is_object(&part.value));
+        let (parts, others): (Vec<Part>, Vec<Part>) = unfold(value, node)
+            .into_iter()
+            .partition(|part| is_object(&part.value) && !is_kustomization(&part.value));
         let source = chunk.source.clone();
         for part in &others {
             let at = if part.node.value.is_empty() { place } else { part.node.value };
@@ -170,6 +172,7 @@ impl Loader {
         let document =
             self.push(Document { file, bytes: place, place, parts: vec![], source: None, edits: vec![] });
         let message = match (value.get("apiVersion").is_some(), value.get("kind").is_some()) {
+            _ if is_kustomization(value) => "this is input of kustomize, not an object: it is left out",
             (true, false) => "this has no kind: it is left out",
             (false, true) => "this has no apiVersion: it is left out",
             _ => "this is no Kubernetes object (no apiVersion, no kind): it is left out",
@@ -212,6 +215,12 @@ fn is_control(byte: u8) -> bool {
     (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7f
 }
 
+/// What kustomize reads and never hands on: Kustomizations, Components, its own transformers.
+fn is_kustomization(value: &Value) -> bool {
+    let version = value.get("apiVersion").and_then(Value::as_str);
+    version.is_some_and(|version| version.starts_with("kustomize.config.k8s.io/") || version == "builtin")
+}
+
 /// Parses the document in a stretch of `text`; several when it is a row of JSON values.
 pub(crate) fn parse_chunk(
     text: &str,
@@ -226,17 +235,7 @@ pub(crate) fn parse_chunk(
         Some(Err(fault)) => Some(fault),
         None => None,
     };
-    let range = chunk.start..chunk.end;
-    let mut read = |lone_dashes| {
-        let mut builder = Builder::new(limits, alias_bytes_left);
-        let done = crate::yaml::read(text, range.clone(), limits, &mut builder, lone_dashes);
-        done.map(|()| builder.finish())
-    };
-    let built = match read(false) {
-        Err(fault) if crate::yaml::is_lone_dash(&fault, text.get(range.clone()).unwrap_or("")) => read(true),
-        done => done,
-    };
-    match built {
+    match parse_yaml(text, chunk, limits, alias_bytes_left) {
         Ok(built) => {
             let bytes = Bytes::new(chunk.start, chunk.end);
             Ok(built.map(|built| Parsed { built, bytes, json: false }).into_iter().collect())
@@ -247,6 +246,38 @@ pub(crate) fn parse_chunk(
             _ => Err(fault),
         },
     }
+}
+
+/// Reads YAML; what our parser refuses and kubectl's would take is mended and read again.
+fn parse_yaml(
+    text: &str,
+    chunk: &Chunk,
+    limits: &Limits,
+    alias_bytes_left: &mut u64,
+) -> Result<Option<Built>, Fault> {
+    let budget = *alias_bytes_left;
+    let mut read = |mended: Option<&str>| {
+        *alias_bytes_left = budget;
+        let mut builder = Builder::new(limits, alias_bytes_left);
+        let done = crate::yaml::read(text, chunk.start..chunk.end, mended, limits, &mut builder);
+        done.map(|()| builder.finish())
+    };
+    let mut failure = match read(None) {
+        Ok(built) => return Ok(built),
+        Err(failure) => failure,
+    };
+    let first = failure.fault.clone();
+    let mut mender = Mender::new(text.get(chunk.start..chunk.end).unwrap_or(""));
+    while let Some((known, stopped)) = failure.stopped {
+        if !mender.mend(&failure.fault.message, known, stopped) {
+            break;
+        }
+        match read(Some(&mender.text())) {
+            Ok(built) => return Ok(built),
+            Err(next) => failure = next,
+        }
+    }
+    Err(first)
 }
 
 fn parse_json(text: &str, start: usize, end: usize, limits: &Limits) -> Result<Vec<Parsed>, Fault> {

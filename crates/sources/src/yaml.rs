@@ -11,55 +11,52 @@ use serde_json::Value;
 use crate::builder::{Builder, Fault, too_deep};
 use crate::codes;
 use crate::limits::Limits;
+use crate::mend::DASH;
 use crate::node::{Bytes, Style};
 use crate::scalar::{self, ScalarError};
 
-/// Stands for a dash that the parser does not take; a private character, one like the dash itself.
-const DASH: char = '\u{f8f0}';
-
-/// Whether the parser refused a word that is a dash before a bracket or comma, which kubectl's takes: `[tar, -]`,
-/// `[apply -f -]`. Then [`read`] is to be told so.
-pub(crate) fn is_lone_dash(fault: &Fault, chunk: &str) -> bool {
-    fault.message.contains("cannot start with '-'") && !chunk.contains(DASH)
+/// A document that was not read.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub fault: Fault,
+    /// Where the parser stopped, and where what it had read by then ended, in characters of the document; nothing
+    /// when it was not the parser that refused.
+    pub stopped: Option<(usize, usize)>,
 }
 
-/// Reads the document `text[range]` into `builder`; positions are those of `text`. `lone_dashes`: it is read with
-/// other characters in the place of these dashes, each as wide as a dash.
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure { fault, stopped: None }
+    }
+}
+
+/// Reads the document `text[range]` into `builder`; positions are those of `text`. `mended` is what the parser gets
+/// to see in its place, with the same number of characters.
 pub(crate) fn read(
     text: &str,
     range: std::ops::Range<usize>,
+    mended: Option<&str>,
     limits: &Limits,
     builder: &mut Builder<'_>,
-    lone_dashes: bool,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     let chunk = text.get(range.clone()).unwrap_or("");
-    let parsed = if lone_dashes { Cow::Owned(without_lone_dashes(chunk)) } else { Cow::Borrowed(chunk) };
-    let mut reader =
-        Reader { text, cursor: Cursor::new(chunk, range.start), last_end: range.start, lone_dashes };
-    for event in Parser::new_from_str(&parsed) {
-        let (event, span) = event.map_err(|error| reader.syntax(&error, limits))?;
+    let cursor = Cursor::new(chunk, range.start);
+    let mut reader = Reader { text, cursor, last_end: range.start, is_mended: mended.is_some() };
+    let mut read_chars = 0;
+    for event in Parser::new_from_str(mended.unwrap_or(chunk)) {
+        let (event, span) = event.map_err(|error| Failure {
+            stopped: Some((read_chars, error.marker().index())),
+            fault: reader.syntax(&error, limits),
+        })?;
         if builder.is_done() && !matches!(event, Event::DocumentEnd | Event::StreamEnd) {
             let at = reader.bytes(span);
-            return Err(Fault::new(codes::SYNTAX, at, "the document goes on after its end")
-                .help("start the next document with a line `---`"));
+            let fault = Fault::new(codes::SYNTAX, at, "the document goes on after its end");
+            return Err(fault.help("start the next document with a line `---`").into());
         }
+        read_chars = span.end.index();
         reader.event(event, span, builder)?;
     }
     Ok(())
-}
-
-/// Replaces dashes that begin a word before a bracket or comma. None of them begins a list item: that takes a space.
-fn without_lone_dashes(chunk: &str) -> String {
-    let mut out = String::with_capacity(chunk.len());
-    let mut before = ' ';
-    let mut rest = chunk.chars().peekable();
-    while let Some(c) = rest.next() {
-        let begins = before.is_whitespace() || ",[{:".contains(before);
-        let lone = c == '-' && begins && rest.peek().is_some_and(|next| ",[]{}".contains(*next));
-        out.push(if lone { DASH } else { c });
-        before = c;
-    }
-    out
 }
 
 struct Reader<'t> {
@@ -68,7 +65,7 @@ struct Reader<'t> {
     /// Where the last key, value or bracket ended.
     last_end: usize,
     /// Whether [`DASH`] stands for dashes.
-    lone_dashes: bool,
+    is_mended: bool,
 }
 
 impl Reader<'_> {
@@ -85,7 +82,8 @@ impl Reader<'_> {
             Event::MappingStart(anchor, _) => self.start(true, anchor, span, builder),
             Event::SequenceStart(anchor, _) => self.start(false, anchor, span, builder),
             Event::MappingEnd | Event::SequenceEnd => {
-                let at = self.bytes(span);
+                let start = self.bytes(span).start as usize;
+                let at = Bytes::new(start, start + 1);
                 let bracket = matches!(builder.style(), Some(Style::FlowMap | Style::FlowList));
                 if bracket {
                     self.last_end = at.end as usize;
@@ -115,7 +113,7 @@ impl Reader<'_> {
         span: Span,
         builder: &mut Builder<'_>,
     ) -> Result<(), Fault> {
-        let text = if self.lone_dashes { Cow::Owned(text.replace(DASH, "-")) } else { text };
+        let text = if self.is_mended { Cow::Owned(text.replace(DASH, "-")) } else { text };
         let has_properties = anchor != 0 || tag.is_some();
         let is_empty = text.is_empty() && style == ScalarStyle::Plain;
         let (at, style) = self.place(span, style, is_empty && !has_properties, has_properties);
@@ -129,6 +127,9 @@ impl Reader<'_> {
         }
         let null = || Fault::new(codes::SYNTAX, at, "a key must not be empty or null");
         let key = scalar::key_text(value).ok_or_else(null)?;
+        if anchor != 0 {
+            builder.anchored_key(&key, at, anchor)?;
+        }
         builder.key(key, at, merge);
         Ok(())
     }
@@ -176,10 +177,11 @@ impl Reader<'_> {
         let at = self.bytes(span);
         let bytes = self.text.as_bytes();
         let end = at.end as usize;
-        let last = end.checked_sub(1).and_then(|index| bytes.get(index)).copied();
-        let (style, start) = match (is_map, last) {
-            (true, Some(b'{')) => (Style::FlowMap, end - 1),
-            (false, Some(b'[')) => (Style::FlowList, end - 1),
+        // The parser's span of a bracket goes on to the end of the space and comment after it.
+        let first = skip_properties(self.text, at.start as usize, end);
+        let (style, start) = match (is_map, bytes.get(first).filter(|_| first < end)) {
+            (true, Some(b'{')) => (Style::FlowMap, first),
+            (false, Some(b'[')) => (Style::FlowList, first),
             (true, _) if builder.style().is_some_and(Style::is_flow) => (Style::FlowPair, at.start as usize),
             // The first key moves the start to where it is.
             (true, _) => (Style::BlockMap, end),
@@ -242,11 +244,12 @@ fn block_header(text: &str, from: usize, to: usize) -> usize {
     to
 }
 
-/// The offset after `&anchor` and `!tag`.
+/// The offset after `&anchor` and `!tag`, and comments behind them.
 fn skip_properties(text: &str, start: usize, end: usize) -> usize {
     let mut rest = text.get(start..end).unwrap_or("");
-    while rest.starts_with(['&', '!']) {
-        let word = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+    while rest.starts_with(['&', '!', '#']) {
+        let is_end = |c: char| if rest.starts_with('#') { c == '\n' } else { c.is_ascii_whitespace() };
+        let word = rest.find(is_end).unwrap_or(rest.len());
         rest = rest.get(word..).unwrap_or("").trim_start();
     }
     end - rest.len()

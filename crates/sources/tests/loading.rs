@@ -168,6 +168,21 @@ fn every_field_knows_where_it_was_written() {
 }
 
 #[test]
+fn brackets_are_part_of_what_they_hold() {
+    let text = "apiVersion: v1\nkind: X\nmetadata: { name: a }\na: [ # c\n   1, &x [ 2 ] , &y # d\n  { b: {c: 3} } ]\n";
+    let inputs = load(text);
+    let at = |path: &str| {
+        let span = inputs.span(&Location::object(key("X", "", "a")).at(path)).unwrap();
+        &text[span.bytes]
+    };
+    assert_eq!(at("/metadata"), "metadata: { name: a }");
+    assert_eq!(at("/a"), "a: [ # c\n   1, &x [ 2 ] , &y # d\n  { b: {c: 3} } ]");
+    assert_eq!(at("/a/1"), "[ 2 ]");
+    assert_eq!(at("/a/2"), "{ b: {c: 3} }");
+    assert_eq!(at("/a/2/b"), "b: {c: 3}");
+}
+
+#[test]
 fn line_breaks_of_windows_and_a_byte_order_mark_change_nothing() {
     let inputs = load(&format!("\u{feff}{}", POD.replace('\n', "\r\n")));
     assert_eq!(inputs.raw_objects()[0].value, load(POD).raw_objects()[0].value);
@@ -335,6 +350,16 @@ fn of_objects_given_twice_the_later_one_counts() {
     let other = ObjectKey::new(Kind::Other("Service".into()), "", "s");
     assert_eq!(inputs.find(&other).unwrap().value["spec"], 3, "Knative's");
     assert!(inputs.find(&key("Pod", "other", "a")).is_none());
+}
+
+#[test]
+fn kustomizations_are_no_objects() {
+    let inputs = load("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: []\n");
+    assert!(inputs.raw_objects().is_empty());
+    assert_eq!(
+        messages(&inputs),
+        ["in.yaml:1:1: note[INPUT106]: this is input of kustomize, not an object: it is left out"]
+    );
 }
 
 #[test]

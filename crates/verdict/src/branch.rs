@@ -69,7 +69,8 @@ pub fn unsaid_max_pods(declared: &Declared, catalog: &catalog::Catalog) -> Optio
         }
         let vcpus = catalog.instance_type(&group.instance_type).map_or(0, |t| t.vcpus);
         let usual = if vcpus < 30 { 110 } else { 250 };
-        let own = declared.nodes.iter().find(|node| node.group == Some(index)).map(|node| node.allocatable.pods);
+        let own =
+            declared.nodes.iter().find(|node| node.group == Some(index)).map(|node| node.allocatable.pods);
         if own.is_some_and(|own| own != i64::from(usual)) {
             max_pods.push((index, usual));
         }

@@ -76,7 +76,17 @@ pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
         _ => search_remedies(inputs, catalog, &declared, &told, options),
     };
     let (chain, findings) = tell(&told, catalog);
-    Verdict { outcome: told.outcome, as_declared, branches, chain, findings, problems: lowered.problems, search, declared, told }
+    Verdict {
+        outcome: told.outcome,
+        as_declared,
+        branches,
+        chain,
+        findings,
+        problems: lowered.problems,
+        search,
+        declared,
+        told,
+    }
 }
 
 /// Both outcomes of a default that decides are told: the same orders under the other usual value.
@@ -125,6 +135,7 @@ fn tell(told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {
         unmet: &run.unmet,
         graph: &told.graph,
     };
-    let chain = if told.outcome == Outcome::Converges { Chain::default() } else { findings::chain::chain(&scene) };
+    let chain =
+        if told.outcome == Outcome::Converges { Chain::default() } else { findings::chain::chain(&scene) };
     (chain, findings::examine(&scene))
 }

@@ -83,7 +83,8 @@ impl Search {
 
     /// Single remedies with this effect.
     pub fn singles(&self, effect: Effectiveness) -> impl Iterator<Item = &Remedy> {
-        let singles = self.attempts.iter().filter(move |attempt| attempt.set.len() == 1 && attempt.effect == effect);
+        let singles =
+            self.attempts.iter().filter(move |attempt| attempt.set.len() == 1 && attempt.effect == effect);
         singles.map(|attempt| &self.proposed[attempt.set[0]])
     }
 
@@ -135,7 +136,10 @@ pub fn search(
 /// out, and so are sets that edit the same field twice.
 fn subsets(search: &Search, size: usize) -> Vec<Vec<usize>> {
     let worse = |index: usize| {
-        search.attempts.iter().any(|attempt| attempt.set == [index] && attempt.effect == Effectiveness::Worsens)
+        search
+            .attempts
+            .iter()
+            .any(|attempt| attempt.set == [index] && attempt.effect == Effectiveness::Worsens)
     };
     let usable: Vec<usize> = (0..search.proposed.len()).filter(|index| size == 1 || !worse(*index)).collect();
     let mut sets = Vec::new();
@@ -186,7 +190,8 @@ fn attempt(
         let trial = Trial::new(&declared, catalog, branch.clone(), 0, false);
         attempt.outcome = attempt.outcome.max(trial.outcome);
         attempt.missing = attempt.missing.max(trial.missing());
-        attempt.nodes = attempt.nodes.max(u32::try_from(trial.run.cluster.live_nodes().count()).unwrap_or(u32::MAX));
+        attempt.nodes =
+            attempt.nodes.max(u32::try_from(trial.run.cluster.live_nodes().count()).unwrap_or(u32::MAX));
         attempt.converged = attempt.converged.max(Some(trial.run.last_progress));
     }
     if attempt.outcome != Outcome::Converges {

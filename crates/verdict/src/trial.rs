@@ -24,10 +24,20 @@ pub struct Trial {
 
 impl Trial {
     /// Runs `declared` under `branch`.
-    pub fn new(declared: &Arc<Declared>, catalog: &Catalog, branch: Branch, seed: u64, keep_timeline: bool) -> Trial {
+    pub fn new(
+        declared: &Arc<Declared>,
+        catalog: &Catalog,
+        branch: Branch,
+        seed: u64,
+        keep_timeline: bool,
+    ) -> Trial {
         let assumed = branch.apply(declared);
-        let options =
-            simulation::Options { seed, late: branch.late.clone(), keep_timeline, ..simulation::Options::default() };
+        let options = simulation::Options {
+            seed,
+            late: branch.late.clone(),
+            keep_timeline,
+            ..simulation::Options::default()
+        };
         let run = simulation::run(&assumed, catalog, &options);
         let graph = WaitGraph::new(&run.cluster, &run.unmet);
         let outcome = outcome(&run, &graph);

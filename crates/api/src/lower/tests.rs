@@ -347,3 +347,13 @@ fn quotas_that_ask_for_requests_are_named() {
     assert_eq!(hard, [("pods", 10), ("cpu", 4000)]);
     assert_eq!(lowered.declared.would_matter.len(), 1);
 }
+
+#[test]
+fn the_runtime_of_jobs_is_a_default_until_the_profile_says_it() {
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}\n";
+    let said = "---\napiVersion: plimsoll.dev/v1alpha1\nkind: Cluster\nspec: {runtimes: [{kind: Job, duration: 5s}]}\n";
+    let relied =
+        |text: &str| lowered(text).declared.defaults.iter().any(|(path, _)| path.0 == "/spec/runtimes");
+    assert!(relied(job));
+    assert!(!relied(&format!("{job}{said}")));
+}

@@ -1,3 +1,5 @@
+//! The algebra against brute force over a small universe of values.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -129,7 +129,7 @@ fn cause(scene: &Scene<'_>) -> Option<(Location, String)> {
     let single = scene.cluster.live_nodes().any(secondary);
     match &scene.cluster.declared.cni {
         Cni::CiliumEni(settings) if !settings.prefix_delegation => Some((
-            settings.location.at("/data/aws-enable-prefix-delegation"),
+            settings.location.at("/aws-enable-prefix-delegation"),
             "single secondary addresses: no prefix delegation".to_owned(),
         )),
         Cni::VpcCni(settings) if !settings.prefix_delegation => Some((
@@ -137,7 +137,7 @@ fn cause(scene: &Scene<'_>) -> Option<(Location, String)> {
             "single secondary addresses: ENABLE_PREFIX_DELEGATION is off".to_owned(),
         )),
         Cni::CiliumEni(settings) if single => Some((
-            settings.location.at("/data/aws-enable-prefix-delegation"),
+            settings.location.at("/aws-enable-prefix-delegation"),
             "on, but nodes that already hold secondary addresses keep them".to_owned(),
         )),
         _ => None,

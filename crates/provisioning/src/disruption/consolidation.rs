@@ -193,7 +193,8 @@ fn simulate(
     let moved: Vec<PodId> = together.iter().flat_map(|candidate| &candidate.pods).copied().collect();
     let movable = |id: &PodId| {
         let pod = cluster.pod(*id);
-        !(pods::is_active(pod) && pods::do_not_disrupt(pod, now)) && !budgets.blocks_for_ever(pod, now)
+        let shielded = pods::is_active(pod) && pods::do_not_disrupt(pod, now);
+        !shielded && !budgets.blocks_for_ever(pod, now)
     };
     let moved: Vec<PodId> = moved.into_iter().filter(movable).collect();
     let going = pods_of_leaving(cluster, &budgets, held.going);

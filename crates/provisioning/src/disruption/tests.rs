@@ -1,3 +1,5 @@
+//! Which nodes are disrupted, and what holds them back.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::admission::{BudgetBound, DisruptionBudget};

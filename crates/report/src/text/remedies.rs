@@ -32,7 +32,10 @@ pub(super) fn render(judged: &Judged<'_>, style: Style) -> String {
 
 fn smallest(judged: &Judged<'_>, search: &Search, best: &Attempt, style: Style) -> String {
     let changes = count(best.set.len(), "change");
-    let head = format!("help: the smallest change that converges ({changes}; {} sets were run)", search.attempts.len());
+    let head = format!(
+        "help: the smallest change that converges ({changes}; {} sets were run)",
+        search.attempts.len()
+    );
     let mut out = format!("{}\n", paint(style, BOLD, &head));
     for index in &best.set {
         out.push_str(&format!("  - {}\n", search.proposed[*index].title));
@@ -47,11 +50,15 @@ fn smallest(judged: &Judged<'_>, search: &Search, best: &Attempt, style: Style) 
                 Some(b'-') => Some(RED),
                 _ => None,
             };
-            out.push_str(&format!("   | {}\n", color.map_or_else(|| line.to_owned(), |color| paint(style, color, line))));
+            out.push_str(&format!(
+                "   | {}\n",
+                color.map_or_else(|| line.to_owned(), |color| paint(style, color, line))
+            ));
         }
     }
     let when = best.converged.map_or_else(String::new, |at| format!(" at {at}"));
-    let line = format!("verified: re-ran with this change, everything is running{when}, {} nodes", best.nodes);
+    let line =
+        format!("verified: re-ran with this change, everything is running{when}, {} nodes", best.nodes);
     out.push_str(&format!("   = {}\n", paint(style, GREEN, &line)));
     if best.set.len() > 1 {
         out.push_str("   = minimal: every part of it was left out and re-run, and did not converge\n");
@@ -62,7 +69,8 @@ fn smallest(judged: &Judged<'_>, search: &Search, best: &Attempt, style: Style) 
 fn also<'a>(search: &Search, others: impl Iterator<Item = &'a Attempt>, style: Style) -> String {
     let mut out = String::new();
     for attempt in others.take(3) {
-        let titles: Vec<&str> = attempt.set.iter().map(|index| search.proposed[*index].title.as_str()).collect();
+        let titles: Vec<&str> =
+            attempt.set.iter().map(|index| search.proposed[*index].title.as_str()).collect();
         let when = attempt.converged.map_or_else(String::new, |at| format!(", converges at {at}"));
         let line = format!("   = also verified: {}{when}, {} nodes\n", titles.join(" and "), attempt.nodes);
         out.push_str(&paint(style, anstyle::Style::new(), &line));

@@ -14,7 +14,11 @@ pub(super) fn headline(judged: &Judged<'_>, style: Style) -> String {
     let detail = match verdict.outcome {
         Outcome::Converges => format!("everything is running at {}", run.last_progress),
         Outcome::Inconclusive => format!("still moving at {}", run.ended),
-        _ => format!("{} not running, and nothing can change any more after {}", missing(judged), run.last_progress),
+        _ => format!(
+            "{} not running, and nothing can change any more after {}",
+            missing(judged),
+            run.last_progress
+        ),
     };
     let order = match verdict.told.branch.is_declared() {
         true => String::new(),
@@ -35,7 +39,11 @@ pub(super) fn assumptions(judged: &Judged<'_>, style: Style) -> String {
     if verdict.branches.len() > 1 {
         out.push_str(&format!("{}\n", paint(style, BOLD, "booted under each of these assumptions:")));
         for (branch, outcome, missing) in &verdict.branches {
-            let missing = if *missing == 0 { String::new() } else { format!(", {} missing", count(*missing as usize, "pod")) };
+            let missing = if *missing == 0 {
+                String::new()
+            } else {
+                format!(", {} missing", count(*missing as usize, "pod"))
+            };
             out.push_str(&format!("   = {branch}: {outcome}{missing}\n"));
         }
         out.push('\n');
@@ -46,7 +54,10 @@ pub(super) fn assumptions(judged: &Judged<'_>, style: Style) -> String {
             out.push_str(&format!("   = default: {path}: {value}\n"));
         }
     } else if !defaults.is_empty() && verdict.outcome != Outcome::Converges {
-        out.push_str(&format!("note: {} of the profile were relied on; `-v` lists them\n\n", count(defaults.len(), "default")));
+        out.push_str(&format!(
+            "note: {} of the profile were relied on; `-v` lists them\n\n",
+            count(defaults.len(), "default")
+        ));
     }
     out
 }
@@ -58,7 +69,8 @@ pub(super) fn last_line(report: &Report<'_>) -> String {
     for judged in &report.clusters {
         let verdict = judged.verdict;
         let of = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
-        let problems = |severity| verdict.problems.iter().filter(|problem| problem.severity == severity).count();
+        let problems =
+            |severity| verdict.problems.iter().filter(|problem| problem.severity == severity).count();
         errors += of(Severity::Error) + problems(api::Severity::Error);
         warnings += of(Severity::Warning) + problems(api::Severity::Warning);
         let cluster = &verdict.told.run.cluster;

@@ -77,6 +77,10 @@ impl Actor for Deployments {
         }
     }
 
+    fn hops_behind(&self) -> u8 {
+        1
+    }
+
     fn wake_at(&self) -> Option<Timestamp> {
         self.retries.next()
     }

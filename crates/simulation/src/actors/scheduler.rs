@@ -54,6 +54,10 @@ impl Actor for Scheduler {
         self.state(context.cluster).decide(context.cluster, effects, tie);
     }
 
+    fn hops_behind(&self) -> u8 {
+        2
+    }
+
     fn wake_at(&self) -> Option<Timestamp> {
         self.state.as_ref().and_then(|state| state.queue.wake_at())
     }

@@ -1,6 +1,8 @@
 //! For tests: a cluster by hand, and just enough of a world to run actors against it. It performs effects
 //! without any admission, schedules first-fit, and gives every pod an address.
 
+#![cfg(test)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -11,7 +11,8 @@ pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
     let mut remedies = Vec::new();
     for workload in case.provisioners() {
         let unschedulable = case.workload_waits().any(|(waiter, wait)| {
-            waiter.key == workload.key && matches!(wait.why, Why::Pods(Waiting::Unschedulable(_)) | Why::Pool(_))
+            waiter.key == workload.key
+                && matches!(wait.why, Why::Pods(Waiting::Unschedulable(_)) | Why::Pool(_))
         });
         if unschedulable {
             remedies.extend(relaxations(workload));
@@ -33,8 +34,16 @@ fn relaxations(workload: &Workload) -> Vec<Remedy> {
     };
     [
         relax(!template.node_selector.is_empty(), "/spec/nodeSelector", "nodeSelector"),
-        relax(template.required_node_affinity.is_some(), "/spec/affinity/nodeAffinity", "required node affinity"),
-        relax(!template.pod_anti_affinity.required.is_empty(), "/spec/affinity/podAntiAffinity", "required anti-affinity"),
+        relax(
+            template.required_node_affinity.is_some(),
+            "/spec/affinity/nodeAffinity",
+            "required node affinity",
+        ),
+        relax(
+            !template.pod_anti_affinity.required.is_empty(),
+            "/spec/affinity/podAntiAffinity",
+            "required anti-affinity",
+        ),
         relax(
             template.topology_spread.iter().any(|spread| spread.required),
             "/spec/topologySpreadConstraints",

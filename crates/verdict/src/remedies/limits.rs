@@ -14,7 +14,9 @@ pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
     let mut seen = BTreeSet::new();
     let mut remedies = Vec::new();
     for wait in &case.told.graph.waits {
-        let (Party::Pool(index), Why::Pool(PoolReason::Limit { resource, limit, .. })) = (&wait.on, &wait.why) else {
+        let (Party::Pool(index), Why::Pool(PoolReason::Limit { resource, limit, .. })) =
+            (&wait.on, &wait.why)
+        else {
             continue;
         };
         if !seen.insert((*index, resource.clone())) {

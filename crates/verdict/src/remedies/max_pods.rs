@@ -22,7 +22,8 @@ fn lower(case: &Case<'_>) -> Vec<Remedy> {
     let mut seen = BTreeSet::new();
     let mut remedies = Vec::new();
     for pod in cluster.live_pods() {
-        let Some((_, Waiting::NoAddress(AddressShortage::NodeFull { capacity, own, .. }))) = &pod.waiting else {
+        let Some((_, Waiting::NoAddress(AddressShortage::NodeFull { capacity, own, .. }))) = &pod.waiting
+        else {
             continue;
         };
         let Some(node) = pod.node else { continue };

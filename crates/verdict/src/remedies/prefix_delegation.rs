@@ -9,13 +9,15 @@ use crate::remedy::Remedy;
 pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
     let (edit, setting) = match &case.declared.cni {
         Cni::CiliumEni(settings) if !settings.prefix_delegation => {
-            let location = settings.location.at("/data/aws-enable-prefix-delegation");
+            let location = settings.location.at("/aws-enable-prefix-delegation");
             (set(location, json!("true")), "aws-enable-prefix-delegation of Cilium")
         }
-        Cni::VpcCni(settings) if !settings.prefix_delegation => match case.env("ENABLE_PREFIX_DELEGATION", "true") {
-            Some(edit) => (edit, "ENABLE_PREFIX_DELEGATION of the VPC CNI"),
-            None => return Vec::new(),
-        },
+        Cni::VpcCni(settings) if !settings.prefix_delegation => {
+            match case.env("ENABLE_PREFIX_DELEGATION", "true") {
+                Some(edit) => (edit, "ENABLE_PREFIX_DELEGATION of the VPC CNI"),
+                None => return Vec::new(),
+            }
+        }
         _ => return Vec::new(),
     };
     let title = format!("turn on prefix delegation: {setting}");

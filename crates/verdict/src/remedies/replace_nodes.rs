@@ -17,7 +17,10 @@ pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
             }
             Remedy {
                 id: "replace-nodes",
-                title: format!("replace the nodes of group {}, so that their interfaces start empty", group.name),
+                title: format!(
+                    "replace the nodes of group {}, so that their interfaces start empty",
+                    group.name
+                ),
                 edits,
                 operation: Some(format!("replace the {} nodes of group {}", group.count, group.name)),
                 cost: 1,

@@ -7,11 +7,10 @@ use super::{Case, set};
 use crate::remedy::Remedy;
 
 pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
-    let several = case.provisioners().into_iter().filter_map(|workload| match workload.shape {
-        Shape::Deployment { replicas, .. } if replicas > 1 => Some(workload),
-        _ => None,
-    });
-    several
+    let several = |workload: &&cluster::Workload| matches!(workload.shape, Shape::Deployment { replicas, .. } if replicas > 1);
+    case.provisioners()
+        .into_iter()
+        .filter(several)
         .map(|workload| Remedy {
             id: "replicas",
             title: format!("run one replica of {}", workload.key),
