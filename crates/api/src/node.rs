@@ -22,6 +22,7 @@ pub(crate) fn node(object: &Object, reporter: &mut Reporter<'_>) -> Option<Node>
         None => capacity.clone(),
     };
     let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+    let is_true = |condition: &core::NodeCondition| condition.status == "True";
     let images = status.images.iter().flatten().flat_map(|image| image.names.iter().flatten());
     let label = |keys: [&str; 2]| first_label(&object.labels, keys);
     let node = Node {
@@ -38,11 +39,12 @@ pub(crate) fn node(object: &Object, reporter: &mut Reporter<'_>) -> Option<Node>
         unschedulable: spec.unschedulable.unwrap_or(false),
         capacity,
         allocatable,
-        network: NodeNetwork::default(),
+        // A kubelet is Ready only once the CNI, whichever it is, has written its configuration.
+        network: NodeNetwork { cni_ready: ready.is_some_and(is_true), ..NodeNetwork::default() },
         volume_drivers: Vec::new(),
         images: images.map(|name| Name::from(name.as_str())).collect(),
         created: Timestamp::ZERO,
-        ready: ready.is_none_or(|condition| condition.status == "True"),
+        ready: ready.is_none_or(is_true),
         deleted: object.field("/metadata/deletionTimestamp").map(|_| Timestamp::ZERO),
         gone: false,
     };

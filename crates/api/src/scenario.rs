@@ -143,6 +143,9 @@ pub enum Expected {
     },
 }
 
+/// The code of a problem with a step that can be read and not carried out.
+pub const IMPOSSIBLE_STEP: &str = code::IMPOSSIBLE_STEP;
+
 /// Verdicts that can be expected.
 pub const VERDICTS: [&str; 5] = ["converges", "deadlock", "starvation", "misconfiguration", "inconclusive"];
 

@@ -87,7 +87,7 @@ fn judge_and_report(
     let exit_code = if output.exit_zero && found != 2 { 0 } else { found };
     let judged = cases.iter().zip(&verdicts);
     let clusters =
-        judged.map(|(case, verdict)| report::Judged { name: &case.name, inputs: &case.inputs, verdict });
+        judged.map(|(case, verdict)| report::Judged { name: &case.name, inputs: &verdict.inputs, verdict });
     let report = report::Report { command, clusters: clusters.collect(), exit_code };
     output::write(&report, &targets, output)?;
     if found == 2 {

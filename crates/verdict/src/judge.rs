@@ -9,6 +9,8 @@ use findings::{Chain, Finding, Outcome, Scene};
 use sources::Inputs;
 
 use crate::branch::{self, Branch};
+use crate::expect;
+use crate::play::Play;
 use crate::remedies;
 use crate::search::{self, Baseline, Bounds, Search};
 use crate::trial::Trial;
@@ -49,91 +51,89 @@ pub struct Verdict {
     pub problems: Vec<Problem>,
     /// Which remedies were run; empty when it converges or no search was asked for.
     pub search: Search,
-    /// What was judged.
+    /// The input that was judged: with what a scenario changes at the start.
+    pub inputs: Inputs,
+    /// What was judged: what is declared at the end of the run that is told.
     pub declared: Arc<Declared>,
 }
 
 /// Judges `inputs`.
 pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
-    let lowered = inputs.lower(catalog);
-    let declared = Arc::new(lowered.declared);
-    let first = Trial::new(&declared, catalog, Branch::declared(), options.seed, true);
+    let play = Play::new(inputs, catalog);
+    let first = Trial::new(&play, catalog, Branch::declared(), options.seed, true);
     let as_declared = first.outcome;
     let mut branches = vec![(first.branch.clone(), first.outcome, first.missing())];
     let mut told = first;
     if as_declared != Outcome::Converges {
-        for branch in branch::arrival_orders(&declared, &Branch::declared()) {
-            let trial = Trial::new(&declared, catalog, branch, options.seed, true);
+        for branch in branch::arrival_orders(&play.declared, &Branch::declared()) {
+            let trial = Trial::new(&play, catalog, branch, options.seed, true);
             branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
             if trial.outcome != Outcome::Inconclusive && trial.outcome > told.outcome {
                 told = trial;
             }
         }
     }
-    told_other_defaults(&declared, catalog, options, &mut branches);
+    told_other_defaults(&play, catalog, options, &mut branches);
     let search = match (told.outcome, options.search) {
         (Outcome::Converges | Outcome::Inconclusive, _) | (_, false) => Search::default(),
-        _ => search_remedies(inputs, catalog, &declared, &told, options),
+        _ => search_remedies(&play, catalog, &told, options),
     };
-    let (chain, findings) = tell(&told, catalog);
+    let (chain, findings) = tell(&play, &told, catalog);
     Verdict {
         outcome: told.outcome,
         as_declared,
         branches,
         chain,
         findings,
-        problems: lowered.problems,
+        problems: play.problems,
         search,
-        declared,
+        declared: told.run.cluster.declared.clone(),
+        inputs: play.inputs,
         told,
     }
 }
 
 /// Both outcomes of a default that decides are told: the same orders under the other usual value.
 fn told_other_defaults(
-    declared: &Arc<Declared>,
+    play: &Play,
     catalog: &Catalog,
     options: Options,
     branches: &mut Vec<(Branch, Outcome, u32)>,
 ) {
-    let Some(other) = branch::unsaid_max_pods(declared, catalog) else { return };
-    let trial = Trial::new(declared, catalog, other.clone(), options.seed, false);
+    let Some(other) = branch::unsaid_max_pods(&play.declared, catalog) else { return };
+    let trial = Trial::new(play, catalog, other.clone(), options.seed, false);
     let converges = trial.outcome == Outcome::Converges;
     branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
     if converges {
         return;
     }
-    for order in branch::arrival_orders(declared, &other) {
-        let trial = Trial::new(declared, catalog, order, options.seed, false);
+    for order in branch::arrival_orders(&play.declared, &other) {
+        let trial = Trial::new(play, catalog, order, options.seed, false);
         branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
     }
 }
 
 /// A remedy must converge as declared and in the order that is told.
-fn search_remedies(
-    inputs: &Inputs,
-    catalog: &Catalog,
-    declared: &Declared,
-    told: &Trial,
-    options: Options,
-) -> Search {
+fn search_remedies(play: &Play, catalog: &Catalog, told: &Trial, options: Options) -> Search {
     let mut branches = vec![told.branch.clone()];
     if !told.branch.is_declared() {
         branches.push(Branch::declared());
     }
     let baseline = Baseline { outcome: told.outcome, missing: told.missing() };
-    let proposed = remedies::propose(inputs, declared, catalog, told);
-    search::search(inputs, catalog, &branches, baseline, proposed, options.bounds)
+    let proposed = remedies::propose(&play.inputs, &told.run.cluster.declared, catalog, told);
+    search::search(play, catalog, &branches, baseline, proposed, options.bounds)
 }
 
-fn tell(told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {
+fn tell(play: &Play, told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {
     let run = &told.run;
+    let missed = expect::missed(&play.expectations, &play.script, told);
     let scene = Scene {
         cluster: &run.cluster,
         timeline: &run.timeline,
         catalog,
         unmet: &run.unmet,
         graph: &told.graph,
+        missed: &missed,
     };
     let chain =
         if told.outcome == Outcome::Converges { Chain::default() } else { findings::chain::chain(&scene) };

@@ -5,13 +5,17 @@
 //! those that are proven to converge. Nothing is called verified that was not run.
 
 pub mod branch;
+pub mod expect;
 pub mod judge;
+mod merge;
+pub mod play;
 pub mod remedies;
 pub mod remedy;
 pub mod search;
 pub mod trial;
 
 pub use branch::Branch;
+pub use play::Play;
 pub use judge::{Options, Verdict, judge};
 pub use remedy::Remedy;
 pub use search::{Attempt, Effectiveness, Search};

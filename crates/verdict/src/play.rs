@@ -20,8 +20,7 @@ use sources::{Edit, Inputs};
 
 use crate::merge::merge_patch;
 
-/// A step that cannot be carried out.
-const STEP: &str = "CONF120";
+/// What a roll-out that is only a restart is told by.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// What is run.
@@ -128,7 +127,7 @@ impl Stage {
     fn refuse(&mut self, location: &Location, message: String) {
         let document = self.inputs.document_of(location).unwrap_or(u32::MAX);
         let (severity, path) = (Severity::Error, location.path.clone());
-        self.problems.push(Problem { severity, code: STEP, document, path, message, help: None });
+        self.problems.push(Problem { severity, code: api::scenario::IMPOSSIBLE_STEP, document, path, message, help: None });
     }
 
     fn edit(&mut self, step: &Step) {

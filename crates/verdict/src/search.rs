@@ -4,15 +4,13 @@
 //! assumptions that decided the verdict. A set that converges is proven minimal by the sets below it having
 //! failed: they were all run.
 
-use std::sync::Arc;
-
 use catalog::Catalog;
-use cluster::{Declared, Timestamp};
+use cluster::Timestamp;
 use findings::Outcome;
 use rayon::prelude::*;
-use sources::Inputs;
 
 use crate::branch::Branch;
+use crate::play::Play;
 use crate::remedy::Remedy;
 use crate::trial::Trial;
 
@@ -105,7 +103,7 @@ pub struct Baseline {
 
 /// Searches the smallest sets of `proposed` that converge under all of `branches`.
 pub fn search(
-    inputs: &Inputs,
+    play: &Play,
     catalog: &Catalog,
     branches: &[Branch],
     baseline: Baseline,
@@ -120,7 +118,7 @@ pub fn search(
         sets.truncate(room);
         let tried: Vec<Attempt> = sets
             .into_par_iter()
-            .map(|set| attempt(inputs, catalog, branches, baseline, &search.proposed, set))
+            .map(|set| attempt(play, catalog, branches, baseline, &search.proposed, set))
             .collect();
         let found = tried.iter().any(|attempt| attempt.effect == Effectiveness::Converges);
         search.attempts.extend(tried);
@@ -169,7 +167,7 @@ fn edits_clash(proposed: &[Remedy], set: &[usize]) -> bool {
 }
 
 fn attempt(
-    inputs: &Inputs,
+    play: &Play,
     catalog: &Catalog,
     branches: &[Branch],
     baseline: Baseline,
@@ -177,7 +175,7 @@ fn attempt(
     set: Vec<usize>,
 ) -> Attempt {
     let edits: Vec<_> = set.iter().flat_map(|index| proposed[*index].edits.iter().cloned()).collect();
-    let declared: Arc<Declared> = Arc::new(inputs.edited(&edits).lower(catalog).declared);
+    let play = play.edited(&edits, catalog);
     let mut attempt = Attempt {
         set,
         outcome: Outcome::Converges,
@@ -187,7 +185,7 @@ fn attempt(
         effect: Effectiveness::Converges,
     };
     for branch in branches {
-        let trial = Trial::new(&declared, catalog, branch.clone(), 0, false);
+        let trial = Trial::new(&play, catalog, branch.clone(), 0, false);
         attempt.outcome = attempt.outcome.max(trial.outcome);
         attempt.missing = attempt.missing.max(trial.missing());
         attempt.nodes =

@@ -1,13 +1,11 @@
 //! One run under one set of assumptions, and what it says.
 
-use std::sync::Arc;
-
 use catalog::Catalog;
-use cluster::Declared;
 use findings::{Outcome, WaitGraph};
 use simulation::{End, Run};
 
 use crate::branch::Branch;
+use crate::play::Play;
 
 /// A run and its outcome.
 #[derive(Clone, Debug)]
@@ -23,19 +21,14 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Runs `declared` under `branch`.
-    pub fn new(
-        declared: &Arc<Declared>,
-        catalog: &Catalog,
-        branch: Branch,
-        seed: u64,
-        keep_timeline: bool,
-    ) -> Trial {
-        let assumed = branch.apply(declared);
+    /// Runs `play` under `branch`.
+    pub fn new(play: &Play, catalog: &Catalog, branch: Branch, seed: u64, keep_timeline: bool) -> Trial {
+        let assumed = branch.apply(&play.declared);
         let options = simulation::Options {
             seed,
             late: branch.late.clone(),
             keep_timeline,
+            script: play.script.clone(),
             ..simulation::Options::default()
         };
         let run = simulation::run(&assumed, catalog, &options);
