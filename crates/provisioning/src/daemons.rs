@@ -45,10 +45,12 @@ pub fn groups(
     daemons: &[&PodTemplate],
 ) -> Vec<DaemonGroup> {
     let tolerated: Vec<&PodTemplate> = daemons.iter().copied().filter(|pod| tolerates(pod, taints)).collect();
+    let wanted: Vec<Vec<Requirements>> = tolerated.iter().map(|pod| wanted_of(pod, pool)).collect();
     let mut keyed: Vec<(Bits, DaemonGroup)> = Vec::new();
     for index in usable.iter() {
-        let runs = |pod: &PodTemplate| runs_on(pod, pool, &types[index].requirements);
-        let key: Bits = (0..tolerated.len()).filter(|&daemon| runs(tolerated[daemon])).collect();
+        let offered = &types[index].requirements;
+        let runs = |daemon: &usize| wanted[*daemon].iter().any(|wanted| offered.intersects(wanted));
+        let key: Bits = (0..tolerated.len()).filter(runs).collect();
         match keyed.iter_mut().find(|(known, _)| *known == key) {
             Some((_, group)) => group.types.insert(index),
             None => {
@@ -90,12 +92,15 @@ fn tolerates(daemon: &PodTemplate, taints: &[Taint]) -> bool {
     all_tolerated(&hard, &daemon.tolerations)
 }
 
-/// Whether any required node affinity term lets the daemon run on such a node.
-fn runs_on(daemon: &PodTemplate, pool: &Requirements, instance_type: &Requirements) -> bool {
+/// What a daemon asks of an instance type: one alternative for each required node affinity term that the pool can
+/// meet. None: it runs on no node of the pool.
+fn wanted_of(daemon: &PodTemplate, pool: &Requirements) -> Vec<Requirements> {
     let terms = daemon.required_node_affinity.as_deref().unwrap_or_default();
-    let fits = |terms: &[NodeSelectorTerm]| {
-        let wanted = Requirements::of_node_affinity(&daemon.node_selector, terms, &[]);
-        pool.compatible(&wanted, Undefined::WellKnownAllowed).is_ok() && instance_type.intersects(&wanted)
+    let of = |terms: &[NodeSelectorTerm]| Requirements::of_node_affinity(&daemon.node_selector, terms, &[]);
+    let mut alternatives: Vec<Requirements> = match terms {
+        [] => vec![of(&[])],
+        terms => terms.iter().map(|term| of(std::slice::from_ref(term))).collect(),
     };
-    if terms.is_empty() { fits(&[]) } else { terms.iter().any(|term| fits(std::slice::from_ref(term))) }
+    alternatives.retain(|wanted| pool.compatible(wanted, Undefined::WellKnownAllowed).is_ok());
+    alternatives
 }

@@ -89,7 +89,7 @@ pub fn instance_type(name: &str, arch: &str, vcpus: i64) -> TypeOnOffer {
     ];
     TypeOnOffer {
         name: name.into(),
-        requirements: Requirements::from_iter(requirements),
+        requirements: std::sync::Arc::new(Requirements::from_iter(requirements)),
         capacity,
         allocatable,
         offerings,
