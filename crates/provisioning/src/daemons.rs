@@ -3,13 +3,15 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/scheduler.go`
 //! (`buildDaemonOverheadGroups`, `isDaemonPodCompatible`, `getCompatibleDaemonPods`).
 
+use std::sync::Arc;
+
 use cluster::requirements::{Requirements, Undefined};
 use cluster::template::{HostPort, NodeSelectorTerm};
 use cluster::workload::Shape;
 use cluster::{Cluster, Effect, Labels, PodTemplate, Resources, Taint, Toleration};
 
 use crate::bits::Bits;
-use crate::market::TypeOnOffer;
+use crate::market::{Agreement, Offers};
 
 /// Instance types of a pool on which the same DaemonSets run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,16 +42,18 @@ pub fn daemon_sets(cluster: &Cluster) -> Vec<&PodTemplate> {
 pub fn groups(
     pool: &Requirements,
     taints: &[Taint],
-    types: &[TypeOnOffer],
+    types: &Offers,
     usable: &Bits,
     daemons: &[&PodTemplate],
 ) -> Vec<DaemonGroup> {
     let tolerated: Vec<&PodTemplate> = daemons.iter().copied().filter(|pod| tolerates(pod, taints)).collect();
-    let wanted: Vec<Vec<Requirements>> = tolerated.iter().map(|pod| wanted_of(pod, pool)).collect();
+    let agreeing: Vec<Vec<Arc<Agreement>>> = tolerated
+        .iter()
+        .map(|pod| wanted_of(pod, pool).iter().map(|wanted| types.agreement(wanted)).collect())
+        .collect();
     let mut keyed: Vec<(Bits, DaemonGroup)> = Vec::new();
     for index in usable.iter() {
-        let offered = &types[index].requirements;
-        let runs = |daemon: &usize| wanted[*daemon].iter().any(|wanted| offered.intersects(wanted));
+        let runs = |daemon: &usize| agreeing[*daemon].iter().any(|types| types.agreeing.has(index));
         let key: Bits = (0..tolerated.len()).filter(runs).collect();
         match keyed.iter_mut().find(|(known, _)| *known == key) {
             Some((_, group)) => group.types.insert(index),

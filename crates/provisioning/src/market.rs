@@ -4,9 +4,11 @@
 //! the only thing that knows the catalog (`from_catalog`).
 
 mod from_catalog;
+mod offers;
 mod shelf;
 
 pub use from_catalog::{OutOfCapacity, is_allowed, why_not_ready, zones_of};
+pub use offers::{Agreement, Offers};
 pub use shelf::Shelf;
 
 use std::sync::Arc;
@@ -27,7 +29,7 @@ pub struct PoolMarket {
     /// Why the pool cannot be used at all; `None` when it is ready.
     pub not_ready: Option<Name>,
     /// Instance types, in name order. Pools with the same node class share them.
-    pub types: Arc<Vec<TypeOnOffer>>,
+    pub types: Arc<Offers>,
 }
 
 /// An instance type as Karpenter sees it for a node class.

@@ -332,7 +332,7 @@ impl Fixture {
     }
 
     pub fn market(&self) -> Market {
-        let types = Arc::new(self.types.clone());
+        let types = Arc::new(crate::market::Offers::new(self.types.clone()));
         let pools = self.declared.node_pools.iter();
         let pools = pools.map(|pool| PoolMarket {
             not_ready: self.not_ready.get(&pool.name).cloned(),

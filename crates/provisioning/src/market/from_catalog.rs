@@ -13,7 +13,7 @@ use cluster::requirements::{Requirement, Requirements, Shape, WELL_KNOWN_LABELS}
 use cluster::{Cluster, Kind, Name, NodeClass, NodePool, ObjectKey, SelectorOperator};
 
 use super::shelf::{Key, Shelf};
-use super::{CAPACITY_TYPE, Market, Offering, PoolMarket, TypeOnOffer, ZONE};
+use super::{CAPACITY_TYPE, Market, Offering, Offers, PoolMarket, TypeOnOffer, ZONE};
 
 /// Something of EC2 that Karpenter knows to be out of capacity for now; `None` is every value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ impl Market {
         shelf: &Shelf,
     ) -> Market {
         let declared = &cluster.declared;
-        let mut by_class: BTreeMap<&Name, Arc<Vec<TypeOnOffer>>> = BTreeMap::new();
+        let mut by_class: BTreeMap<&Name, Arc<Offers>> = BTreeMap::new();
         let pools = declared.node_pools.iter().map(|pool| {
             let Some(class) = declared.node_class(&pool.node_class) else {
                 return not_ready(format!("EC2NodeClass {} does not exist", pool.node_class));
@@ -170,7 +170,7 @@ fn types_of(
     class: &NodeClass,
     out_of_capacity: &[OutOfCapacity],
     shelf: &Shelf,
-) -> Arc<Vec<TypeOnOffer>> {
+) -> Arc<Offers> {
     let (settings, profile) = (&cluster.declared.karpenter, &cluster.declared.profile);
     let overhead = u32::try_from(settings.vm_memory_overhead_millipercent).unwrap_or(0);
     let key = Key {
@@ -179,16 +179,17 @@ fn types_of(
         node: KarpenterNode::of(class, settings.reserved_enis, overhead),
         prices: profile.aws.prices.clone(),
     };
-    let mut types = shelf.take(key, |asked| on_offer(catalog, asked));
+    let types = shelf.take(key, |asked| on_offer(catalog, asked));
     let concerns = |out: &OutOfCapacity| out.node_class.as_ref().is_none_or(|name| *name == class.name);
-    if out_of_capacity.iter().any(concerns) {
-        take_out(Arc::make_mut(&mut types).as_mut_slice(), class, out_of_capacity);
+    if !out_of_capacity.iter().any(concerns) {
+        return types;
     }
-    types
+    Arc::new(Offers::new(less(&types, class, out_of_capacity)))
 }
 
-fn take_out(types: &mut [TypeOnOffer], class: &NodeClass, out_of_capacity: &[OutOfCapacity]) {
-    for offered in types {
+fn less(types: &[TypeOnOffer], class: &NodeClass, out_of_capacity: &[OutOfCapacity]) -> Vec<TypeOnOffer> {
+    let mut types = types.to_vec();
+    for offered in &mut types {
         let name = &offered.name;
         for offering in &mut offered.offerings {
             let (zone, capacity_type) = (&offering.zone, &offering.capacity_type);
@@ -196,6 +197,7 @@ fn take_out(types: &mut [TypeOnOffer], class: &NodeClass, out_of_capacity: &[Out
             offering.available &= !out_of_capacity.iter().any(out);
         }
     }
+    types
 }
 
 /// Everything that is offered, with nothing out of capacity.

@@ -10,7 +10,7 @@ use catalog::KarpenterNode;
 use cluster::Name;
 use cluster::profile::PriceFact;
 
-use super::TypeOnOffer;
+use super::{Offers, TypeOnOffer};
 
 /// How many entries are kept; the oldest goes first. One takes a few MB.
 const ENTRIES: usize = 8;
@@ -21,7 +21,7 @@ pub struct Shelf {
     entries: Arc<Mutex<VecDeque<(Key, Entry)>>>,
 }
 
-type Entry = Arc<OnceLock<Arc<Vec<TypeOnOffer>>>>;
+type Entry = Arc<OnceLock<Arc<Offers>>>;
 
 /// Everything besides the catalog that decides what is offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +39,9 @@ pub(super) struct Key {
 impl Shelf {
     /// The offers of this key: those that are there, else what `make` makes. While they are being made, others that
     /// ask for the same wait.
-    pub(super) fn take(
-        &self,
-        key: Key,
-        make: impl FnOnce(&Key) -> Vec<TypeOnOffer>,
-    ) -> Arc<Vec<TypeOnOffer>> {
+    pub(super) fn take(&self, key: Key, make: impl FnOnce(&Key) -> Vec<TypeOnOffer>) -> Arc<Offers> {
         let entry = self.entry(&key);
-        Arc::clone(entry.get_or_init(|| Arc::new(make(&key))))
+        Arc::clone(entry.get_or_init(|| Arc::new(Offers::new(make(&key)))))
     }
 
     fn entry(&self, key: &Key) -> Entry {
