@@ -11,7 +11,7 @@ use sources::Inputs;
 use crate::branch::{self, Branch};
 use crate::remedies;
 use crate::search::{self, Baseline, Bounds, Search};
-use crate::trial::Trial;
+use crate::trial::{Stock, Trial};
 
 /// What to do beyond judging.
 #[derive(Clone, Copy, Debug)]
@@ -56,24 +56,25 @@ pub struct Verdict {
 /// Judges `inputs`.
 pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
     let lowered = inputs.lower(catalog);
+    let stock = Stock::of(catalog);
     let declared = Arc::new(lowered.declared);
-    let first = Trial::new(&declared, catalog, Branch::declared(), options.seed, true);
+    let first = Trial::new(&declared, &stock, Branch::declared(), options.seed, true);
     let as_declared = first.outcome;
     let mut branches = vec![(first.branch.clone(), first.outcome, first.missing())];
     let mut told = first;
     if as_declared != Outcome::Converges {
         for branch in branch::arrival_orders(&declared, &Branch::declared()) {
-            let trial = Trial::new(&declared, catalog, branch, options.seed, true);
+            let trial = Trial::new(&declared, &stock, branch, options.seed, true);
             branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
             if trial.outcome != Outcome::Inconclusive && trial.outcome > told.outcome {
                 told = trial;
             }
         }
     }
-    told_other_defaults(&declared, catalog, options, &mut branches);
+    told_other_defaults(&declared, &stock, options, &mut branches);
     let search = match (told.outcome, options.search) {
         (Outcome::Converges | Outcome::Inconclusive, _) | (_, false) => Search::default(),
-        _ => search_remedies(inputs, catalog, &declared, &told, options),
+        _ => search_remedies(inputs, &stock, &declared, &told, options),
     };
     let (chain, findings) = tell(&told, catalog);
     Verdict {
@@ -92,19 +93,19 @@ pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
 /// Both outcomes of a default that decides are told: the same orders under the other usual value.
 fn told_other_defaults(
     declared: &Arc<Declared>,
-    catalog: &Catalog,
+    stock: &Stock<'_>,
     options: Options,
     branches: &mut Vec<(Branch, Outcome, u32)>,
 ) {
-    let Some(other) = branch::unsaid_max_pods(declared, catalog) else { return };
-    let trial = Trial::new(declared, catalog, other.clone(), options.seed, false);
+    let Some(other) = branch::unsaid_max_pods(declared, stock.catalog) else { return };
+    let trial = Trial::new(declared, stock, other.clone(), options.seed, false);
     let converges = trial.outcome == Outcome::Converges;
     branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
     if converges {
         return;
     }
     for order in branch::arrival_orders(declared, &other) {
-        let trial = Trial::new(declared, catalog, order, options.seed, false);
+        let trial = Trial::new(declared, stock, order, options.seed, false);
         branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
     }
 }
@@ -112,7 +113,7 @@ fn told_other_defaults(
 /// A remedy must converge as declared and in the order that is told.
 fn search_remedies(
     inputs: &Inputs,
-    catalog: &Catalog,
+    stock: &Stock<'_>,
     declared: &Declared,
     told: &Trial,
     options: Options,
@@ -122,8 +123,8 @@ fn search_remedies(
         branches.push(Branch::declared());
     }
     let baseline = Baseline { outcome: told.outcome, missing: told.missing() };
-    let proposed = remedies::propose(inputs, declared, catalog, told);
-    search::search(inputs, catalog, &branches, baseline, proposed, options.bounds)
+    let proposed = remedies::propose(inputs, declared, stock.catalog, told);
+    search::search(inputs, stock, &branches, baseline, proposed, options.bounds)
 }
 
 fn tell(told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {

@@ -1,12 +1,11 @@
 //! The smallest set of remedies that converges.
 //!
-//! Sets are tried by size, within a size by cost and then in the order proposed. Every set is re-run under all
-//! assumptions that decided the verdict. A set that converges is proven minimal by the sets below it having
-//! failed: they were all run.
+//! Sets are tried by size, within a size by cost and then in the order proposed. Every set is re-run under the
+//! assumptions that decided the verdict, the told ones first, until it fails under one. A set that converges is
+//! proven minimal by the sets below it having failed: they were all run.
 
 use std::sync::Arc;
 
-use catalog::Catalog;
 use cluster::{Declared, Timestamp};
 use findings::Outcome;
 use rayon::prelude::*;
@@ -14,7 +13,7 @@ use sources::Inputs;
 
 use crate::branch::Branch;
 use crate::remedy::Remedy;
-use crate::trial::Trial;
+use crate::trial::{Stock, Trial};
 
 /// What a search found.
 #[derive(Clone, Debug, Default)]
@@ -34,13 +33,13 @@ pub struct Search {
 pub struct Attempt {
     /// Indexes into [`Search::proposed`].
     pub set: Vec<usize>,
-    /// The worst outcome over the assumptions.
+    /// The worst outcome over the assumptions run.
     pub outcome: Outcome,
-    /// When it converged: the latest over the assumptions.
+    /// When it converged: the latest over the assumptions run.
     pub converged: Option<Timestamp>,
-    /// Pods wanted and not running: the most over the assumptions.
+    /// Pods wanted and not running: the most over the assumptions run.
     pub missing: u32,
-    /// Nodes at the end: the most over the assumptions.
+    /// Nodes at the end: the most over the assumptions run.
     pub nodes: u32,
     /// How it compares with doing nothing.
     pub effect: Effectiveness,
@@ -106,7 +105,7 @@ pub struct Baseline {
 /// Searches the smallest sets of `proposed` that converge under all of `branches`.
 pub fn search(
     inputs: &Inputs,
-    catalog: &Catalog,
+    stock: &Stock<'_>,
     branches: &[Branch],
     baseline: Baseline,
     proposed: Vec<Remedy>,
@@ -120,7 +119,7 @@ pub fn search(
         sets.truncate(room);
         let tried: Vec<Attempt> = sets
             .into_par_iter()
-            .map(|set| attempt(inputs, catalog, branches, baseline, &search.proposed, set))
+            .map(|set| attempt(inputs, stock, branches, baseline, &search.proposed, set))
             .collect();
         let found = tried.iter().any(|attempt| attempt.effect == Effectiveness::Converges);
         search.attempts.extend(tried);
@@ -170,14 +169,14 @@ fn edits_clash(proposed: &[Remedy], set: &[usize]) -> bool {
 
 fn attempt(
     inputs: &Inputs,
-    catalog: &Catalog,
+    stock: &Stock<'_>,
     branches: &[Branch],
     baseline: Baseline,
     proposed: &[Remedy],
     set: Vec<usize>,
 ) -> Attempt {
     let edits: Vec<_> = set.iter().flat_map(|index| proposed[*index].edits.iter().cloned()).collect();
-    let declared: Arc<Declared> = Arc::new(inputs.edited(&edits).lower(catalog).declared);
+    let declared: Arc<Declared> = Arc::new(inputs.edited(&edits).lower(stock.catalog).declared);
     let mut attempt = Attempt {
         set,
         outcome: Outcome::Converges,
@@ -187,12 +186,15 @@ fn attempt(
         effect: Effectiveness::Converges,
     };
     for branch in branches {
-        let trial = Trial::new(&declared, catalog, branch.clone(), 0, false);
+        let trial = Trial::new(&declared, stock, branch.clone(), 0, false);
         attempt.outcome = attempt.outcome.max(trial.outcome);
         attempt.missing = attempt.missing.max(trial.missing());
         attempt.nodes =
             attempt.nodes.max(u32::try_from(trial.run.cluster.live_nodes().count()).unwrap_or(u32::MAX));
         attempt.converged = attempt.converged.max(Some(trial.run.last_progress));
+        if attempt.outcome != Outcome::Converges {
+            break;
+        }
     }
     if attempt.outcome != Outcome::Converges {
         attempt.converged = None;

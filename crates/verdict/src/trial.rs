@@ -5,7 +5,7 @@ use std::sync::Arc;
 use catalog::Catalog;
 use cluster::Declared;
 use findings::{Outcome, WaitGraph};
-use simulation::{End, Run};
+use simulation::{End, Run, Shelf};
 
 use crate::branch::Branch;
 
@@ -22,11 +22,27 @@ pub struct Trial {
     pub outcome: Outcome,
 }
 
+/// What can be bought. Runs that are given the same one share what they work out about it.
+#[derive(Debug)]
+pub struct Stock<'a> {
+    /// The tables.
+    pub catalog: &'a Catalog,
+    /// What Karpenter makes of them.
+    pub shelf: Shelf,
+}
+
+impl<'a> Stock<'a> {
+    /// Of a catalog, with nothing worked out yet.
+    pub fn of(catalog: &'a Catalog) -> Stock<'a> {
+        Stock { catalog, shelf: Shelf::default() }
+    }
+}
+
 impl Trial {
     /// Runs `declared` under `branch`.
     pub fn new(
         declared: &Arc<Declared>,
-        catalog: &Catalog,
+        stock: &Stock<'_>,
         branch: Branch,
         seed: u64,
         keep_timeline: bool,
@@ -36,9 +52,10 @@ impl Trial {
             seed,
             late: branch.late.clone(),
             keep_timeline,
+            shelf: stock.shelf.clone(),
             ..simulation::Options::default()
         };
-        let run = simulation::run(&assumed, catalog, &options);
+        let run = simulation::run(&assumed, stock.catalog, &options);
         let graph = WaitGraph::new(&run.cluster, &run.unmet);
         let outcome = outcome(&run, &graph);
         Trial { branch, run, graph, outcome }
