@@ -314,7 +314,12 @@ impl Requirements {
 
     /// Each label `In` its one value.
     pub fn of_labels(labels: &Labels) -> Requirements {
-        labels.iter().map(|(key, value)| Requirement::of_label(key, value)).collect()
+        let all = labels.iter().map(|(key, value)| Requirement::of_label(key, value));
+        if labels.keys().any(|key| normalized_key(key) != key.as_str()) {
+            return all.collect();
+        }
+        // Every key once and in order: no need to narrow what is there.
+        Requirements { entries: all.map(|own| (own.key.clone(), own)).collect() }
     }
 
     /// From selector requirements.
