@@ -23,7 +23,9 @@ impl TextFile {
     /// Tests, benches and what only they use: code that never ships.
     pub fn is_test(&self) -> bool {
         let in_folder = ["/tests/", "/benches/", "fuzz/"].iter().any(|folder| self.path.contains(folder));
-        let named = ["/tests.rs", "/testing.rs", "_test.rs", "_tests.rs"].iter().any(|name| self.path.ends_with(name));
+        let named = ["/tests.rs", "/testing.rs", "_test.rs", "_tests.rs"]
+            .iter()
+            .any(|name| self.path.ends_with(name));
         in_folder || named || self.text.contains("\n#![cfg(test)]")
     }
 }

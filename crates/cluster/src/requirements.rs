@@ -134,6 +134,19 @@ impl Requirement {
         Requirement::new(key, SelectorOperator::In, &[value])
     }
 
+    /// `In` with the value of a label; shares both texts.
+    fn of_label(key: &Name, value: &Name) -> Requirement {
+        let normalized = normalized_key(key);
+        Requirement {
+            key: if normalized == key.as_str() { key.clone() } else { normalized.into() },
+            complement: false,
+            values: vec![value.clone()],
+            at_least: None,
+            at_most: None,
+            min_values: None,
+        }
+    }
+
     /// Any value.
     pub fn exists(key: &str) -> Requirement {
         Requirement::new::<&str>(key, SelectorOperator::Exists, &[])
@@ -301,7 +314,12 @@ impl Requirements {
 
     /// Each label `In` its one value.
     pub fn of_labels(labels: &Labels) -> Requirements {
-        labels.iter().map(|(key, value)| Requirement::equal_to(key, value)).collect()
+        let all = labels.iter().map(|(key, value)| Requirement::of_label(key, value));
+        if labels.keys().any(|key| normalized_key(key) != key.as_str()) {
+            return all.collect();
+        }
+        // Every key once and in order: no need to narrow what is there.
+        Requirements { entries: all.map(|own| (own.key.clone(), own)).collect() }
     }
 
     /// From selector requirements.

@@ -3,13 +3,15 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/scheduler.go`
 //! (`buildDaemonOverheadGroups`, `isDaemonPodCompatible`, `getCompatibleDaemonPods`).
 
+use std::sync::Arc;
+
 use cluster::requirements::{Requirements, Undefined};
 use cluster::template::{HostPort, NodeSelectorTerm};
 use cluster::workload::Shape;
 use cluster::{Cluster, Effect, Labels, PodTemplate, Resources, Taint, Toleration};
 
 use crate::bits::Bits;
-use crate::market::TypeOnOffer;
+use crate::market::{Agreement, Offers};
 
 /// Instance types of a pool on which the same DaemonSets run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +42,19 @@ pub fn daemon_sets(cluster: &Cluster) -> Vec<&PodTemplate> {
 pub fn groups(
     pool: &Requirements,
     taints: &[Taint],
-    types: &[TypeOnOffer],
+    types: &Offers,
     usable: &Bits,
     daemons: &[&PodTemplate],
 ) -> Vec<DaemonGroup> {
     let tolerated: Vec<&PodTemplate> = daemons.iter().copied().filter(|pod| tolerates(pod, taints)).collect();
+    let agreeing: Vec<Vec<Arc<Agreement>>> = tolerated
+        .iter()
+        .map(|pod| wanted_of(pod, pool).iter().map(|wanted| types.agreement(wanted)).collect())
+        .collect();
     let mut keyed: Vec<(Bits, DaemonGroup)> = Vec::new();
     for index in usable.iter() {
-        let runs = |pod: &PodTemplate| runs_on(pod, pool, &types[index].requirements);
-        let key: Bits = (0..tolerated.len()).filter(|&daemon| runs(tolerated[daemon])).collect();
+        let runs = |daemon: &usize| agreeing[*daemon].iter().any(|types| types.agreeing.has(index));
+        let key: Bits = (0..tolerated.len()).filter(runs).collect();
         match keyed.iter_mut().find(|(known, _)| *known == key) {
             Some((_, group)) => group.types.insert(index),
             None => {
@@ -90,12 +96,15 @@ fn tolerates(daemon: &PodTemplate, taints: &[Taint]) -> bool {
     all_tolerated(&hard, &daemon.tolerations)
 }
 
-/// Whether any required node affinity term lets the daemon run on such a node.
-fn runs_on(daemon: &PodTemplate, pool: &Requirements, instance_type: &Requirements) -> bool {
+/// What a daemon asks of an instance type: one alternative for each required node affinity term that the pool can
+/// meet. None: it runs on no node of the pool.
+fn wanted_of(daemon: &PodTemplate, pool: &Requirements) -> Vec<Requirements> {
     let terms = daemon.required_node_affinity.as_deref().unwrap_or_default();
-    let fits = |terms: &[NodeSelectorTerm]| {
-        let wanted = Requirements::of_node_affinity(&daemon.node_selector, terms, &[]);
-        pool.compatible(&wanted, Undefined::WellKnownAllowed).is_ok() && instance_type.intersects(&wanted)
+    let of = |terms: &[NodeSelectorTerm]| Requirements::of_node_affinity(&daemon.node_selector, terms, &[]);
+    let mut alternatives: Vec<Requirements> = match terms {
+        [] => vec![of(&[])],
+        terms => terms.iter().map(|term| of(std::slice::from_ref(term))).collect(),
     };
-    if terms.is_empty() { fits(&[]) } else { terms.iter().any(|term| fits(std::slice::from_ref(term))) }
+    alternatives.retain(|wanted| pool.compatible(wanted, Undefined::WellKnownAllowed).is_ok());
+    alternatives
 }

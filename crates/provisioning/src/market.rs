@@ -4,12 +4,16 @@
 //! the only thing that knows the catalog (`from_catalog`).
 
 mod from_catalog;
+mod offers;
+mod shelf;
 
 pub use from_catalog::{OutOfCapacity, is_allowed, why_not_ready, zones_of};
+pub use offers::{Agreement, Offers};
+pub use shelf::Shelf;
 
 use std::sync::Arc;
 
-use cluster::requirements::{Requirement, Requirements};
+use cluster::requirements::Requirements;
 use cluster::{Name, Resources};
 
 /// What can be bought.
@@ -25,7 +29,7 @@ pub struct PoolMarket {
     /// Why the pool cannot be used at all; `None` when it is ready.
     pub not_ready: Option<Name>,
     /// Instance types, in name order. Pools with the same node class share them.
-    pub types: Arc<Vec<TypeOnOffer>>,
+    pub types: Arc<Offers>,
 }
 
 /// An instance type as Karpenter sees it for a node class.
@@ -34,7 +38,7 @@ pub struct TypeOnOffer {
     /// `m7g.large`.
     pub name: Name,
     /// Every label that its nodes will have, as requirements: attributes that it lacks are `DoesNotExist`.
-    pub requirements: Requirements,
+    pub requirements: Arc<Requirements>,
     /// `status.capacity` as estimated.
     pub capacity: Resources,
     /// `status.allocatable` as estimated.
@@ -66,9 +70,7 @@ pub const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 impl Offering {
     /// Whether `requirements` leave this offering possible.
     pub fn satisfies(&self, requirements: &Requirements) -> bool {
-        let allowed = |key: &str, value: &str| {
-            requirements.get(key).is_none_or(|wanted| wanted.agrees_with(&Requirement::equal_to(key, value)))
-        };
+        let allowed = |key: &str, value: &str| requirements.get(key).is_none_or(|wanted| wanted.has(value));
         allowed(ZONE, &self.zone) && allowed(CAPACITY_TYPE, &self.capacity_type)
     }
 }

@@ -12,7 +12,7 @@ use cluster::{Cluster, Labels, Name, PodId, Resources};
 
 use crate::bits::Bits;
 use crate::claim::OpenClaim;
-use crate::market::TypeOnOffer;
+use crate::market::{Offers, TypeOnOffer};
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::scheduler::Scheduler;
 
@@ -33,7 +33,7 @@ pub struct PlannedClaim {
     /// What its node must be.
     pub requirements: Requirements,
     /// Every type of the pool's node class.
-    pub types: Arc<Vec<TypeOnOffer>>,
+    pub types: Arc<Offers>,
     /// Those that it may become, cheapest first; indexes into `types`.
     pub options: Vec<usize>,
     /// What its pods and the daemons ask for.

@@ -13,7 +13,7 @@ use crate::bits::Bits;
 use crate::daemons::{self, DaemonGroup};
 use crate::existing::View;
 use crate::input::Input;
-use crate::market::TypeOnOffer;
+use crate::market::{Offers, TypeOnOffer};
 
 /// A pool that claims can be made from.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct PoolTemplate {
     /// `spec.template.spec.taints`.
     pub taints: Vec<Taint>,
     /// Every type of its node class.
-    pub types: Arc<Vec<TypeOnOffer>>,
+    pub types: Arc<Offers>,
     /// Types that the pool's own requirements leave.
     pub usable: Bits,
     /// The DaemonSets' share.
@@ -140,22 +140,16 @@ impl PoolTemplate {
 
     /// Types that agree with `requirements` and are offered where they allow it.
     pub fn compatible(&self, requirements: &Requirements) -> Bits {
-        let fits = |offered: &TypeOnOffer| {
-            offered.requirements.intersects(requirements) && offered.possible(requirements).next().is_some()
-        };
-        self.usable.iter().filter(|&index| fits(&self.types[index])).collect()
+        self.usable.and(&self.types.agreement(requirements).offered)
     }
 }
 
-fn usable_types(types: &[TypeOnOffer], requirements: &Requirements) -> Result<Bits, Unusable> {
-    let agree = |index: &usize| types[*index].requirements.intersects(requirements);
-    let agreeing: Bits = (0..types.len()).filter(agree).collect();
-    if agreeing.is_empty() {
+fn usable_types(types: &Offers, requirements: &Requirements) -> Result<Bits, Unusable> {
+    let agreement = types.agreement(requirements);
+    if agreement.agreeing.is_empty() {
         return Err(Unusable::NoInstanceType);
     }
-    let offered = |index: &usize| types[*index].possible(requirements).next().is_some();
-    let usable: Bits = agreeing.iter().filter(offered).collect();
-    if usable.is_empty() { Err(Unusable::NoOffering) } else { Ok(usable) }
+    if agreement.offered.is_empty() { Err(Unusable::NoOffering) } else { Ok(agreement.offered.clone()) }
 }
 
 /// Keys whose `minValues` the types do not reach, with the number that they reach.

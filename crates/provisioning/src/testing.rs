@@ -89,7 +89,7 @@ pub fn instance_type(name: &str, arch: &str, vcpus: i64) -> TypeOnOffer {
     ];
     TypeOnOffer {
         name: name.into(),
-        requirements: Requirements::from_iter(requirements),
+        requirements: std::sync::Arc::new(Requirements::from_iter(requirements)),
         capacity,
         allocatable,
         offerings,
@@ -332,7 +332,7 @@ impl Fixture {
     }
 
     pub fn market(&self) -> Market {
-        let types = Arc::new(self.types.clone());
+        let types = Arc::new(crate::market::Offers::new(self.types.clone()));
         let pools = self.declared.node_pools.iter();
         let pools = pools.map(|pool| PoolMarket {
             not_ready: self.not_ready.get(&pool.name).cloned(),

@@ -13,6 +13,7 @@ use cluster::role::Program;
 use cluster::scenario::Script;
 use cluster::timeline::{Entry, Timeline};
 use cluster::{Change, Cluster, Declared, Timestamp, Unmet, unmet};
+use provisioning::market::Shelf;
 
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
@@ -34,6 +35,8 @@ pub struct Options {
     pub late: Vec<Program>,
     /// What happens from outside.
     pub script: Arc<Script>,
+    /// What pools can buy, as far as runs with the same catalog have worked it out already. Changes no result.
+    pub shelf: Shelf,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
             keep_timeline: true,
             late: Vec::new(),
             script: Arc::default(),
+            shelf: Shelf::default(),
         }
     }
 }

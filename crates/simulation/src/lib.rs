@@ -23,3 +23,4 @@ mod world_volumes;
 pub use actor::Actor;
 pub use effect::{Effect, Effects};
 pub use engine::{End, Options, Run, run};
+pub use provisioning::market::Shelf;

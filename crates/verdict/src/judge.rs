@@ -13,7 +13,7 @@ use crate::expect;
 use crate::play::Play;
 use crate::remedies;
 use crate::search::{self, Baseline, Bounds, Search};
-use crate::trial::Trial;
+use crate::trial::{Stock, Trial};
 
 /// What to do beyond judging.
 #[derive(Clone, Copy, Debug)]
@@ -60,23 +60,24 @@ pub struct Verdict {
 /// Judges `inputs`.
 pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
     let play = Play::new(inputs, catalog);
-    let first = Trial::new(&play, catalog, Branch::declared(), options.seed, true);
+    let stock = Stock::of(catalog);
+    let first = Trial::new(&play, &stock, Branch::declared(), options.seed, true);
     let as_declared = first.outcome;
     let mut branches = vec![(first.branch.clone(), first.outcome, first.missing())];
     let mut told = first;
     if as_declared != Outcome::Converges {
         for branch in branch::arrival_orders(&play.declared, &Branch::declared()) {
-            let trial = Trial::new(&play, catalog, branch, options.seed, true);
+            let trial = Trial::new(&play, &stock, branch, options.seed, true);
             branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
             if trial.outcome != Outcome::Inconclusive && trial.outcome > told.outcome {
                 told = trial;
             }
         }
     }
-    told_other_defaults(&play, catalog, options, &mut branches);
+    told_other_defaults(&play, &stock, options, &mut branches);
     let search = match (told.outcome, options.search) {
         (Outcome::Converges | Outcome::Inconclusive, _) | (_, false) => Search::default(),
-        _ => search_remedies(&play, catalog, &told, options),
+        _ => search_remedies(&play, &stock, &told, options),
     };
     let (chain, findings) = tell(&play, &told, catalog);
     Verdict {
@@ -96,32 +97,32 @@ pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
 /// Both outcomes of a default that decides are told: the same orders under the other usual value.
 fn told_other_defaults(
     play: &Play,
-    catalog: &Catalog,
+    stock: &Stock<'_>,
     options: Options,
     branches: &mut Vec<(Branch, Outcome, u32)>,
 ) {
-    let Some(other) = branch::unsaid_max_pods(&play.declared, catalog) else { return };
-    let trial = Trial::new(play, catalog, other.clone(), options.seed, false);
+    let Some(other) = branch::unsaid_max_pods(&play.declared, stock.catalog) else { return };
+    let trial = Trial::new(play, stock, other.clone(), options.seed, false);
     let converges = trial.outcome == Outcome::Converges;
     branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
     if converges {
         return;
     }
     for order in branch::arrival_orders(&play.declared, &other) {
-        let trial = Trial::new(play, catalog, order, options.seed, false);
+        let trial = Trial::new(play, stock, order, options.seed, false);
         branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
     }
 }
 
 /// A remedy must converge as declared and in the order that is told.
-fn search_remedies(play: &Play, catalog: &Catalog, told: &Trial, options: Options) -> Search {
+fn search_remedies(play: &Play, stock: &Stock<'_>, told: &Trial, options: Options) -> Search {
     let mut branches = vec![told.branch.clone()];
     if !told.branch.is_declared() {
         branches.push(Branch::declared());
     }
     let baseline = Baseline { outcome: told.outcome, missing: told.missing() };
-    let proposed = remedies::propose(&play.inputs, &told.run.cluster.declared, catalog, told);
-    search::search(play, catalog, &branches, baseline, proposed, options.bounds)
+    let proposed = remedies::propose(&play.inputs, &told.run.cluster.declared, stock.catalog, told);
+    search::search(play, stock, &branches, baseline, proposed, options.bounds)
 }
 
 fn tell(play: &Play, told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {

@@ -1,10 +1,9 @@
 //! The smallest set of remedies that converges.
 //!
-//! Sets are tried by size, within a size by cost and then in the order proposed. Every set is re-run under all
-//! assumptions that decided the verdict. A set that converges is proven minimal by the sets below it having
-//! failed: they were all run.
+//! Sets are tried by size, within a size by cost and then in the order proposed. Every set is re-run under the
+//! assumptions that decided the verdict, the told ones first, until it fails under one. A set that converges is
+//! proven minimal by the sets below it having failed: they were all run.
 
-use catalog::Catalog;
 use cluster::Timestamp;
 use findings::Outcome;
 use rayon::prelude::*;
@@ -12,7 +11,7 @@ use rayon::prelude::*;
 use crate::branch::Branch;
 use crate::play::Play;
 use crate::remedy::Remedy;
-use crate::trial::Trial;
+use crate::trial::{Stock, Trial};
 
 /// What a search found.
 #[derive(Clone, Debug, Default)]
@@ -32,13 +31,13 @@ pub struct Search {
 pub struct Attempt {
     /// Indexes into [`Search::proposed`].
     pub set: Vec<usize>,
-    /// The worst outcome over the assumptions.
+    /// The worst outcome over the assumptions run.
     pub outcome: Outcome,
-    /// When it converged: the latest over the assumptions.
+    /// When it converged: the latest over the assumptions run.
     pub converged: Option<Timestamp>,
-    /// Pods wanted and not running: the most over the assumptions.
+    /// Pods wanted and not running: the most over the assumptions run.
     pub missing: u32,
-    /// Nodes at the end: the most over the assumptions.
+    /// Nodes at the end: the most over the assumptions run.
     pub nodes: u32,
     /// How it compares with doing nothing.
     pub effect: Effectiveness,
@@ -104,7 +103,7 @@ pub struct Baseline {
 /// Searches the smallest sets of `proposed` that converge under all of `branches`.
 pub fn search(
     play: &Play,
-    catalog: &Catalog,
+    stock: &Stock<'_>,
     branches: &[Branch],
     baseline: Baseline,
     proposed: Vec<Remedy>,
@@ -118,7 +117,7 @@ pub fn search(
         sets.truncate(room);
         let tried: Vec<Attempt> = sets
             .into_par_iter()
-            .map(|set| attempt(play, catalog, branches, baseline, &search.proposed, set))
+            .map(|set| attempt(play, stock, branches, baseline, &search.proposed, set))
             .collect();
         let found = tried.iter().any(|attempt| attempt.effect == Effectiveness::Converges);
         search.attempts.extend(tried);
@@ -168,14 +167,14 @@ fn edits_clash(proposed: &[Remedy], set: &[usize]) -> bool {
 
 fn attempt(
     play: &Play,
-    catalog: &Catalog,
+    stock: &Stock<'_>,
     branches: &[Branch],
     baseline: Baseline,
     proposed: &[Remedy],
     set: Vec<usize>,
 ) -> Attempt {
     let edits: Vec<_> = set.iter().flat_map(|index| proposed[*index].edits.iter().cloned()).collect();
-    let play = play.edited(&edits, catalog);
+    let play = play.edited(&edits, stock.catalog);
     let mut attempt = Attempt {
         set,
         outcome: Outcome::Converges,
@@ -185,12 +184,15 @@ fn attempt(
         effect: Effectiveness::Converges,
     };
     for branch in branches {
-        let trial = Trial::new(&play, catalog, branch.clone(), 0, false);
+        let trial = Trial::new(&play, stock, branch.clone(), 0, false);
         attempt.outcome = attempt.outcome.max(trial.outcome);
         attempt.missing = attempt.missing.max(trial.missing());
         attempt.nodes =
             attempt.nodes.max(u32::try_from(trial.run.cluster.live_nodes().count()).unwrap_or(u32::MAX));
         attempt.converged = attempt.converged.max(Some(trial.run.last_progress));
+        if attempt.outcome != Outcome::Converges {
+            break;
+        }
     }
     if attempt.outcome != Outcome::Converges {
         attempt.converged = None;

@@ -2,7 +2,7 @@
 
 use catalog::Catalog;
 use findings::{Outcome, WaitGraph};
-use simulation::{End, Run};
+use simulation::{End, Run, Shelf};
 
 use crate::branch::Branch;
 use crate::play::Play;
@@ -20,18 +20,35 @@ pub struct Trial {
     pub outcome: Outcome,
 }
 
+/// What can be bought. Runs that are given the same one share what they work out about it.
+#[derive(Debug)]
+pub struct Stock<'a> {
+    /// The tables.
+    pub catalog: &'a Catalog,
+    /// What Karpenter makes of them.
+    pub shelf: Shelf,
+}
+
+impl<'a> Stock<'a> {
+    /// Of a catalog, with nothing worked out yet.
+    pub fn of(catalog: &'a Catalog) -> Stock<'a> {
+        Stock { catalog, shelf: Shelf::default() }
+    }
+}
+
 impl Trial {
     /// Runs `play` under `branch`.
-    pub fn new(play: &Play, catalog: &Catalog, branch: Branch, seed: u64, keep_timeline: bool) -> Trial {
+    pub fn new(play: &Play, stock: &Stock<'_>, branch: Branch, seed: u64, keep_timeline: bool) -> Trial {
         let assumed = branch.apply(&play.declared);
         let options = simulation::Options {
             seed,
             late: branch.late.clone(),
             keep_timeline,
             script: play.script.clone(),
+            shelf: stock.shelf.clone(),
             ..simulation::Options::default()
         };
-        let run = simulation::run(&assumed, catalog, &options);
+        let run = simulation::run(&assumed, stock.catalog, &options);
         let graph = WaitGraph::new(&run.cluster, &run.unmet);
         let outcome = outcome(&run, &graph);
         Trial { branch, run, graph, outcome }

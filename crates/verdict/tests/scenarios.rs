@@ -237,6 +237,7 @@ spec:
     });
     let edited = play.edited(&more, catalog);
     assert_eq!(edited.script.steps.len(), 1);
-    let run = |play: &Play| verdict::Trial::new(play, catalog, verdict::Branch::declared(), 0, false).missing();
+    let stock = verdict::trial::Stock::of(catalog);
+    let run = |play: &Play| verdict::Trial::new(play, &stock, verdict::Branch::declared(), 0, false).missing();
     assert_eq!((run(&play), run(&edited)), (1, 0));
 }

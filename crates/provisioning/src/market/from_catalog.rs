@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use catalog::{Catalog, InstanceType, KarpenterNode, Prices, Region};
+use cluster::node_class::AmiFamily;
 use cluster::requirements::{Requirement, Requirements, Shape, WELL_KNOWN_LABELS};
 use cluster::{Cluster, Kind, Name, NodeClass, NodePool, ObjectKey, SelectorOperator};
 
-use super::{CAPACITY_TYPE, Market, Offering, PoolMarket, TypeOnOffer, ZONE};
+use super::shelf::{Key, Shelf};
+use super::{CAPACITY_TYPE, Market, Offering, Offers, PoolMarket, TypeOnOffer, ZONE};
 
 /// Something of EC2 that Karpenter knows to be out of capacity for now; `None` is every value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,9 +41,15 @@ impl OutOfCapacity {
 
 impl Market {
     /// What each declared pool can buy now, as Karpenter knows it.
-    pub fn of(cluster: &Cluster, catalog: &Catalog, out_of_capacity: &[OutOfCapacity]) -> Market {
+    /// `shelf` has what was worked out before with the same catalog.
+    pub fn of(
+        cluster: &Cluster,
+        catalog: &Catalog,
+        out_of_capacity: &[OutOfCapacity],
+        shelf: &Shelf,
+    ) -> Market {
         let declared = &cluster.declared;
-        let mut by_class: BTreeMap<&Name, Arc<Vec<TypeOnOffer>>> = BTreeMap::new();
+        let mut by_class: BTreeMap<&Name, Arc<Offers>> = BTreeMap::new();
         let pools = declared.node_pools.iter().map(|pool| {
             let Some(class) = declared.node_class(&pool.node_class) else {
                 return not_ready(format!("EC2NodeClass {} does not exist", pool.node_class));
@@ -51,7 +59,7 @@ impl Market {
             }
             let types = by_class
                 .entry(&class.name)
-                .or_insert_with(|| Arc::new(types_of(cluster, catalog, class, out_of_capacity)));
+                .or_insert_with(|| types_of(cluster, catalog, class, out_of_capacity, shelf));
             PoolMarket { not_ready: None, types: Arc::clone(types) }
         });
         Market { pools: pools.collect() }
@@ -149,36 +157,55 @@ const FALLBACK_REGION: &str = "us-east-1";
 
 /// What decides an offering besides the type.
 struct Seller<'a> {
-    cluster: &'a Cluster,
     catalog: &'a Catalog,
-    class: &'a NodeClass,
-    node: KarpenterNode,
-    zones: BTreeSet<Name>,
+    asked: &'a Key,
     region: Option<&'a Region>,
     prices: Prices<'a>,
-    out_of_capacity: &'a [OutOfCapacity],
 }
 
+/// What a node class can buy, less what is out of capacity.
 fn types_of(
     cluster: &Cluster,
     catalog: &Catalog,
     class: &NodeClass,
     out_of_capacity: &[OutOfCapacity],
-) -> Vec<TypeOnOffer> {
+    shelf: &Shelf,
+) -> Arc<Offers> {
     let (settings, profile) = (&cluster.declared.karpenter, &cluster.declared.profile);
     let overhead = u32::try_from(settings.vm_memory_overhead_millipercent).unwrap_or(0);
-    let region = catalog.region(&profile.region);
-    let priced_as = region.map_or(FALLBACK_REGION, |region| region.name.as_str());
-    let seller = Seller {
-        cluster,
-        catalog,
-        class,
-        node: KarpenterNode::of(class, settings.reserved_enis, overhead),
+    let key = Key {
+        region: profile.region.clone(),
         zones: zones_of(cluster, catalog, class),
-        region,
-        prices: Prices::new(catalog, priced_as, &profile.aws.prices),
-        out_of_capacity,
+        node: KarpenterNode::of(class, settings.reserved_enis, overhead),
+        prices: profile.aws.prices.clone(),
     };
+    let types = shelf.take(key, |asked| on_offer(catalog, asked));
+    let concerns = |out: &OutOfCapacity| out.node_class.as_ref().is_none_or(|name| *name == class.name);
+    if !out_of_capacity.iter().any(concerns) {
+        return types;
+    }
+    Arc::new(Offers::new(less(&types, class, out_of_capacity)))
+}
+
+fn less(types: &[TypeOnOffer], class: &NodeClass, out_of_capacity: &[OutOfCapacity]) -> Vec<TypeOnOffer> {
+    let mut types = types.to_vec();
+    for offered in &mut types {
+        let name = &offered.name;
+        for offering in &mut offered.offerings {
+            let (zone, capacity_type) = (&offering.zone, &offering.capacity_type);
+            let out = |known: &OutOfCapacity| known.covers(&class.name, name, zone, capacity_type);
+            offering.available &= !out_of_capacity.iter().any(out);
+        }
+    }
+    types
+}
+
+/// Everything that is offered, with nothing out of capacity.
+fn on_offer(catalog: &Catalog, asked: &Key) -> Vec<TypeOnOffer> {
+    let region = catalog.region(&asked.region);
+    let priced_as = region.map_or(FALLBACK_REGION, |region| region.name.as_str());
+    let prices = Prices::new(catalog, priced_as, &asked.prices);
+    let seller = Seller { catalog, asked, region, prices };
     catalog.instance_types().iter().filter_map(|it| seller.on_offer(it)).collect()
 }
 
@@ -193,15 +220,15 @@ impl Seller<'_> {
             let known = self.region.and_then(|region| region.is_offered(index, zone));
             known.unwrap_or(true)
         };
-        let zones: Vec<&Name> = self.zones.iter().filter(sold_in).collect();
+        let zones: Vec<&Name> = self.asked.zones.iter().filter(sold_in).collect();
         let classes = [("on-demand", it.usage.on_demand), ("spot", it.usage.spot)];
         let classes: Vec<&str> = classes.iter().filter(|(_, sold)| *sold).map(|(name, _)| *name).collect();
         let pairs = zones.iter().flat_map(|zone| classes.iter().map(move |class| (*zone, *class)));
         let offerings = pairs.map(|(zone, class)| self.offering(it, zone, class)).collect();
-        let resources = self.node.resources(it);
+        let resources = self.asked.node.resources(it);
         Some(TypeOnOffer {
             name: it.name.clone(),
-            requirements: requirements_of(self.cluster, self.class, &zones, it, &classes),
+            requirements: Arc::new(requirements_of(self.asked, &zones, it, &classes)),
             capacity: resources.capacity,
             allocatable: resources.allocatable,
             offerings,
@@ -210,23 +237,16 @@ impl Seller<'_> {
 
     fn offering(&self, it: &InstanceType, zone: &Name, capacity_type: &str) -> Offering {
         let price = self.prices.price(it, zone, capacity_type);
-        let out = |known: &OutOfCapacity| known.covers(&self.class.name, &it.name, zone, capacity_type);
         Offering {
             zone: zone.clone(),
             capacity_type: Name::new(capacity_type),
             price_micro_usd: price.map_or(i64::MAX, |price| price.micro_usd),
-            available: price.is_some() && !self.out_of_capacity.iter().any(out),
+            available: price.is_some(),
         }
     }
 }
 
-fn requirements_of(
-    cluster: &Cluster,
-    class: &NodeClass,
-    zones: &[&Name],
-    it: &InstanceType,
-    capacity_types: &[&str],
-) -> Requirements {
+fn requirements_of(asked: &Key, zones: &[&Name], it: &InstanceType, capacity_types: &[&str]) -> Requirements {
     let labels = catalog::labels::labels(it);
     let mut requirements = Requirements::of_labels(&labels);
     let attributes =
@@ -236,27 +256,25 @@ fn requirements_of(
     }
     let one_of = |key: &str, values: &[&str]| Requirement::new(key, SelectorOperator::In, values);
     requirements.set(one_of("karpenter.k8s.aws/instance-tenancy", &["default", "dedicated"]));
-    let os: &[&str] = match (class.ami_family.is_windows(), it.arch) {
+    let os: &[&str] = match (asked.node.ami_family.is_windows(), it.arch) {
         (false, _) => &["linux"],
         (true, "amd64") => &["windows"],
         (true, _) => &[],
     };
     requirements.set(one_of("kubernetes.io/os", os));
-    requirements.set(match windows_build(class) {
+    requirements.set(match windows_build(asked.node.ami_family) {
         Some(build) => Requirement::equal_to("node.kubernetes.io/windows-build", build),
         None => Requirement::does_not_exist("node.kubernetes.io/windows-build"),
     });
-    requirements
-        .set(Requirement::equal_to("topology.kubernetes.io/region", &cluster.declared.profile.region));
+    requirements.set(Requirement::equal_to("topology.kubernetes.io/region", &asked.region));
     requirements.set(one_of(CAPACITY_TYPE, capacity_types));
     let zones: Vec<&str> = zones.iter().map(|zone| zone.as_str()).collect();
     requirements.set(one_of(ZONE, &zones));
     requirements
 }
 
-fn windows_build(class: &NodeClass) -> Option<&'static str> {
-    use cluster::node_class::AmiFamily;
-    match class.ami_family {
+fn windows_build(family: AmiFamily) -> Option<&'static str> {
+    match family {
         AmiFamily::Windows2019 => Some("10.0.17763"),
         AmiFamily::Windows2022 => Some("10.0.20348"),
         AmiFamily::Windows2025 => Some("10.0.26100"),

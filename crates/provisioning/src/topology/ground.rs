@@ -13,7 +13,7 @@ use cluster::{Cluster, Name, NodeId, PodTemplate, Taint, Toleration};
 
 use crate::bits::Bits;
 use crate::daemons::all_tolerated;
-use crate::market::TypeOnOffer;
+use crate::market::Offers;
 
 /// Running pods of one kind, by node.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct DomainSource {
     /// Its taints.
     pub taints: Vec<Taint>,
     /// Every type of its node class.
-    pub types: Arc<Vec<TypeOnOffer>>,
+    pub types: Arc<Offers>,
 }
 
 /// What topology counts over.

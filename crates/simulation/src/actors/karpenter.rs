@@ -26,6 +26,7 @@ use cluster::role::Program;
 use cluster::{Change, Cluster, NodeId, PodId, Timestamp, Waiting, WorkloadId};
 use provisioning::Market;
 use provisioning::class::is_provisionable;
+use provisioning::market::Shelf;
 
 use self::batch::Batch;
 use self::capacity_errors::CapacityErrors;
@@ -46,6 +47,7 @@ pub struct Karpenter {
     /// It cannot reach EC2: what it lacks was noted.
     blocked: bool,
     market: Option<Market>,
+    shelf: Shelf,
     capacity_errors: CapacityErrors,
     batch: Batch,
     launches: Launches,
@@ -77,9 +79,9 @@ struct News {
 }
 
 impl Karpenter {
-    /// `seed` decides what EC2 leaves to chance.
-    pub fn new(seed: u64) -> Karpenter {
-        Karpenter { seed, ..Karpenter::default() }
+    /// `seed` decides what EC2 leaves to chance; `shelf` has what pools can buy as far as it is known already.
+    pub fn new(seed: u64, shelf: Shelf) -> Karpenter {
+        Karpenter { seed, shelf, ..Karpenter::default() }
     }
 }
 
@@ -219,7 +221,7 @@ impl Karpenter {
         let expired = self.capacity_errors.expire(context.cluster.now);
         if self.capacity_errors.take_changed() || expired || self.market.is_none() {
             let out = self.capacity_errors.known(context.cluster);
-            self.market = Some(Market::of(context.cluster, context.catalog, &out));
+            self.market = Some(Market::of(context.cluster, context.catalog, &out, &self.shelf));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cluster::rejection::{FilterReason, PoolReason};
-use cluster::{Effect, Taint, Waiting};
+use cluster::{Effect, Kind, Location, Taint, Waiting, Workload};
 use findings::Why;
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
             if is_transient(&taint) || !seen.insert((workload.key.clone(), taint.clone())) {
                 continue;
             }
-            let location = workload.template.location.at("/spec/tolerations");
+            let Some(location) = place(case, workload) else { continue };
             let effect = match taint.effect {
                 Effect::NoSchedule => "NoSchedule",
                 Effect::PreferNoSchedule => "PreferNoSchedule",
@@ -41,6 +41,27 @@ pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
     }
     remedies.truncate(MAX);
     remedies
+}
+
+/// Where the tolerations of a workload are written; `None` where the input has no place for them.
+///
+/// An add-on of the profile is not written as a workload: its entry takes the tolerations of its Deployment, or has a
+/// pod template of its own.
+fn place(case: &Case<'_>, workload: &Workload) -> Option<Location> {
+    if workload.template.location.object.kind != Kind::Cluster {
+        return Some(workload.template.location.at("/spec/tolerations"));
+    }
+    let entry = &workload.location;
+    let profile = case.inputs.find(&entry.object)?;
+    let written = profile.value.pointer(&entry.path.0).filter(|written| written.is_object())?;
+    match written.pointer("/pods/template") {
+        Some(template) if template.get("containers").is_some() => {
+            Some(entry.at("/pods/template/tolerations"))
+        }
+        Some(_) => Some(entry.at("/pods/template/spec/tolerations")),
+        None if workload.key.kind == Kind::Deployment => Some(entry.at("/tolerations")),
+        None => None,
+    }
 }
 
 /// More proposals than this would only crowd out others.
