@@ -55,7 +55,10 @@ pub struct Verdict {
 
 /// Judges `inputs`.
 pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
-    let lowered = inputs.lower(catalog);
+    let mut lowered = inputs.lower(catalog);
+    let unplayed = unplayed_steps(inputs, &lowered);
+    let plays_all = unplayed.is_none();
+    lowered.problems.extend(unplayed);
     let stock = Stock::of(catalog);
     let declared = Arc::new(lowered.declared);
     let first = Trial::new(&declared, &stock, Branch::declared(), options.seed, true);
@@ -78,7 +81,7 @@ pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
     };
     let (chain, findings) = tell(&told, catalog);
     Verdict {
-        outcome: told.outcome,
+        outcome: if plays_all { told.outcome } else { Outcome::Inconclusive },
         as_declared,
         branches,
         chain,
@@ -88,6 +91,26 @@ pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
         declared,
         told,
     }
+}
+
+/// Steps of a scenario and faults of a profile are read and not played yet: what is said without them is no verdict
+/// on the input as it stands.
+fn unplayed_steps(inputs: &Inputs, lowered: &api::Lowered) -> Option<Problem> {
+    let kind = match (&lowered.scenario, lowered.faults.is_empty()) {
+        (Some(_), _) => "Scenario",
+        (None, false) => "Cluster",
+        (None, true) => return None,
+    };
+    let objects = inputs.raw_objects();
+    let object = objects.iter().find(|object| object.value.get("kind").is_some_and(|known| known == kind))?;
+    Some(Problem {
+        severity: api::Severity::Warning,
+        code: "SCEN101",
+        document: object.document,
+        path: object.root.clone(),
+        message: "changes over time are read and not played yet: the verdict is inconclusive".to_owned(),
+        help: Some("use `simulate --with PATCH` for a change that is there from the start".to_owned()),
+    })
 }
 
 /// Both outcomes of a default that decides are told: the same orders under the other usual value.
