@@ -6,10 +6,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+/// Lines of a file and what replaces them.
+type Rewrite = (Range<usize>, String);
+
 /// Replacements by file, gathered from stories that run side by side.
 #[derive(Debug, Default)]
 pub struct Updates {
-    files: Mutex<BTreeMap<PathBuf, Vec<(Range<usize>, String)>>>,
+    files: Mutex<BTreeMap<PathBuf, Vec<Rewrite>>>,
 }
 
 impl Updates {

@@ -13,7 +13,7 @@ pub(super) fn headline(judged: &Judged<'_>, style: Style) -> String {
     let outcome = paint(style, color, &verdict.outcome.to_string());
     let detail = match verdict.outcome {
         Outcome::Converges => format!("everything is running at {}", run.last_progress),
-        Outcome::Inconclusive => format!("still moving at {}", run.ended),
+        Outcome::Inconclusive => format!("no verdict; the run came to {}", run.ended),
         _ => format!(
             "{} not running, and nothing can change any more after {}",
             missing(judged),
