@@ -292,8 +292,7 @@ fn expected(wire: &WireExpectation, path: &FieldPath, reporter: &mut Reporter<'_
         found.push(Expected::Verdict(verdict.as_str().into()));
     }
     if let Some(running) = &wire.running {
-        let target =
-            key(&running.kind, &running.namespace, &running.name, &path.child("running"), reporter)?;
+        let target = key(&running.kind, &running.namespace, &running.name, &path.child("running"), reporter)?;
         let at_least = running.at_least.unwrap_or(u32::from(running.at_most.is_none()));
         found.push(Expected::Running { target, at_least, at_most: running.at_most });
     }

@@ -175,6 +175,9 @@ fn other_objects(before: &Declared, after: &Declared) -> (Vec<ObjectKey>, Vec<Ob
     new.extend(changed(&before.disruption_budgets, &after.disruption_budgets, |budget| {
         &budget.location.object
     }));
+    if before.profile != after.profile {
+        new.insert(after.profile.location.object.clone());
+    }
     let deleted = before.objects.keys().filter(counts).filter(|key| !after.objects.contains_key(key));
     (new.into_iter().collect(), deleted.cloned().collect())
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::codes;
 use crate::document::{Document, Part};
 use crate::edit::Edit;
-use crate::later::{self, Later};
 use crate::file::{File, FileId, Span, to_u32};
+use crate::later::{self, Later};
 use crate::node::{Bytes, Node, Style};
 
 /// Everything the user handed over. Cheap to clone: texts and documents are shared.

@@ -44,7 +44,8 @@ impl Inputs {
             };
             if is_meant {
                 for part in &document.parts {
-                    let known = self.slot(&key_of(&part.value)).filter(|slot| !self.later.held.contains(&slot.0));
+                    let known =
+                        self.slot(&key_of(&part.value)).filter(|slot| !self.later.held.contains(&slot.0));
                     later.replaced.extend(known);
                 }
                 later.held.remove(index);
@@ -61,7 +62,9 @@ impl Inputs {
         let own = own.map_or("", |document| self.name_of(document));
         let is_read = |path: &str| {
             let name = beside(own, path);
-            self.documents.iter().any(|document| !document.parts.is_empty() && is_below(self.name_of(document), &name))
+            self.documents
+                .iter()
+                .any(|document| !document.parts.is_empty() && is_below(self.name_of(document), &name))
         };
         files.iter().map(cluster::Name::as_str).filter(|path| !is_read(path)).collect()
     }
@@ -99,7 +102,8 @@ pub(crate) fn hold_back(files: &[Arc<File>], documents: &mut Vec<Arc<Document>>)
         let scenarios = document.parts.iter().filter(|part| is_scenario(part));
         let before = written.len();
         written.extend(scenarios.clone().flat_map(|part| inline(document, part)));
-        if written.len() == before && scenarios.count() == 0 && named.iter().any(|file| is_below(name, file)) {
+        if written.len() == before && scenarios.count() == 0 && named.iter().any(|file| is_below(name, file))
+        {
             held.insert(index);
         }
     }
@@ -187,7 +191,9 @@ mod tests {
         assert_eq!(beside("a/scenario.yaml", "../../app.yaml"), "../app.yaml");
         assert_eq!(beside("/a/scenario.yaml", "app.yaml"), "/a/app.yaml");
         assert_eq!(beside("a/scenario.yaml", "/b/app.yaml"), "/b/app.yaml");
-        assert!(is_below("apps/web.yaml", "apps") && is_below("apps", "apps") && !is_below("apps2/a", "apps"));
+        assert!(
+            is_below("apps/web.yaml", "apps") && is_below("apps", "apps") && !is_below("apps2/a", "apps")
+        );
     }
 
     const SCENARIO: &str = "\

@@ -3,14 +3,11 @@
 //! Budget: 5,000 nodes in less than 30 s within 2 GiB. Peer: KWOK (its README) creates 20 nodes or pods a second, so
 //! 5,000 nodes and 50,000 pods take it about three quarters of an hour, against a real API server.
 
-use std::sync::Arc;
-
 use catalog::Catalog;
-use cluster::Declared;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use sources::{Limits, Loader};
-use verdict::Branch;
 use verdict::trial::{Stock, Trial};
+use verdict::{Branch, Play};
 
 /// The profile and one Deployment; `NODES` and `PODS` are to be filled in.
 const CLUSTER: &str = r#"
@@ -43,11 +40,11 @@ spec:
       - {name: web, image: "registry.example/web:1", resources: {requests: {cpu: 100m, memory: 128Mi}}}
 "#;
 
-fn declared(nodes: u32) -> Arc<Declared> {
+fn play(nodes: u32) -> Play {
     let text = CLUSTER.replace("NODES", &nodes.to_string()).replace("PODS", &(nodes * 10).to_string());
     let mut loader = Loader::new(Limits::default());
     loader.add_text("boot.yaml", text);
-    Arc::new(loader.finish().lower(Catalog::embedded()).declared)
+    Play::new(&loader.finish(), Catalog::embedded())
 }
 
 fn boot(criterion: &mut Criterion) {
@@ -55,8 +52,8 @@ fn boot(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("boot");
     group.sample_size(10);
     for nodes in [1_000, 5_000] {
-        let declared = declared(nodes);
-        let run = || Trial::new(&declared, &stock, Branch::declared(), 0, false);
+        let play = play(nodes);
+        let run = || Trial::new(&play, &stock, Branch::declared(), 0, false);
         assert_eq!(run().missing(), 0, "everything runs");
         group.bench_function(BenchmarkId::from_parameter(nodes), |bencher| bencher.iter(run));
     }

@@ -15,8 +15,8 @@ pub mod search;
 pub mod trial;
 
 pub use branch::Branch;
-pub use play::Play;
 pub use judge::{Options, Verdict, judge};
+pub use play::Play;
 pub use remedy::Remedy;
 pub use search::{Attempt, Effectiveness, Search};
 pub use trial::Trial;

@@ -47,7 +47,8 @@ impl Play {
         let scenario = lowered.scenario.take();
         steps.extend(scenario.iter().flat_map(|scenario| scenario.steps.iter().cloned()));
         steps.sort_by_key(|step| step.at);
-        let expectations = scenario.into_iter().flat_map(|scenario| scenario.expect).map(expectation).collect();
+        let expectations =
+            scenario.into_iter().flat_map(|scenario| scenario.expect).map(expectation).collect();
         let first = steps.iter().filter(|step| step.at == Timestamp::ZERO);
         let mut stage = Stage::new(inputs.clone());
         first.clone().for_each(|step| stage.edit(step));
@@ -87,7 +88,8 @@ impl Play {
                 }
                 played.extend(direct(step, &lowering.now));
             }
-            let Some(last) = same_time.iter().rev().find(|step| step.at > Timestamp::ZERO && changes_input(step))
+            let Some(last) =
+                same_time.iter().rev().find(|step| step.at > Timestamp::ZERO && changes_input(step))
             else {
                 continue;
             };
@@ -98,7 +100,9 @@ impl Play {
         played.sort_by_key(|step| step.at);
         let horizon = Timestamp(declared.profile.horizon_ms);
         let late = steps.iter().filter(|step| step.at > horizon);
-        late.for_each(|step| stage.refuse(&step.location, format!("{} is after the horizon, {horizon}", step.at)));
+        late.for_each(|step| {
+            stage.refuse(&step.location, format!("{} is after the horizon, {horizon}", step.at))
+        });
         problems.extend(stage.problems);
         let script = Arc::new(script_of(played, &expectations));
         Play { inputs, declared, script, expectations, problems, steps }
@@ -127,13 +131,26 @@ impl Stage {
     fn refuse(&mut self, location: &Location, message: String) {
         let document = self.inputs.document_of(location).unwrap_or(u32::MAX);
         let (severity, path) = (Severity::Error, location.path.clone());
-        self.problems.push(Problem { severity, code: api::scenario::IMPOSSIBLE_STEP, document, path, message, help: None });
+        self.problems.push(Problem {
+            severity,
+            code: api::scenario::IMPOSSIBLE_STEP,
+            document,
+            path,
+            message,
+            help: None,
+        });
     }
 
     fn edit(&mut self, step: &Step) {
         match &step.action {
             Action::Apply { files, .. } => {
-                for file in self.inputs.missing_files(&step.location, files).into_iter().map(str::to_owned).collect::<Vec<_>>() {
+                for file in self
+                    .inputs
+                    .missing_files(&step.location, files)
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+                {
                     self.refuse(&step.location, format!("{file} was not found, or holds nothing to apply"));
                 }
                 self.inputs = self.inputs.applied(&step.location, files);
@@ -224,7 +241,8 @@ impl Lowering {
             }
         }
         if redeclare::changes_profile(&self.now, &declared) {
-            let message = "subnets, node groups and settings of the profile do not change in a run".to_owned();
+            let message =
+                "subnets, node groups and settings of the profile do not change in a run".to_owned();
             stage.refuse(&step.location, message);
         }
         let redeclaration = redeclare::align(&self.now, declared, &self.gone);

@@ -186,7 +186,8 @@ fn a_lost_node_s_pods_come_up_elsewhere() {
 
 #[test]
 fn faults_of_the_profile_are_steps_too() {
-    let text = BASE.replace("horizon: 2h}", "horizon: 2h, faults: [{at: 10m, node: {name: a, ready: false}}]}");
+    let text =
+        BASE.replace("horizon: 2h}", "horizon: 2h, faults: [{at: 10m, node: {name: a, ready: false}}]}");
     let play = Play::new(&inputs(&text), Catalog::embedded());
     assert_eq!((play.script.steps.len(), play.problems.len()), (1, 0));
 }
@@ -238,6 +239,7 @@ spec:
     let edited = play.edited(&more, catalog);
     assert_eq!(edited.script.steps.len(), 1);
     let stock = verdict::trial::Stock::of(catalog);
-    let run = |play: &Play| verdict::Trial::new(play, &stock, verdict::Branch::declared(), 0, false).missing();
+    let run =
+        |play: &Play| verdict::Trial::new(play, &stock, verdict::Branch::declared(), 0, false).missing();
     assert_eq!((run(&play), run(&edited)), (1, 0));
 }

@@ -8,7 +8,8 @@ use crate::rules::Rule;
 use crate::scene::Scene;
 
 /// The rule.
-pub const RULE: Rule = Rule { code: Code { id: "EXPECT101", name: "expectation-not-met" }, docs: DOCS, examine };
+pub const RULE: Rule =
+    Rule { code: Code { id: "EXPECT101", name: "expectation-not-met" }, docs: DOCS, examine };
 
 const DOCS: &str = "\
 What a scenario expects did not come about.
@@ -102,24 +103,24 @@ mod tests {
         let running = |at_least, at_most| Expected::Running { target: target.clone(), at_least, at_most };
         assert_eq!(
             title(running(27, None), Found::Count(12)),
-            "expected at least 27 running pods of Deployment apps/web at t+25m: there are 12"
+            "expected at least 27 running pods of Deployment apps/web at t+25m00s: there are 12"
         );
         assert_eq!(
             title(running(2, Some(2)), Found::NoSuchObject),
-            "expected 2 running pods of Deployment apps/web at t+25m: there is no such object"
+            "expected 2 running pods of Deployment apps/web at t+25m00s: there is no such object"
         );
         let nodes = |at_least, at_most| Expected::Nodes { node_pool: "app".into(), at_least, at_most };
         assert_eq!(
             title(nodes(0, Some(9)), Found::Count(10)),
-            "expected at most 9 nodes of NodePool app at t+25m: there are 10"
+            "expected at most 9 nodes of NodePool app at t+25m00s: there are 10"
         );
         assert_eq!(
             title(nodes(8, Some(10)), Found::NotReached(Timestamp(600_000))),
-            "expected 8 to 10 nodes of NodePool app at t+25m: the run ended at t+10m"
+            "expected 8 to 10 nodes of NodePool app at t+25m00s: the run ended at t+10m00s"
         );
         assert_eq!(
             title(Expected::Verdict("converges".into()), Found::Verdict("deadlock".into())),
-            "expected the verdict converges at t+25m: it is deadlock"
+            "expected the verdict converges at t+25m00s: it is deadlock"
         );
     }
 }

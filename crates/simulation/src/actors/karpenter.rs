@@ -93,7 +93,7 @@ impl Actor for Karpenter {
             Change::ClaimFailed(claim, why) => {
                 self.launches.failed(cluster, *claim, why, &mut self.capacity_errors)
             }
-            Change::ObjectArrived(_) => self.market = None,
+            Change::ObjectArrived(_) | Change::ObjectDeleted(_) => self.market = None,
             Change::PodWaits(pod, waiting)
                 if matches!(**waiting, Waiting::Unschedulable(_))
                     && is_provisionable(cluster, cluster.pod(*pod)) =>
