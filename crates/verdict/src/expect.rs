@@ -1,8 +1,8 @@
 //! Whether what a scenario expects came about, in the run that is told.
 
 use cluster::pod::Stage;
-use cluster::scenario::{Expectation, Expected, Found, Missed, Script};
-use cluster::{Cluster, Kind, ObjectKey, Timestamp, unmet};
+use cluster::scenario::{Action, Expectation, Expected, Found, Missed, Script};
+use cluster::{Cluster, Declared, Kind, ObjectKey, Pod, Timestamp, unmet};
 use findings::{Outcome, WaitGraph};
 
 use crate::trial::Trial;
@@ -36,8 +36,8 @@ fn differs(expectation: &Expectation, cluster: &Cluster, script: &Script, told: 
             (name != verdict.as_str()).then(|| Found::Verdict(name.into()))
         }
         Expected::Running { target, at_least, at_most } => match running(cluster, target) {
-            None => Some(Found::NoSuchObject),
-            Some(count) => outside(count, *at_least, *at_most),
+            0 if !is_known(target, script, told) => Some(Found::NoSuchObject),
+            count => outside(count, *at_least, *at_most),
         },
         Expected::Nodes { node_pool, at_least, at_most } => {
             let made = cluster.live_nodes().filter(|node| node.node_pool() == Some(node_pool)).count();
@@ -64,20 +64,31 @@ fn outside(count: u32, at_least: u32, at_most: Option<u32>) -> Option<Found> {
     (!fits).then_some(Found::Count(count))
 }
 
-/// Ready and finished pods of a workload, or the pod of that name; `None` when there is no such workload.
-fn running(cluster: &Cluster, target: &ObjectKey) -> Option<u32> {
-    let is_up = |pod: &&cluster::Pod| match pod.stage {
+/// Ready and finished pods of a workload, or the pod of that name.
+fn running(cluster: &Cluster, target: &ObjectKey) -> u32 {
+    let is_up = |pod: &&Pod| match pod.stage {
         Stage::Ready => pod.deleted.is_none(),
         Stage::Succeeded => true,
         _ => false,
     };
-    let owner = |pod: &cluster::Pod| pod.workload.map(|id| &cluster.declared.workload(id).key);
-    let named = |pod: &cluster::Pod| {
-        target.kind == Kind::Pod && pod.name == target.name && pod.namespace == target.namespace
-    };
-    let is_meant = |pod: &&cluster::Pod| owner(pod) == Some(target) || named(pod);
-    let known = cluster.declared.workloads.iter().any(|workload| workload.key == *target);
+    let owner = |pod: &Pod| pod.workload.map(|id| &cluster.declared.workload(id).key);
+    let is_meant = |pod: &&Pod| owner(pod) == Some(target) || is_named(pod, target);
     let count = cluster.pods.iter().filter(is_meant).filter(is_up).count();
-    let exists = known || cluster.pods.iter().any(|pod| named(pod));
-    exists.then(|| u32::try_from(count).unwrap_or(u32::MAX))
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Whether there is such an object at any time: one that is not there yet, or no more, has no running pods; one that
+/// never is was misspelt.
+fn is_known(target: &ObjectKey, script: &Script, told: &Trial) -> bool {
+    let is_declared = |declared: &Declared| declared.workloads.iter().any(|workload| workload.key == *target);
+    let arrives = script.steps.iter().any(|step| match &step.action {
+        Action::Redeclare(redeclaration) => is_declared(&redeclaration.declared),
+        _ => false,
+    });
+    let run = &told.run.cluster;
+    arrives || is_declared(&run.declared) || run.pods.iter().any(|pod| is_named(pod, target))
+}
+
+fn is_named(pod: &Pod, target: &ObjectKey) -> bool {
+    target.kind == Kind::Pod && pod.name == target.name && pod.namespace == target.namespace
 }
