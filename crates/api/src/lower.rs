@@ -187,6 +187,7 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             declared.objects.insert(object.key.clone(), object.labels.clone());
         }
     }
+    storage::add_eks_class(objects, declared);
     live::add_claims(written_claims, declared);
 }
 
