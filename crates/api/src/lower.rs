@@ -67,6 +67,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     packaging::check(&objects, &declared, &mut problems);
     note_runtimes(&context, &mut declared);
     tables::check_quotas(&declared, &limit_quotas, &objects, &mut problems);
+    unmodelled::note(&declared, &objects, &mut problems);
     Lowered { declared, problems: problems.finish(), scenario, faults: parsed.faults }
 }
 
