@@ -26,9 +26,40 @@ const FORMER: &[(&str, &str)] = &[
     ("Machine", "nothing: Karpenter makes NodeClaims itself"),
 ];
 
+/// Versions that are gone (`kubernetes.io` "Deprecated API Migration Guide", v1.16 to v1.32): group and version,
+/// kinds, and what to write; every version here was removed before the oldest Kubernetes that EKS still runs.
+const REMOVED: &[(&str, &str, &[&str], &str)] = &[
+    ("extensions", "v1beta1", &["Ingress", "NetworkPolicy"], "`apiVersion: networking.k8s.io/v1`"),
+    ("extensions", "v1beta1", &["PodSecurityPolicy"], POD_SECURITY),
+    ("policy", "v1beta1", &["PodSecurityPolicy"], POD_SECURITY),
+    ("networking.k8s.io", "v1beta1", &["Ingress", "IngressClass"], "`apiVersion: networking.k8s.io/v1`"),
+    ("autoscaling", "v2beta1", &["HorizontalPodAutoscaler"], "`apiVersion: autoscaling/v2`"),
+    ("autoscaling", "v2beta2", &["HorizontalPodAutoscaler"], "`apiVersion: autoscaling/v2`"),
+    ("rbac.authorization.k8s.io", "v1alpha1", RBAC, "`apiVersion: rbac.authorization.k8s.io/v1`"),
+    ("rbac.authorization.k8s.io", "v1beta1", RBAC, "`apiVersion: rbac.authorization.k8s.io/v1`"),
+    ("apiregistration.k8s.io", "v1beta1", &["APIService"], "`apiVersion: apiregistration.k8s.io/v1`"),
+    ("coordination.k8s.io", "v1beta1", &["Lease"], "`apiVersion: coordination.k8s.io/v1`"),
+    ("discovery.k8s.io", "v1beta1", &["EndpointSlice"], "`apiVersion: discovery.k8s.io/v1`"),
+    ("node.k8s.io", "v1beta1", &["RuntimeClass"], "`apiVersion: node.k8s.io/v1`"),
+    ("storage.k8s.io", "v1beta1", &["CSIDriver"], "`apiVersion: storage.k8s.io/v1`"),
+];
+
+const RBAC: &[&str] = &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
+
+const POD_SECURITY: &str = "the label pod-security.kubernetes.io/enforce on the namespace instead";
+
 /// Reports a kind that no API server knows. Returns whether it did.
 pub(crate) fn check(object: &Object, reporter: &mut Reporter<'_>) -> bool {
     let Kind::Other(kind) = &object.key.kind else { return false };
+    let removed = REMOVED.iter().find(|(group, version, kinds, _)| {
+        *group == object.group && *version == object.version && kinds.contains(&kind.as_str())
+    });
+    if let Some((group, version, _, instead)) = removed {
+        let message = format!("no matches for kind {:?} in version \"{group}/{version}\"", kind.as_str());
+        let path = FieldPath::of("/apiVersion");
+        reporter.error(&path, code::WRONG_API_VERSION, message, format!("write {instead}"));
+        return true;
+    }
     let Some((group, kinds)) = COMPLETE.iter().find(|(group, _)| *group == object.group) else {
         return false;
     };
@@ -51,6 +82,19 @@ pub(crate) fn check(object: &Object, reporter: &mut Reporter<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::testing::{lowered, shown};
+
+    #[test]
+    fn versions_that_were_removed_are_told_the_new_one() {
+        let hpa = |version: &str| {
+            format!(
+                "apiVersion: autoscaling/{version}\nkind: HorizontalPodAutoscaler\nmetadata: {{name: a}}\n"
+            )
+        };
+        let old = lowered(&hpa("v2beta2")).problems;
+        assert_eq!(old[0].code, "CONF103");
+        assert_eq!(old[0].help.as_deref(), Some("write `apiVersion: autoscaling/v2`"));
+        assert!(lowered(&hpa("v2")).problems.iter().all(|problem| problem.code != "CONF103"));
+    }
 
     #[test]
     fn kinds_that_do_not_exist_are_named() {

@@ -62,7 +62,7 @@ mod yaml;
 pub use addons::{Addon, addon, addon_names};
 pub use code::{CODES, Code};
 pub use lower::lower;
-pub use object::RawObject;
+pub use object::{RawObject, generated_name};
 pub use problem::{Problem, Severity};
 pub use scenario::Scenario;
 

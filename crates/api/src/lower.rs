@@ -67,6 +67,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     packaging::check(&objects, &declared, &mut problems);
     note_runtimes(&context, &mut declared);
     tables::check_quotas(&declared, &limit_quotas, &objects, &mut problems);
+    unmodelled::note(&declared, &objects, &mut problems);
     Lowered { declared, problems: problems.finish(), scenario, faults: parsed.faults }
 }
 
@@ -187,6 +188,7 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             declared.objects.insert(object.key.clone(), object.labels.clone());
         }
     }
+    storage::add_eks_class(objects, declared);
     live::add_claims(written_claims, declared);
 }
 

@@ -219,6 +219,12 @@ pub(crate) fn class_ref(wire: Option<&WireClassRef>, path: &FieldPath, reporter:
             );
         }
     }
+    if wire.group.contains('/') {
+        let at = path.child("group");
+        let message = format!("{at}: {:?} should match '^[^/]*$': a group has no version", wire.group);
+        reporter.error(&at, code::BAD_VALUE, message, "write `group: karpenter.k8s.aws`");
+        return Name::default();
+    }
     let ours = wire.group == "karpenter.k8s.aws" && wire.kind == "EC2NodeClass";
     if !ours && !wire.group.is_empty() && !wire.kind.is_empty() {
         let message = format!(

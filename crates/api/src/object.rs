@@ -110,6 +110,12 @@ pub(crate) fn read_all(raws: &[RawObject], problems: &mut Problems) -> Vec<Objec
         let Some(mut object) = read_header(raw, u32::try_from(index).unwrap_or(u32::MAX), problems) else {
             continue;
         };
+        let mut number = 0_u32;
+        while is_generated(&object) && by_key.contains_key(&(object.key.clone(), object.group.clone())) {
+            number = number.saturating_add(1);
+            object.key.name = generated_name(&raw.value, number);
+            object.place = Place { base: Location::object(object.key.clone()), fixed: false };
+        }
         let single = !matches!(object.key.kind, Kind::Cluster);
         if let Some(earlier) =
             by_key.insert((object.key.clone(), object.group.clone()), objects.len()).filter(|_| single)
@@ -121,6 +127,19 @@ pub(crate) fn read_all(raws: &[RawObject], problems: &mut Problems) -> Vec<Objec
         objects.push(Some(object));
     }
     objects.into_iter().flatten().collect()
+}
+
+/// The name is made by the API server: two such documents are two objects.
+fn is_generated(object: &Object) -> bool {
+    object.field("/metadata/name").and_then(Value::as_str).unwrap_or_default().is_empty()
+        && object.field("/metadata/generateName").is_some()
+}
+
+/// The name that the document with `metadata.generateName` gets here when `number` earlier ones have the same
+/// prefix; the API server's own suffix is random.
+pub fn generated_name(value: &Value, number: u32) -> Name {
+    let prefix = value.pointer("/metadata/generateName").and_then(Value::as_str).unwrap_or_default();
+    if number == 0 { Name::from(prefix) } else { Name::from(format!("{prefix}{number}")) }
 }
 
 fn duplicate(object: &Object, earlier: &Object) -> Problem {
@@ -199,4 +218,25 @@ fn strings(value: Option<&Value>) -> Labels {
         .flatten()
         .filter_map(|(key, value)| Some((Name::from(key.as_str()), Name::from(value.as_str()?))))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{lowered, shown};
+
+    #[test]
+    fn names_that_the_api_server_makes_are_different_ones() {
+        let pod = |name: &str| {
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{{name}}}\nspec: {{containers: [{{name: a, image: a}}]}}\n"
+            )
+        };
+        let twice = |name: &str| lowered(&format!("{}---\n{}", pod(name), pod(name)));
+        let made = twice("generateName: a-");
+        assert_eq!(shown(&made.problems), "");
+        let names: Vec<&str> = made.declared.workloads.iter().map(|pod| pod.key.name.as_str()).collect();
+        assert_eq!(names, ["a-", "a-1"]);
+        let written = twice("name: a");
+        assert_eq!((written.declared.workloads.len(), written.problems[0].code), (1, "CONF105"));
+    }
 }

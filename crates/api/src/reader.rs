@@ -166,6 +166,10 @@ impl<'de, 'p> de::Deserializer<'de> for Reader<'de, 'p> {
                 let text: StringDeserializer<ReadError> = number.to_string().into_deserializer();
                 visitor.visit_newtype_struct(text)
             }
+            Value::Null if name == "Quantity" => {
+                let text: StringDeserializer<ReadError> = "0".to_owned().into_deserializer();
+                visitor.visit_newtype_struct(text)
+            }
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -325,6 +329,13 @@ mod tests {
         let error = read::<Deployment>(&value).0.unwrap_err();
         assert_eq!(error.path.unwrap().to_string(), "spec.template.spec.containers[1].env[0].value");
         assert_eq!(error.message, "expected a string, found the number 8080");
+    }
+
+    #[test]
+    fn null_is_a_quantity_of_zero() {
+        let value = json!({"limits": {"cpu": null}});
+        let (read, _) = read::<k8s_openapi::api::core::v1::ResourceRequirements>(&value);
+        assert_eq!(read.unwrap().limits.unwrap()["cpu"].0, "0");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! Follows `kubernetes/kubernetes` v1.36 `pkg/apis/storage`, `pkg/apis/core` and
 //! `plugin/pkg/admission/storage/storageclass/setdefault`.
 
+use cluster::profile::Provider;
 use cluster::storage::{StorageClass, Volume, VolumeClaim, VolumeClaimId};
 use cluster::template::NodeSelectorTerm;
-use cluster::{FieldPath, Name, SelectorOperator, SelectorRequirement};
+use cluster::{Declared, FieldPath, Kind, Name, SelectorOperator, SelectorRequirement};
 use k8s_openapi::api::{core::v1 as core, storage::v1 as storage};
 
 use crate::code;
@@ -61,6 +62,23 @@ pub(crate) fn storage_class(object: &Object, reporter: &mut Reporter<'_>) -> Opt
             .any(|key| object.annotations.get(*key).is_some_and(|value| value == "true")),
         allowed_topologies: wire.allowed_topologies.iter().flatten().map(term).collect(),
     })
+}
+
+/// The class that EKS makes in every cluster, up to Kubernetes 1.29 as the default one ("Amazon EKS Kubernetes
+/// versions", 1.30). What the input says of a `gp2` or of a default class wins, and so does a dump of a cluster.
+pub(crate) fn add_eks_class(objects: &[Object], declared: &mut Declared) {
+    let dumped = objects.iter().any(|object| object.key.kind == Kind::StorageClass && object.live);
+    if declared.profile.provider != Provider::Eks || dumped || declared.storage_class("gp2").is_some() {
+        return;
+    }
+    declared.storage_classes.push(StorageClass {
+        name: "gp2".into(),
+        location: declared.profile.location.clone(),
+        provisioner: "kubernetes.io/aws-ebs".into(),
+        wait_for_consumer: true,
+        is_default: declared.profile.kubernetes < (1, 30) && declared.default_storage_class().is_none(),
+        allowed_topologies: Vec::new(),
+    });
 }
 
 /// A claim as written: `storage_class` is `None` where nothing is written (the default class is filled in later)
@@ -165,4 +183,32 @@ pub(crate) fn csi_node(object: &Object, reporter: &mut Reporter<'_>) -> Option<V
             .and_then(|count| u32::try_from(count).ok())
     };
     Some(wire.spec.drivers.iter().map(|driver| (Name::from(driver.name.as_str()), limit(driver))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::lowered;
+
+    const CLAIM: &str = "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n";
+
+    fn class_of_claim(profile: &str) -> Option<String> {
+        let text = format!("apiVersion: plimsoll.dev/v1alpha1\nkind: Cluster\nspec: {{{profile}}}\n{CLAIM}");
+        let declared = lowered(&text).declared;
+        assert!(declared.storage_class("gp2").is_some() != profile.contains("provider"));
+        declared.volume_claims[0].storage_class.as_ref().map(ToString::to_string)
+    }
+
+    #[test]
+    fn eks_brings_gp2_which_is_the_default_until_1_29_only() {
+        assert_eq!(class_of_claim("kubernetesVersion: \"1.29\"").as_deref(), Some("gp2"));
+        assert_eq!(class_of_claim("kubernetesVersion: \"1.33\""), None);
+        assert_eq!(class_of_claim("provider: none, kubernetesVersion: \"1.29\""), None);
+    }
+
+    #[test]
+    fn a_default_class_of_the_input_wins_over_gp2() {
+        let own = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: gp3, annotations: {storageclass.kubernetes.io/is-default-class: \"true\"}}\nprovisioner: ebs.csi.aws.com\n---\napiVersion: plimsoll.dev/v1alpha1\nkind: Cluster\nspec: {kubernetesVersion: \"1.29\"}\n";
+        let declared = lowered(&format!("{own}{CLAIM}")).declared;
+        assert_eq!(declared.volume_claims[0].storage_class.as_deref(), Some("gp3"));
+    }
 }

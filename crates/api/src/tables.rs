@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use cluster::profile::Provider;
-use cluster::{Declared, FieldPath, Kind, Name, ObjectKey};
+use cluster::template::Container;
+use cluster::{Declared, FieldPath, Kind, Name, ObjectKey, Workload};
 use serde_json::Value;
 
 use crate::admission::{Admission, system_classes};
@@ -109,9 +110,10 @@ pub(crate) fn check_quotas(
                     Some(name) => (true, name),
                     None => (false, resource.strip_prefix("requests.").unwrap_or(resource)),
                 };
+                let part = if limits { "limits" } else { "requests" };
                 workload.template.all_containers().any(|container| {
                     let amounts = if limits { &container.limits } else { &container.requests };
-                    amounts.get(name) == 0
+                    amounts.get(name) == 0 && !writes(workload, container, &[part, name], objects)
                 })
             },
         );
@@ -124,8 +126,21 @@ pub(crate) fn check_quotas(
         let path = &workload.template.location.path.child("spec").child("containers");
         let help =
             format!("write resources for {resource}, or give the namespace a LimitRange with defaults");
-        Reporter::new(problems, object).warning(path, code::QUOTA_NEEDS_REQUESTS, message, help);
+        Reporter::new(problems, object).error(path, code::QUOTA_NEEDS_REQUESTS, message, help);
     }
+}
+
+/// Whether a container's resources say something, be it zero, which is no absence.
+fn writes(workload: &Workload, container: &Container, path: &[&str; 2], objects: &[Object]) -> bool {
+    let Some(object) = objects.iter().find(|object| object.key == workload.key) else { return false };
+    let list = |list: &str| {
+        let containers = workload.template.location.path.child("spec").child(list);
+        object.field(&containers.0).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    };
+    list("containers").iter().chain(list("initContainers")).any(|written| {
+        written.get("name").and_then(Value::as_str) == Some(container.name.as_str())
+            && written.pointer(&format!("/resources/{}/{}", path[0], path[1])).is_some()
+    })
 }
 
 /// CustomResourceDefinitions of Karpenter that do not serve the version that is read.

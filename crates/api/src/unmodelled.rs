@@ -1,10 +1,14 @@
 //! Kinds that are not modelled but could decide the outcome, and what they could change. Everything else that is
 //! not modelled (RBAC, Ingresses, dashboards, …) is only counted.
 
-use cluster::{Declared, Name};
+use std::collections::BTreeMap;
+
+use cluster::{Declared, FieldPath, Location, Name};
 use serde_json::Value;
 
+use crate::code;
 use crate::object::Object;
+use crate::problem::{Problems, Reporter};
 
 /// API group, kind (empty: every kind of the group), what it could change.
 const WOULD_MATTER: &[(&str, &str, &str)] = &[
@@ -88,6 +92,22 @@ pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
     declared.would_matter.extend(found);
 }
 
+/// Says what could have changed the outcome, once for each kind and reason.
+pub(crate) fn note(declared: &Declared, objects: &[Object], problems: &mut Problems) {
+    let mut seen: BTreeMap<(&str, &str), (&Location, usize)> = BTreeMap::new();
+    for (location, why) in &declared.would_matter {
+        seen.entry((location.object.kind.as_str(), why)).or_insert((location, 0)).1 += 1;
+    }
+    for ((_, why), (location, count)) in seen {
+        let Some(object) = objects.iter().find(|object| object.key == location.object) else { continue };
+        let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+        let end = if why.contains("not modelled") { "" } else { "; this is not modelled" };
+        let path = if location.path.0.is_empty() { FieldPath::of("/kind") } else { location.path.clone() };
+        let message = format!("{}{more}: {why}{end}", location.object);
+        Reporter::new(problems, object).note(&path, code::NOT_MODELLED, message, "");
+    }
+}
+
 /// What an object of an unmodelled kind could change; `None` when it decides nothing.
 pub(crate) fn would_matter(object: &Object) -> Option<&'static str> {
     let kind = object.key.kind.as_str();
@@ -127,7 +147,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::object;
+    use crate::testing::{lowered, object, shown};
+
+    #[test]
+    fn what_could_decide_is_said_once_for_each_kind() {
+        let kafka = |name: &str| {
+            format!("apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {{name: {name}}}\n---\n")
+        };
+        let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}\n";
+        assert_eq!(
+            shown(&lowered(&format!("{}{}{role}", kafka("a"), kafka("b"))).problems),
+            "Note CONF119 [kind] Kafka a and 1 more: it makes pods that are not in the input; this is not modelled\n"
+        );
+        assert_eq!(shown(&lowered(role).problems), "");
+    }
 
     #[test]
     fn only_what_acts_matters() {

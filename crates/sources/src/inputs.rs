@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{Problem, RawObject, Severity};
+use api::{Problem, RawObject, Severity, generated_name};
 use cluster::{FieldPath, Kind, Location, ObjectKey};
 use serde_json::Value;
 
@@ -140,7 +140,12 @@ impl Inputs {
         let mut held = Vec::new();
         for (document, number) in self.documents.iter().zip(0u32..) {
             for (part, inner) in document.parts.iter().zip(0u32..) {
-                let (key, slot) = (normal(key_of(&part.value)), (number, inner));
+                let (mut key, slot) = (normal(key_of(&part.value)), (number, inner));
+                let mut copies = 0_u32;
+                while is_generated(&part.value) && index.get(&key).is_some_and(|other| *other != slot) {
+                    copies = copies.saturating_add(1);
+                    key.name = generated_name(&part.value, copies);
+                }
                 if self.later.held.contains(&number) {
                     held.push((key, slot));
                 } else if !self.later.replaced.contains(&slot) {
@@ -216,6 +221,12 @@ pub(crate) fn key_of(value: &Value) -> ObjectKey {
         (name, _) => name,
     };
     ObjectKey::new(kind, text("/metadata/namespace"), name)
+}
+
+/// The API server makes the name.
+fn is_generated(value: &Value) -> bool {
+    value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().is_empty()
+        && value.pointer("/metadata/generateName").is_some()
 }
 
 /// The namespace `default` is where objects go that name none.

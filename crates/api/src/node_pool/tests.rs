@@ -209,3 +209,15 @@ fn older_versions_are_told_which_one_to_write() {
         ("CONF103", Some("write `apiVersion: karpenter.sh/v1`"))
     );
 }
+
+#[test]
+fn a_group_with_a_version_is_refused() {
+    let text = pool("weight: 1", "requirements: []");
+    assert_eq!(shown(&lowered(&text).problems), "");
+    let text = text.replace("group: karpenter.k8s.aws", "group: karpenter.k8s.aws/v1");
+    let problem = &lowered(&text).problems[0];
+    assert_eq!(
+        (problem.code, problem.path.0.as_str()),
+        ("CONF102", "/spec/template/spec/nodeClassRef/group")
+    );
+}
