@@ -190,15 +190,67 @@ pub enum Fault {
     },
 }
 
-/// A node update as an effect: what it should look like. `None` leaves a part as it is.
+/// A node update as an effect. What is not named stays as it is: several writers change one node at an instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodePatch {
-    /// All taints.
-    pub taints: Option<Vec<Taint>>,
+    /// Taints to put on; one with the same key and effect is replaced.
+    pub taints_on: Vec<Taint>,
+    /// Taints to take off, by key and effect.
+    pub taints_off: Vec<(Name, crate::Effect)>,
     /// Labels to add or change.
     pub labels: Labels,
     /// `spec.unschedulable`.
     pub unschedulable: Option<bool>,
     /// Extended resources to set, in capacity and allocatable.
     pub extended: Vec<(Name, i64)>,
+}
+
+impl NodePatch {
+    /// Takes these taints off.
+    pub fn without<'t>(taints: impl IntoIterator<Item = &'t Taint>) -> NodePatch {
+        let taints_off = taints.into_iter().map(|taint| (taint.key.clone(), taint.effect)).collect();
+        NodePatch { taints_off, ..NodePatch::default() }
+    }
+
+    /// Puts these taints on.
+    pub fn with(taints: impl IntoIterator<Item = Taint>) -> NodePatch {
+        NodePatch { taints_on: taints.into_iter().collect(), ..NodePatch::default() }
+    }
+
+    /// Brings a node's taints in line: off first, then on. A taint that is replaced keeps its place.
+    pub fn change_taints(&self, taints: &mut Vec<Taint>) {
+        let off = |taint: &Taint| {
+            self.taints_off.iter().any(|(key, effect)| *key == taint.key && *effect == taint.effect)
+        };
+        taints.retain(|taint| !off(taint));
+        for on in &self.taints_on {
+            match taints.iter_mut().find(|taint| taint.key == on.key && taint.effect == on.effect) {
+                Some(same) => *same = on.clone(),
+                None => taints.push(on.clone()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Effect;
+
+    fn taint(key: &str, value: &str, effect: Effect) -> Taint {
+        Taint { key: key.into(), value: value.into(), effect }
+    }
+
+    #[test]
+    fn writers_of_taints_do_not_lose_each_others() {
+        let (agent, starting) =
+            (taint("agent-not-ready", "", Effect::NoExecute), taint("not-ready", "", Effect::NoSchedule));
+        let mut taints = vec![agent.clone(), starting.clone(), taint("mine", "a", Effect::NoSchedule)];
+        let (one, two) = (NodePatch::without([&agent]), NodePatch::without([&starting]));
+        let three = NodePatch::with([taint("mine", "b", Effect::NoSchedule)]);
+        [one, two, three].iter().for_each(|patch| patch.change_taints(&mut taints));
+        assert_eq!(taints, [taint("mine", "b", Effect::NoSchedule)]);
+        NodePatch::without([&taint("mine", "b", Effect::NoExecute)]).change_taints(&mut taints);
+        assert_eq!(taints.len(), 1, "another effect is another taint");
+    }
 }

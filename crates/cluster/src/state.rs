@@ -44,6 +44,8 @@ pub struct Cluster {
     pub creation_refusals: BTreeMap<WorkloadId, (Timestamp, crate::change::Refusal)>,
     /// What a controller could not do for want of something, and since when, until it could.
     pub blocked: BTreeMap<WorkloadId, (Timestamp, crate::capability::Capability)>,
+    /// Pods that have succeeded and are gone since, by workload: what is finished stays finished.
+    pub completed: BTreeMap<WorkloadId, u32>,
     /// Faults in force.
     pub faults: Vec<crate::change::Fault>,
 }

@@ -27,6 +27,9 @@ pub enum Unmet {
 /// Everything wanted that is not there, in the order of the workloads.
 pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
     let mut tally: BTreeMap<WorkloadId, Tally> = BTreeMap::new();
+    for (workload, count) in &cluster.completed {
+        tally.entry(*workload).or_default().succeeded = *count;
+    }
     for pod in &cluster.pods {
         if let Some(workload) = pod.workload {
             tally.entry(workload).or_default().count(pod);

@@ -451,6 +451,7 @@ fn cluster(declared: &Declared) -> Cluster {
         arrived_objects: BTreeSet::new(),
         refusals: BTreeMap::new(),
         creation_refusals: BTreeMap::new(),
+        completed: BTreeMap::new(),
         blocked: BTreeMap::new(),
         faults: vec![],
     }

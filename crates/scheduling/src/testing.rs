@@ -134,6 +134,7 @@ pub fn empty() -> Cluster {
         arrived_objects: BTreeSet::new(),
         refusals: BTreeMap::new(),
         creation_refusals: BTreeMap::new(),
+        completed: BTreeMap::new(),
         blocked: BTreeMap::new(),
         faults: vec![],
     }

@@ -12,7 +12,7 @@ use catalog::Catalog;
 use cluster::change::NodePatch;
 use cluster::profile::Profile;
 use cluster::scenario::Redeclaration;
-use cluster::{Change, Declared, Kind, Name, Node, NodeId, ObjectKey, Taint, Workload, WorkloadId};
+use cluster::{Change, Declared, Kind, Name, Node, NodeId, ObjectKey, Workload, WorkloadId};
 
 use crate::effect::Effect;
 use crate::world::World;
@@ -242,15 +242,12 @@ fn patch_nodes(
         let same =
             old.labels == new.labels && old.taints == new.taints && old.unschedulable == new.unschedulable;
         let Some(running) = running(world, new).filter(|_| !same) else { continue };
-        let node = world.cluster.node(running);
-        let of_run = node.taints.iter().filter(|taint| !old.taints.contains(taint));
-        let mut taints: Vec<Taint> = new.taints.clone();
-        taints.extend(of_run.filter(|taint| !new.taints.contains(taint)).cloned());
+        let gone = old.taints.iter().filter(|taint| !new.taints.contains(taint));
         let patch = NodePatch {
-            taints: Some(taints),
+            taints_on: new.taints.clone(),
             labels: new.labels.clone(),
             unschedulable: Some(new.unschedulable),
-            ..NodePatch::default()
+            ..NodePatch::without(gone)
         };
         world_nodes::perform(world, Effect::PatchNode(running, Box::new(patch)), catalog, changes);
     }

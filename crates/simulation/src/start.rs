@@ -7,6 +7,8 @@ use cluster::declared::DeclaredPod;
 use cluster::node_claim::ClaimStage;
 use cluster::pod::NewPod;
 use cluster::profile::Latencies;
+use cluster::storage::VolumeClaim;
+use cluster::template::PodVolume;
 use cluster::{Cluster, Declared, Node, NodeClaim, Timestamp, Workload};
 
 use crate::effect::Effect;
@@ -32,6 +34,7 @@ pub(crate) fn cluster(declared: &Arc<Declared>) -> Cluster {
         arrived_objects: std::collections::BTreeSet::new(),
         refusals: std::collections::BTreeMap::new(),
         creation_refusals: std::collections::BTreeMap::new(),
+        completed: std::collections::BTreeMap::new(),
         blocked: std::collections::BTreeMap::new(),
         faults: Vec::new(),
     }
@@ -62,6 +65,7 @@ pub(crate) fn effects(world: &mut World, catalog: &Catalog) -> Vec<Effect> {
     }
     effects.extend(declared.claims.iter().map(|claim| Effect::InitializeClaim(claim.id)));
     effects.extend(existing_objects(&declared).map(Effect::Arrive));
+    effects.extend(existing_claims(&declared));
     effects.extend(declared.pods.iter().map(|pod| Effect::CreatePod(Box::new(existing_pod(&declared, pod)))));
     let existing = declared.workload_ids().filter(|(_, workload)| exists(workload));
     effects.extend(existing.map(|(id, _)| Effect::ArriveWorkload(id)));
@@ -103,6 +107,22 @@ fn existing_pod(declared: &Declared, pod: &DeclaredPod) -> NewPod {
         ordinal: pod.ordinal,
         for_node: None,
     }
+}
+
+/// Volume claims that are bound, and those of workloads that exist.
+fn existing_claims(declared: &Declared) -> impl Iterator<Item = Effect> + '_ {
+    let used = |claim: &VolumeClaim| {
+        let of_pod = |volume: &PodVolume| matches!(volume, PodVolume::Claim(name) if *name == claim.name);
+        declared.workloads.iter().any(|workload| {
+            exists(workload)
+                && workload.key.namespace == claim.namespace
+                && workload.template.volumes.iter().any(of_pod)
+        })
+    };
+    let claims = declared.volume_claims.iter().filter(move |claim| claim.volume.is_some() || used(claim));
+    claims.map(|claim| {
+        Effect::CreateVolumeClaim(claim.namespace.clone(), claim.name.clone(), claim.storage_class.clone())
+    })
 }
 
 fn exists(workload: &Workload) -> bool {

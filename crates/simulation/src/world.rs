@@ -310,6 +310,11 @@ impl World {
         }
         self.release_address(pod);
         let now = self.cluster.now;
+        let subject = self.cluster.pod(pod);
+        if let (Stage::Succeeded, Some(workload)) = (subject.stage, subject.workload) {
+            let count = self.cluster.completed.entry(workload).or_default();
+            *count = count.saturating_add(1);
+        }
         let subject = self.pod_mut(pod);
         subject.deleted.get_or_insert(now);
         (subject.stage, subject.since, subject.waiting) = (Stage::Gone, now, None);

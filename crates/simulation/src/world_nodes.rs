@@ -3,9 +3,10 @@
 use catalog::Catalog;
 use cluster::network::{EniCall, EniOutcome, Interface};
 use cluster::node_claim::{ClaimStage, LaunchFailure, Launched, NewClaim, NodeClaim};
-use cluster::{Change, ClaimId, Name, Node, NodeId};
+use cluster::{Change, ClaimId, Name, Node, NodeId, Timestamp};
 
 use crate::effect::Effect;
+use crate::needs;
 use crate::world::World;
 
 /// Whether an effect is performed here.
@@ -135,8 +136,8 @@ fn register(world: &mut World, mut node: Node, changes: &mut Vec<Change>) {
     }
     let launched = !node.network.interfaces.is_empty()
         || addressing::ec2::launch(&mut node.network, &mut world.cluster.subnets, world.cluster.now);
-    if !launched {
-        return; // There is no instance without a primary address.
+    if !launched && world.cluster.now >= Timestamp::ZERO {
+        return; // There is no instance without a primary address. What exists at t=0 is taken as it is said.
     }
     world.cluster.nodes.push(node);
     changes.push(Change::NodeRegistered(id));
@@ -150,9 +151,7 @@ fn patch_node(world: &mut World, node: NodeId, patch: cluster::change::NodePatch
     let seen =
         |node: &Node| (node.taints.clone(), node.labels.clone(), node.unschedulable, node.capacity.clone());
     let before = seen(subject);
-    if let Some(taints) = patch.taints {
-        subject.taints = taints;
-    }
+    patch.change_taints(&mut subject.taints);
     subject.labels.extend(patch.labels);
     subject.unschedulable = patch.unschedulable.unwrap_or(subject.unschedulable);
     for (resource, amount) in patch.extended {
@@ -178,11 +177,12 @@ fn node_gone(world: &mut World, node: NodeId, changes: &mut Vec<Change>) {
 fn call_eni(world: &mut World, node: NodeId, call: EniCall, catalog: &Catalog, changes: &mut Vec<Change>) {
     let cluster = &mut world.cluster;
     let now = cluster.now;
+    let answers = needs::service_works(cluster, "ec2");
     let subject = &mut cluster.nodes[node.0 as usize];
     if subject.gone {
         return;
     }
-    let outcome = if cluster.faults.iter().any(is_ec2_fault) {
+    let outcome = if !answers {
         EniOutcome::Unavailable
     } else {
         let limits = catalog.instance_type(&subject.instance_type);
@@ -192,10 +192,6 @@ fn call_eni(world: &mut World, node: NodeId, call: EniCall, catalog: &Catalog, c
         subject.network.last_shortage = Some((now, code));
     }
     changes.push(Change::EniCalled { node, call, outcome });
-}
-
-fn is_ec2_fault(fault: &cluster::change::Fault) -> bool {
-    matches!(fault, cluster::change::Fault::Service { service, .. } if service == "ec2")
 }
 
 fn register_driver(
@@ -267,5 +263,27 @@ fn release_unregistered(world: &mut World, claim: ClaimId) {
     let registered = subject.node.is_some();
     if let (false, Some(subnet), Some(Some(offset))) = (registered, subnet, world.primaries.remove(&claim)) {
         addressing::space::release_address(&mut world.cluster.subnets[subnet.0 as usize].space, offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::cni_stage::{Stage, vpc_cni};
+
+    /// What a fault breaks and what the profile says is out of reach is one thing.
+    #[test]
+    fn a_call_to_ec2_is_answered_only_where_it_is_in_reach() {
+        for (unreachable, outcome) in [(false, EniOutcome::Done), (true, EniOutcome::Unavailable)] {
+            let mut stage = Stage::vpc(vpc_cni(), 100);
+            let node = stage.node("m5.large", 29);
+            if unreachable {
+                std::sync::Arc::make_mut(&mut stage.world.cluster.declared).profile.aws.unreachable =
+                    vec!["ec2".into()];
+            }
+            let call = EniCall::Assign { interface: 0, count: 1, prefixes: false };
+            stage.perform(Effect::CallEni(node, call.clone()));
+            assert_eq!(stage.log.last().unwrap().1, Change::EniCalled { node, call, outcome });
+        }
     }
 }

@@ -3,7 +3,7 @@
 use cluster::labels::{SelectorOperator, SelectorRequirement};
 use cluster::storage::{Volume, VolumeClaim, VolumeClaimId};
 use cluster::template::NodeSelectorTerm;
-use cluster::{Change, Kind, Location, Name, NodeId, ObjectKey};
+use cluster::{Change, Declared, Kind, Location, Name, NodeId, ObjectKey};
 
 use crate::effect::{Effect, VolumeSource};
 use crate::world::World;
@@ -61,23 +61,41 @@ fn create(world: &mut World, namespace: Name, name: Name, class: Option<Name>, c
         return;
     }
     let Ok(index) = u32::try_from(world.cluster.volume_claims.len()) else { return };
-    let default = || world.cluster.declared.default_storage_class().map(|class| class.name.clone());
-    let storage_class = class.or_else(default);
     let id = VolumeClaimId(index);
+    let declared = &world.cluster.declared;
+    let written =
+        declared.volume_claims.iter().find(|claim| claim.namespace == namespace && claim.name == name);
+    let claim = match written {
+        Some(written) => VolumeClaim { id, ..written.clone() },
+        None => from_template(id, namespace, name, class, declared),
+    };
+    let bound = claim.volume.is_some();
+    world.cluster.volume_claims.push(claim);
+    changes.push(Change::VolumeClaimCreated(id));
+    changes.extend(bound.then_some(Change::VolumeBound(id)));
+}
+
+/// A claim that the input does not have: a StatefulSet's, or an ephemeral one. `ReadWriteOnce` is taken.
+fn from_template(
+    id: VolumeClaimId,
+    namespace: Name,
+    name: Name,
+    class: Option<Name>,
+    declared: &Declared,
+) -> VolumeClaim {
+    let default = || declared.default_storage_class().map(|class| class.name.clone());
     let key = ObjectKey::new(Kind::PersistentVolumeClaim, namespace.clone(), name.clone());
-    let location = Location::object(key);
-    world.cluster.volume_claims.push(VolumeClaim {
+    VolumeClaim {
         id,
         namespace,
         name,
-        location,
-        storage_class,
+        location: Location::object(key),
+        storage_class: class.or_else(default),
         single_node: true,
         single_pod: false,
         selected_node: None,
         volume: None,
-    });
-    changes.push(Change::VolumeClaimCreated(id));
+    }
 }
 
 fn bind(world: &mut World, claim: VolumeClaimId, source: VolumeSource, changes: &mut Vec<Change>) {
@@ -128,5 +146,43 @@ fn provisioned(world: &World, claim: VolumeClaimId) -> Volume {
         storage_class: subject.storage_class.clone(),
         node_affinity,
         attached: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::stage_hand::{StageHand, declared, key};
+    use catalog::Catalog;
+
+    /// A claim of the input keeps its access modes, its place and its volume.
+    #[test]
+    fn a_claim_of_the_input_is_created_as_it_is_written() {
+        let mut input = declared(Vec::new(), Vec::new());
+        let written = VolumeClaim {
+            id: VolumeClaimId(7),
+            namespace: "apps".into(),
+            name: "shared".into(),
+            location: Location::object(key(Kind::PersistentVolumeClaim, "shared")),
+            storage_class: None,
+            single_node: false,
+            single_pod: true,
+            selected_node: Some(NodeId(3)),
+            volume: Some(0),
+        };
+        input.volume_claims = vec![written.clone()];
+        let mut world = World::new(StageHand::new(input, Vec::new()).cluster);
+        world.cluster.volume_claims.clear();
+        let mut changes = Vec::new();
+        for name in ["shared", "scratch"] {
+            let create = Effect::CreateVolumeClaim("apps".into(), name.into(), Some("gp3".into()));
+            world.perform(create, &Catalog::default(), &mut changes);
+        }
+        let made = &world.cluster.volume_claims;
+        assert_eq!(made[0], VolumeClaim { id: VolumeClaimId(0), ..written });
+        assert!(made[1].single_node && !made[1].single_pod && made[1].storage_class == Some("gp3".into()));
+        let id = VolumeClaimId;
+        let (first, second) = (Change::VolumeClaimCreated(id(0)), Change::VolumeClaimCreated(id(1)));
+        assert_eq!(changes, [first, Change::VolumeBound(id(0)), second]);
     }
 }

@@ -151,20 +151,17 @@ impl NodeLifecycle {
             (taint.key == NOT_READY || taint.key == UNREACHABLE)
                 && taint.effect != TaintEffect::PreferNoSchedule
         };
-        let mut taints: Vec<Taint> =
-            node.taints.iter().filter(|taint| !by_condition(taint)).cloned().collect();
-        if let Some(key) = wanted {
-            let evicts = self.zones.is_tainted(node.id).then_some(TaintEffect::NoExecute);
-            for effect in std::iter::once(TaintEffect::NoSchedule).chain(evicts) {
-                taints.push(Taint { key: Name::new_static(key), value: Name::default(), effect });
-            }
-        }
-        let mut before = node.taints.clone();
-        let mut after = taints.clone();
-        before.sort();
-        after.sort();
-        if before != after && !node.gone {
-            let patch = NodePatch { taints: Some(taints), ..NodePatch::default() };
+        let evicts = self.zones.is_tainted(node.id).then_some(TaintEffect::NoExecute);
+        let effects_wanted = std::iter::once(TaintEffect::NoSchedule).chain(evicts);
+        let made = |key| {
+            let made = move |effect| Taint { key: Name::new_static(key), value: Name::default(), effect };
+            effects_wanted.clone().map(made)
+        };
+        let wanted: Vec<Taint> = wanted.into_iter().flat_map(made).collect();
+        let old = node.taints.iter().filter(by_condition).filter(|taint| !wanted.contains(taint));
+        let mut patch = NodePatch::without(old);
+        patch.taints_on = wanted.iter().filter(|taint| !node.taints.contains(taint)).cloned().collect();
+        if patch != NodePatch::default() && !node.gone {
             effects.now(Effect::PatchNode(node.id, Box::new(patch)));
         }
     }
@@ -349,7 +346,7 @@ mod tests {
         let mut hand = hand();
         let taint =
             Taint { key: "maintenance".into(), value: Name::default(), effect: TaintEffect::NoExecute };
-        let patch = NodePatch { taints: Some(vec![taint]), ..NodePatch::default() };
+        let patch = NodePatch::with([taint]);
         hand.perform(Effect::PatchNode(NodeId(0), Box::new(patch)));
         hand.run(Timestamp(60_000));
         assert!(hand.cluster.pods[..2].iter().all(|pod| pod.deleted == Some(Timestamp(60_000))));

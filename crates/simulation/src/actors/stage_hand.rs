@@ -227,6 +227,7 @@ impl StageHand {
             arrived_objects: BTreeSet::new(),
             refusals: BTreeMap::new(),
             creation_refusals: BTreeMap::new(),
+            completed: BTreeMap::new(),
             blocked: BTreeMap::new(),
             faults: Vec::new(),
         };
@@ -447,8 +448,8 @@ impl StageHand {
             }
             Effect::PatchNode(id, patch) => {
                 let node = &mut self.cluster.nodes[id.0 as usize];
+                patch.change_taints(&mut node.taints);
                 node.labels.extend(patch.labels);
-                node.taints = patch.taints.unwrap_or(std::mem::take(&mut node.taints));
                 node.unschedulable = patch.unschedulable.unwrap_or(node.unschedulable);
                 self.changed(Change::NodeUpdated(id));
             }

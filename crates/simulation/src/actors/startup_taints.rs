@@ -38,11 +38,10 @@ impl Actor for StartupTaints {
                 continue;
             }
             let startup = startup_taints(context.cluster, node);
-            let stays =
-                |taint: &&Taint| !startup.contains(taint) || !agent_is_ready(context.cluster, node, taint);
-            let taints: Vec<Taint> = node.taints.iter().filter(stays).cloned().collect();
-            if taints.len() < node.taints.len() {
-                let patch = NodePatch { taints: Some(taints), ..NodePatch::default() };
+            let goes =
+                |taint: &&Taint| startup.contains(taint) && agent_is_ready(context.cluster, node, taint);
+            let patch = NodePatch::without(node.taints.iter().filter(goes));
+            if !patch.taints_off.is_empty() {
                 effects.now(Effect::PatchNode(id, Box::new(patch)));
             }
         }

@@ -7,6 +7,7 @@ use cluster::arrival::Arrival;
 use cluster::pod::Stage;
 use cluster::profile::{FargateProfile, Order};
 use cluster::role::Program;
+use cluster::scenario::{Action, Script, Step};
 use cluster::storage::StorageClass;
 use cluster::template::{PodTemplate, PodVolume, RestartPolicy};
 use cluster::waiting::CrashCause;
@@ -61,6 +62,25 @@ fn workloads_of_every_kind_come_to_rest() {
     assert_eq!(stage_of(&run, "db"), [Stage::Ready; 2]);
     assert_eq!(stage_of(&run, "agent"), [Stage::Ready; 3]);
     assert_eq!(stage_of(&run, "work"), [Stage::Succeeded; 3]);
+}
+
+#[test]
+fn a_finished_job_stays_finished_when_its_node_goes() {
+    let job =
+        Shape::Job { completions: 2, parallelism: 2, backoff_limit: 6, ttl_ms: None, duration_ms: 30_000 };
+    let finite = PodTemplate { restart_policy: RestartPolicy::Never, ..template("work") };
+    let input = declared(vec![workload(Kind::Job, "work", job, finite)], nodes(2));
+    let target = ObjectKey::new(Kind::Node, "", "node-0000");
+    let goes = Step {
+        at: Timestamp(600_000),
+        location: Location::object(target.clone()),
+        action: Action::Delete { target, force: true },
+    };
+    let script = Script { steps: vec![goes], ..Script::default() };
+    let options = Options { script: Arc::new(script), ..Options::default() };
+    let run = run(&Arc::new(input), &Catalog::default(), &options);
+    assert_eq!(run.end, End::Settled, "{:?}", run.unmet);
+    assert!(run.cluster.pods.iter().any(|pod| pod.stage == Stage::Gone), "the node took its pods along");
 }
 
 #[test]
@@ -201,20 +221,4 @@ fn two_runs_are_the_same() {
     let entries =
         |run: &Run| run.timeline.entries.iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>();
     assert_eq!(entries(&one), entries(&two));
-}
-
-/// `cargo test -p simulation --release -- --ignored --nocapture large`: 50,000 pods on 5,000 nodes.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn large() {
-    let pods: u32 = std::env::var("PODS").ok().and_then(|pods| pods.parse().ok()).unwrap_or(50_000);
-    let count = (pods / 10).max(1) as usize;
-    let mut workloads: Vec<Workload> =
-        (0..pods / 100).map(|index| deployment(&format!("app-{index}"), 90)).collect();
-    workloads.push(workload(Kind::DaemonSet, "agent", Shape::DaemonSet, template("agent")));
-    let mut nodes = nodes(count);
-    nodes.iter_mut().for_each(|node| node.allocatable.pods = 1_000);
-    let run = play(declared(workloads, nodes));
-    println!("{pods} pods: {:?}, {} events, ended {}", run.end, run.events, run.ended);
-    assert_eq!(run.end, End::Settled);
 }

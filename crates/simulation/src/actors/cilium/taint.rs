@@ -65,8 +65,8 @@ impl Actor for CiliumTaint {
         }
         for node in self.tainted.iter().map(|node| cluster.node(*node)) {
             if self.agent_ready(node, cluster) {
-                let rest = node.taints.iter().filter(|taint| taint.key != NOT_READY_TAINT).cloned().collect();
-                let patch = NodePatch { taints: Some(rest), ..NodePatch::default() };
+                let own = node.taints.iter().filter(|taint| taint.key == NOT_READY_TAINT);
+                let patch = NodePatch::without(own);
                 effects.now(Effect::PatchNode(node.id, Box::new(patch)));
             }
         }

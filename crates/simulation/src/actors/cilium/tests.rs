@@ -153,8 +153,7 @@ fn the_taint_goes_when_agent_and_operator_run() {
     let mut stage = stage(cilium(), 1000);
     let node = node(&mut stage, 29);
     let (key, effect) = (addressing::cilium::NOT_READY_TAINT.into(), cluster::Effect::NoExecute);
-    let taints = vec![Taint { key, value: "true".into(), effect }];
-    let patch = cluster::change::NodePatch { taints: Some(taints), ..Default::default() };
+    let patch = cluster::change::NodePatch::with([Taint { key, value: "true".into(), effect }]);
     stage.perform(Effect::PatchNode(node, Box::new(patch)));
     stage.settle();
     assert_eq!(stage.world.cluster.node(node).taints.len(), 1);

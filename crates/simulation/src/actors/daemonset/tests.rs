@@ -73,12 +73,12 @@ fn the_added_tolerations_replace_those_with_seconds() {
 fn a_no_execute_taint_removes_the_pod_and_its_end_brings_it_back() {
     let mut hand = hand(vec![node("a")]);
     hand.run(HOUR);
-    let patch = |taints| cluster::change::NodePatch { taints: Some(taints), ..Default::default() };
-    let evil = patch(vec![taint("evil", TaintEffect::NoExecute)]);
-    hand.perform(Effect::PatchNode(NodeId(0), Box::new(evil)));
+    let evil = taint("evil", TaintEffect::NoExecute);
+    let patch = cluster::change::NodePatch::with([evil.clone()]);
+    hand.perform(Effect::PatchNode(NodeId(0), Box::new(patch)));
     assert!(hand.run(HOUR));
     assert!(hand.stages(AGENT).is_empty());
-    hand.perform(Effect::PatchNode(NodeId(0), Box::new(patch(Vec::new()))));
+    hand.perform(Effect::PatchNode(NodeId(0), Box::new(cluster::change::NodePatch::without([&evil]))));
     assert!(hand.run(HOUR));
     assert_eq!(hand.stages(AGENT), [Stage::Ready]);
 }

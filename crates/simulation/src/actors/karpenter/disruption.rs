@@ -205,9 +205,7 @@ fn set_taint(cluster: &Cluster, node: NodeId, on: bool, effects: &mut Effects) {
     if !node.exists() || node.taints.contains(&taint) == on {
         return;
     }
-    let mut taints: Vec<_> = node.taints.iter().filter(|own| **own != taint).cloned().collect();
-    taints.extend(on.then_some(taint));
-    let patch = NodePatch { taints: Some(taints), ..NodePatch::default() };
+    let patch = if on { NodePatch::with([taint]) } else { NodePatch::without([&taint]) };
     effects.now(Effect::PatchNode(node.id, Box::new(patch)));
 }
 

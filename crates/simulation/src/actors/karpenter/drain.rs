@@ -161,14 +161,11 @@ fn taint(node: &Node, effects: &mut Effects) {
     if node.taints.contains(&taint) {
         return;
     }
-    let mut taints: Vec<_> = node.taints.iter().filter(|own| own.key != taint.key).cloned().collect();
-    taints.push(taint);
+    let others = NodePatch::without(node.taints.iter().filter(|own| own.key == taint.key));
     let labels =
         [("node.kubernetes.io/exclude-from-external-load-balancers".into(), "karpenter".into())].into();
-    effects.now(Effect::PatchNode(
-        node.id,
-        Box::new(NodePatch { taints: Some(taints), labels, ..NodePatch::default() }),
-    ));
+    let patch = NodePatch { taints_on: vec![taint], labels, ..others };
+    effects.now(Effect::PatchNode(node.id, Box::new(patch)));
 }
 
 /// When `terminationGracePeriod` runs out.

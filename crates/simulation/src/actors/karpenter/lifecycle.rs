@@ -153,15 +153,12 @@ fn advance(cluster: &Cluster, claim: &NodeClaim, effects: &mut Effects) {
 
 /// Takes note of a node that has joined: from then on pods may go there.
 fn register(node: &Node, effects: &mut Effects) {
-    if !node.taints.iter().any(|taint| taint.key == UNREGISTERED) {
+    let patch = NodePatch::without(node.taints.iter().filter(|taint| taint.key == UNREGISTERED));
+    if patch.taints_off.is_empty() {
         return;
     }
-    let taints = node.taints.iter().filter(|taint| taint.key != UNREGISTERED).cloned().collect();
     let labels = [("karpenter.sh/registered".into(), "true".into())].into();
-    effects.now(Effect::PatchNode(
-        node.id,
-        Box::new(NodePatch { taints: Some(taints), labels, ..NodePatch::default() }),
-    ));
+    effects.now(Effect::PatchNode(node.id, Box::new(NodePatch { labels, ..patch })));
 }
 
 /// Ready, no startup taint and no taint of a starting node left, every extended resource that was asked for there.

@@ -78,8 +78,7 @@ impl NodePlugins {
             AGENTS.iter().any(|(key, _)| taint.key == *key && self.agents.contains(&(node.id, key)))
         };
         if node.exists() && node.taints.iter().any(|taint| removed(&taint)) {
-            let kept = node.taints.iter().filter(|taint| !removed(taint)).cloned().collect();
-            let patch = NodePatch { taints: Some(kept), ..NodePatch::default() };
+            let patch = NodePatch::without(node.taints.iter().filter(removed));
             effects.now(Effect::PatchNode(node.id, Box::new(patch)));
         }
     }
