@@ -61,6 +61,13 @@ fn first_cause<'a>(scene: &Scene<'a>) -> Vec<&'a Wait> {
     way
 }
 
+/// What still waits at the end of a run, as one sentence: the first link of its chain that is about pods.
+pub fn remaining(scene: &Scene<'_>) -> String {
+    let waits = scene.graph.cycle().unwrap_or_else(|| first_cause(scene));
+    let of_pods = |wait: &&&Wait| matches!(wait.why, Why::Pods(_) | Why::Pool(_) | Why::Refused(_));
+    waits.iter().find(of_pods).or(waits.last()).map_or_else(String::new, |wait| words::wait(scene, wait))
+}
+
 /// The last address that was given before the first pod got none: where the numbers ran out.
 fn lead_in(scene: &Scene<'_>, waits: &[&Wait]) -> Vec<Link> {
     let short = waits.iter().find_map(|wait| match wait.on {

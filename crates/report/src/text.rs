@@ -3,6 +3,7 @@
 mod chain;
 mod diagnostic;
 mod environments;
+mod proof;
 mod remedies;
 mod summary;
 

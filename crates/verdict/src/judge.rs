@@ -8,11 +8,12 @@ use cluster::Declared;
 use findings::{Chain, Finding, Outcome, Scene};
 use sources::Inputs;
 
+use crate::attempt::{Baseline, Ground};
 use crate::branch::{self, Branch};
 use crate::expect;
 use crate::play::Play;
 use crate::remedies;
-use crate::search::{self, Baseline, Bounds, Search};
+use crate::search::{self, Bounds, Search};
 use crate::trial::{Stock, Trial};
 
 /// What to do beyond judging.
@@ -114,15 +115,22 @@ fn told_other_defaults(
     }
 }
 
-/// A remedy must converge as declared and in the order that is told.
+/// A remedy must converge in the order that is told, as declared, and in every other order of arrival.
 fn search_remedies(play: &Play, stock: &Stock<'_>, told: &Trial, options: Options) -> Search {
     let mut branches = vec![told.branch.clone()];
-    if !told.branch.is_declared() {
-        branches.push(Branch::declared());
+    let others = branch::arrival_orders(&play.declared, &Branch::declared());
+    for branch in std::iter::once(Branch::declared()).chain(others) {
+        if !branches.contains(&branch) {
+            branches.push(branch);
+        }
     }
     let baseline = Baseline { outcome: told.outcome, missing: told.missing() };
-    let proposed = remedies::propose(&play.inputs, &told.run.cluster.declared, stock.catalog, told);
-    search::search(play, stock, &branches, baseline, proposed, options.bounds)
+    let declared = &told.run.cluster.declared;
+    let proposed = remedies::propose(&play.inputs, declared, stock.catalog, told);
+    let ground = Ground { play, stock, branches: &branches, baseline, seed: options.seed };
+    let mut search = search::search(&ground, proposed, options.bounds);
+    search.advice = remedies::advice::advise(&play.inputs, declared, stock.catalog, told);
+    search
 }
 
 fn tell(play: &Play, told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {

@@ -4,6 +4,7 @@
 //! outcome. When it does not converge, [`search`] tries remedies, smallest sets first, re-runs each, and keeps
 //! those that are proven to converge. Nothing is called verified that was not run.
 
+pub mod attempt;
 pub mod branch;
 pub mod expect;
 pub mod judge;
@@ -14,9 +15,10 @@ pub mod remedy;
 pub mod search;
 pub mod trial;
 
+pub use attempt::{Attempt, Effectiveness};
 pub use branch::Branch;
 pub use judge::{Options, Verdict, judge};
 pub use play::Play;
 pub use remedy::Remedy;
-pub use search::{Attempt, Effectiveness, Search};
+pub use search::Search;
 pub use trial::Trial;

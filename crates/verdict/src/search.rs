@@ -2,16 +2,13 @@
 //!
 //! Sets are tried by size, within a size by cost and then in the order proposed. Every set is re-run under the
 //! assumptions that decided the verdict, the told ones first, until it fails under one. A set that converges is
-//! proven minimal by the sets below it having failed: they were all run.
+//! proven minimal by the sets below it having failed: they were all run ([`Search::smaller`]).
 
-use cluster::Timestamp;
-use findings::Outcome;
 use rayon::prelude::*;
+use sources::{Action, Edit};
 
-use crate::branch::Branch;
-use crate::play::Play;
+use crate::attempt::{Attempt, Effectiveness, Ground};
 use crate::remedy::Remedy;
-use crate::trial::{Stock, Trial};
 
 /// What a search found.
 #[derive(Clone, Debug, Default)]
@@ -24,37 +21,8 @@ pub struct Search {
     pub smallest: Option<usize>,
     /// Sets were left out because there were too many.
     pub truncated: bool,
-}
-
-/// A set of remedies that was run.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// Indexes into [`Search::proposed`].
-    pub set: Vec<usize>,
-    /// The worst outcome over the assumptions run.
-    pub outcome: Outcome,
-    /// When it converged: the latest over the assumptions run.
-    pub converged: Option<Timestamp>,
-    /// Pods wanted and not running: the most over the assumptions run.
-    pub missing: u32,
-    /// Nodes at the end: the most over the assumptions run.
-    pub nodes: u32,
-    /// How it compares with doing nothing.
-    pub effect: Effectiveness,
-}
-
-/// How a set of remedies compares with doing nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Effectiveness {
-    /// Everything runs.
-    Converges,
-    /// Fewer pods wait, or a deadlock became a lesser evil.
-    Helps,
-    /// Nothing changes.
-    ChangesNothing,
-    /// More pods wait.
-    Worsens,
+    /// What may help and cannot be run, because the input says nothing that would decide it.
+    pub advice: Vec<String>,
 }
 
 /// Bounds of a search.
@@ -64,65 +32,75 @@ pub struct Bounds {
     pub size: usize,
     /// Sets run at the most.
     pub sets: usize,
+    /// Effects simulated at the most, all sets together. Single remedies are run whatever they cost.
+    pub events: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { size: 3, sets: 400 }
+        Bounds { size: 3, sets: 400, events: 10_000_000 }
     }
 }
 
+/// Sets between two looks at the bounds: the same for any number of threads.
+const CHUNK: usize = 32;
+
 impl Search {
-    /// The sets of the smallest size that converge, cheapest first.
+    /// The sets of the smallest size that converge, cheapest first; those that depend on a default that the input
+    /// leaves open come last.
     pub fn verified(&self) -> impl Iterator<Item = &Attempt> {
-        self.attempts.iter().filter(|attempt| attempt.effect == Effectiveness::Converges)
+        let converging = self.attempts.iter().filter(|attempt| attempt.effect == Effectiveness::Converges);
+        let (sure, unsure): (Vec<&Attempt>, Vec<&Attempt>) =
+            converging.partition(|attempt| attempt.otherwise.is_none());
+        sure.into_iter().chain(unsure)
     }
 
     /// Single remedies with this effect.
     pub fn singles(&self, effect: Effectiveness) -> impl Iterator<Item = &Remedy> {
-        let singles =
-            self.attempts.iter().filter(move |attempt| attempt.set.len() == 1 && attempt.effect == effect);
-        singles.map(|attempt| &self.proposed[attempt.set[0]])
+        self.single_attempts(effect).map(|attempt| &self.proposed[attempt.set[0]])
+    }
+
+    /// Runs of single remedies with this effect.
+    pub fn single_attempts(&self, effect: Effectiveness) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(move |attempt| attempt.set.len() == 1 && attempt.effect == effect)
+    }
+
+    /// Every smaller set that was run: none of them converges. For the smallest sets these are all there are, but
+    /// for what was left out because a part of it makes it worse or because its edits exclude each other.
+    pub fn smaller(&self, than: &Attempt) -> impl Iterator<Item = &Attempt> {
+        let size = than.set.len();
+        self.attempts.iter().filter(move |attempt| attempt.set.len() < size)
     }
 
     /// The edits of a set.
-    pub fn edits(&self, set: &[usize]) -> Vec<sources::Edit> {
+    pub fn edits(&self, set: &[usize]) -> Vec<Edit> {
         set.iter().flat_map(|index| self.proposed[*index].edits.iter().cloned()).collect()
     }
 }
 
-/// What doing nothing leads to.
-#[derive(Clone, Copy, Debug)]
-pub struct Baseline {
-    /// The worst outcome over the assumptions.
-    pub outcome: Outcome,
-    /// Pods wanted and not running: the most over the assumptions.
-    pub missing: u32,
-}
-
-/// Searches the smallest sets of `proposed` that converge under all of `branches`.
-pub fn search(
-    play: &Play,
-    stock: &Stock<'_>,
-    branches: &[Branch],
-    baseline: Baseline,
-    proposed: Vec<Remedy>,
-    bounds: Bounds,
-) -> Search {
+/// Searches the smallest sets of `proposed` that converge.
+pub fn search(ground: &Ground<'_>, proposed: Vec<Remedy>, bounds: Bounds) -> Search {
     let mut search = Search { proposed, ..Search::default() };
     for size in 1..=bounds.size {
         let mut sets = subsets(&search, size);
         let room = bounds.sets.saturating_sub(search.attempts.len());
         search.truncated |= sets.len() > room;
         sets.truncate(room);
-        let tried: Vec<Attempt> = sets
-            .into_par_iter()
-            .map(|set| attempt(play, stock, branches, baseline, &search.proposed, set))
-            .collect();
-        let found = tried.iter().any(|attempt| attempt.effect == Effectiveness::Converges);
-        search.attempts.extend(tried);
-        if found {
+        let from = search.attempts.len();
+        for chunk in sets.chunks(CHUNK) {
+            if size > 1 && search.attempts.iter().map(|attempt| attempt.events).sum::<u64>() > bounds.events {
+                search.truncated = true;
+                break;
+            }
+            let run = |set: &Vec<usize>| ground.attempt(&search.proposed, set.clone());
+            let tried: Vec<Attempt> = chunk.par_iter().map(run).collect();
+            search.attempts.extend(tried);
+        }
+        if search.attempts[from..].iter().any(|attempt| attempt.effect == Effectiveness::Converges) {
             search.smallest = Some(size);
+            break;
+        }
+        if search.truncated {
             break;
         }
     }
@@ -158,57 +136,47 @@ fn combine(usable: &[usize], size: usize, from: usize, set: &mut Vec<usize>, set
     }
 }
 
+/// Two remedies may both add to a list; otherwise the later edit of a field would undo the earlier one.
 fn edits_clash(proposed: &[Remedy], set: &[usize]) -> bool {
     let edits: Vec<_> = set.iter().flat_map(|index| &proposed[*index].edits).collect();
-    edits.iter().enumerate().any(|(at, edit)| {
-        edits[..at].iter().any(|other| other.object == edit.object && other.path == edit.path)
-    })
-}
-
-fn attempt(
-    play: &Play,
-    stock: &Stock<'_>,
-    branches: &[Branch],
-    baseline: Baseline,
-    proposed: &[Remedy],
-    set: Vec<usize>,
-) -> Attempt {
-    let edits: Vec<_> = set.iter().flat_map(|index| proposed[*index].edits.iter().cloned()).collect();
-    let play = play.edited(&edits, stock.catalog);
-    let mut attempt = Attempt {
-        set,
-        outcome: Outcome::Converges,
-        converged: Some(Timestamp::ZERO),
-        missing: 0,
-        nodes: 0,
-        effect: Effectiveness::Converges,
+    let clash = |a: &Edit, b: &Edit| {
+        let both_add = matches!((&a.action, &b.action), (Action::Append(_), Action::Append(_)));
+        a.object == b.object && is_within(&a.path.0, &b.path.0) && !both_add
     };
-    for branch in branches {
-        let trial = Trial::new(&play, stock, branch.clone(), 0, false);
-        attempt.outcome = attempt.outcome.max(trial.outcome);
-        attempt.missing = attempt.missing.max(trial.missing());
-        attempt.nodes =
-            attempt.nodes.max(u32::try_from(trial.run.cluster.live_nodes().count()).unwrap_or(u32::MAX));
-        attempt.converged = attempt.converged.max(Some(trial.run.last_progress));
-        if attempt.outcome != Outcome::Converges {
-            break;
-        }
-    }
-    if attempt.outcome != Outcome::Converges {
-        attempt.converged = None;
-    }
-    attempt.effect = effect(baseline, &attempt);
-    attempt
+    edits.iter().enumerate().any(|(at, edit)| edits[..at].iter().any(|other| clash(edit, other)))
 }
 
-fn effect(baseline: Baseline, attempt: &Attempt) -> Effectiveness {
-    use std::cmp::Ordering;
-    if attempt.outcome == Outcome::Converges {
-        return Effectiveness::Converges;
+/// Whether one of two fields is the other, or inside it.
+fn is_within(a: &str, b: &str) -> bool {
+    let below = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    below(a, b) || below(b, a)
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster::{Kind, ObjectKey};
+    use serde_json::json;
+
+    use super::*;
+
+    fn clash(a: Edit, b: Edit) -> bool {
+        let remedy =
+            |edit| Remedy { id: "", title: String::new(), edits: vec![edit], operation: None, cost: 0 };
+        edits_clash(&[remedy(a), remedy(b)], &[0, 1])
     }
-    match (attempt.outcome.cmp(&baseline.outcome), attempt.missing.cmp(&baseline.missing)) {
-        (_, Ordering::Greater) => Effectiveness::Worsens,
-        (Ordering::Less, _) | (_, Ordering::Less) => Effectiveness::Helps,
-        _ => Effectiveness::ChangesNothing,
+
+    #[test]
+    fn what_undoes_each_other_is_not_tried_together() {
+        let key = |name: &str| ObjectKey::new(Kind::Deployment, "default", name);
+        let set = |name: &str, path: &str| Edit::set(key(name), path, json!(1));
+        let append = |path: &str| Edit::append(key("a"), path, json!(1));
+        assert!(clash(set("a", "/spec/x"), set("a", "/spec/x")));
+        assert!(clash(set("a", "/spec/x"), set("a", "/spec/x/y")), "one is inside the other");
+        assert!(clash(append("/spec/x"), Edit::remove(key("a"), "/spec/x")));
+        assert!(!clash(set("a", "/spec/x"), set("a", "/spec/xy")));
+        assert!(!clash(set("a", "/spec/x"), set("b", "/spec/x")));
+        assert!(!clash(append("/spec/x"), append("/spec/x")), "two tolerations");
     }
 }

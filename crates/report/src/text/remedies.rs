@@ -3,13 +3,13 @@
 use verdict::search::Search;
 use verdict::{Attempt, Effectiveness};
 
-use super::{BOLD, GREEN, RED, Style, count, paint};
+use super::{BOLD, GREEN, RED, Style, count, paint, proof};
 use crate::Judged;
 
 /// The remedies; empty when nothing was searched.
 pub(super) fn render(judged: &Judged<'_>, style: Style) -> String {
     let search = &judged.verdict.search;
-    if search.attempts.is_empty() {
+    if search.attempts.is_empty() && search.advice.is_empty() {
         return String::new();
     }
     let mut out = String::new();
@@ -26,6 +26,7 @@ pub(super) fn render(judged: &Judged<'_>, style: Style) -> String {
         }
     }
     out.push_str(&no_help(search));
+    out.push_str(&proof::advice(search));
     out.push('\n');
     out
 }
@@ -60,9 +61,8 @@ fn smallest(judged: &Judged<'_>, search: &Search, best: &Attempt, style: Style) 
     let line =
         format!("verified: re-ran with this change, everything is running{when}, {} nodes", best.nodes);
     out.push_str(&format!("   = {}\n", paint(style, GREEN, &line)));
-    if best.set.len() > 1 {
-        out.push_str("   = minimal: every part of it was left out and re-run, and did not converge\n");
-    }
+    out.push_str(&proof::otherwise(best));
+    out.push_str(&proof::minimal(search, best, style));
     out
 }
 
@@ -86,8 +86,12 @@ fn no_help(search: &Search) -> String {
         (Effectiveness::Worsens, "makes it worse"),
         (Effectiveness::Helps, "helps, but not enough"),
     ] {
-        for remedy in search.singles(effect) {
-            out.push_str(&format!("   = run alone, {words}: {}\n", remedy.title));
+        let mut before = None;
+        for attempt in search.single_attempts(effect) {
+            let title = &search.proposed[attempt.set[0]].title;
+            out.push_str(&format!("   = run alone, {words}: {title}\n"));
+            out.push_str(&proof::remains(attempt, before));
+            before = Some(attempt);
         }
     }
     out

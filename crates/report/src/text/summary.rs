@@ -20,16 +20,34 @@ pub(super) fn headline(judged: &Judged<'_>, style: Style) -> String {
             run.last_progress
         ),
     };
-    let order = match verdict.told.branch.is_declared() {
-        true => String::new(),
-        false => format!(" ({})", verdict.told.branch),
-    };
-    format!("{outcome}: {detail}{order}\n\n")
+    format!("{}{outcome}{}: {detail}\n\n", as_declared(judged, style), assumption(judged))
+}
+
+/// `starvation as declared: 1 pod is not running`, where what is told below is a worse order of arrival.
+fn as_declared(judged: &Judged<'_>, style: Style) -> String {
+    let verdict = judged.verdict;
+    let declared = verdict.branches.iter().find(|(branch, _, _)| branch.is_declared());
+    match declared.filter(|_| !verdict.told.branch.is_declared()) {
+        Some((_, outcome, missing)) => {
+            let outcome = paint(style, RED, &outcome.to_string());
+            format!("{outcome} as declared: {} not running\n", pods_are(*missing))
+        }
+        None => String::new(),
+    }
+}
+
+/// ` if Karpenter starts last`.
+fn assumption(judged: &Judged<'_>) -> String {
+    let branch = &judged.verdict.told.branch;
+    if branch.is_declared() { String::new() } else { format!(" if {branch}") }
 }
 
 fn missing(judged: &Judged<'_>) -> String {
-    let missing = judged.verdict.told.missing() as usize;
-    if missing == 1 { "1 pod is".to_owned() } else { format!("{missing} pods are") }
+    pods_are(judged.verdict.told.missing())
+}
+
+fn pods_are(count: u32) -> String {
+    if count == 1 { "1 pod is".to_owned() } else { format!("{count} pods are") }
 }
 
 /// Under which assumptions the cluster was booted, with each outcome, and which defaults were relied on.

@@ -1,56 +1,50 @@
 //! Placement rules that a stuck provisioner could do without.
 
+use cluster::{Waiting, Workload};
 use findings::Why;
+use sources::Action;
 
-use super::{Case, remove};
+use super::Case;
 use crate::remedy::Remedy;
-use cluster::Waiting;
-use cluster::Workload;
 
 pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
-    let mut remedies = Vec::new();
-    for workload in case.provisioners() {
-        let unschedulable = case.workload_waits().any(|(waiter, wait)| {
-            waiter.key == workload.key
-                && matches!(wait.why, Why::Pods(Waiting::Unschedulable(_)) | Why::Pool(_))
-        });
-        if unschedulable {
-            remedies.extend(relaxations(workload));
-        }
-    }
-    remedies
+    let stuck = case.provisioners().into_iter().filter(|workload| is_unschedulable(case, workload));
+    stuck.flat_map(|workload| relaxations(case, workload)).collect()
 }
 
-fn relaxations(workload: &Workload) -> Vec<Remedy> {
+/// Whether pods of a workload find no node.
+pub(super) fn is_unschedulable(case: &Case<'_>, workload: &Workload) -> bool {
+    case.workload_waits().any(|(waiter, wait)| {
+        waiter.key == workload.key && matches!(wait.why, Why::Pods(Waiting::Unschedulable(_)) | Why::Pool(_))
+    })
+}
+
+fn relaxations(case: &Case<'_>, workload: &Workload) -> Vec<Remedy> {
     let template = &workload.template;
-    let relax = |present: bool, tail: &str, what: &str| {
-        present.then(|| Remedy {
-            id: "affinity",
-            title: format!("remove the {what} of {}", workload.key),
-            edits: vec![remove(template.location.at(tail))],
-            operation: None,
-            cost: 0,
-        })
-    };
-    [
-        relax(!template.node_selector.is_empty(), "/spec/nodeSelector", "nodeSelector"),
-        relax(
-            template.required_node_affinity.is_some(),
-            "/spec/affinity/nodeAffinity",
-            "required node affinity",
-        ),
-        relax(
+    let rules = [
+        (!template.node_selector.is_empty(), "/nodeSelector", "nodeSelector"),
+        (template.required_node_affinity.is_some(), "/affinity/nodeAffinity", "required node affinity"),
+        (
             !template.pod_anti_affinity.required.is_empty(),
-            "/spec/affinity/podAntiAffinity",
+            "/affinity/podAntiAffinity",
             "required anti-affinity",
         ),
-        relax(
+        (
             template.topology_spread.iter().any(|spread| spread.required),
-            "/spec/topologySpreadConstraints",
+            "/topologySpreadConstraints",
             "topology spread constraints",
         ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    let present = rules.into_iter().filter(|(present, _, _)| *present);
+    let remedies = present.filter_map(|(_, path, what)| {
+        let change = case.in_pod_spec(workload, path, Action::Remove)?;
+        Some(Remedy {
+            id: "affinity",
+            title: format!("remove the {what} of {}", workload.key),
+            edits: vec![change.edit],
+            operation: change.operation,
+            cost: 0,
+        })
+    });
+    remedies.collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cluster::network::Cni;
 use cluster::waiting::AddressShortage;
-use cluster::{NodeId, Waiting};
+use cluster::{Location, Node, NodeId, Waiting};
 use serde_json::json;
 
 use super::{Case, set};
@@ -21,19 +21,46 @@ fn lower(case: &Case<'_>) -> Vec<Remedy> {
     let cluster = &case.told.run.cluster;
     let mut seen = BTreeSet::new();
     let mut remedies = Vec::new();
-    for pod in cluster.live_pods() {
-        let Some((_, Waiting::NoAddress(AddressShortage::NodeFull { capacity, own, .. }))) = &pod.waiting
-        else {
-            continue;
-        };
+    for (pod, waiting) in case.waiting_pods() {
+        let Waiting::NoAddress(AddressShortage::NodeFull { capacity, own, .. }) = waiting else { continue };
         let Some(node) = pod.node else { continue };
-        let Some(group) = cluster.node(node).group.filter(|group| seen.insert(*group)) else { continue };
         let connected = i64::from(capacity.saturating_sub(*own)) + host_network_pods(case, node);
-        if connected < cluster.node(node).allocatable.pods {
-            remedies.push(remedy(case, group, connected, "what its nodes have addresses for"));
+        let Some(place) = place(case, cluster.node(node)) else { continue };
+        if connected >= cluster.node(node).allocatable.pods || !seen.insert(place.clone()) {
+            continue;
         }
+        remedies.push(match place {
+            Place::Group(group) => remedy(case, group, connected, "what its nodes have addresses for"),
+            Place::Class(location) => of_class(&location, connected),
+        });
     }
     remedies
+}
+
+/// Where a node's maxPods is written.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Group(u32),
+    Class(Location),
+}
+
+fn place(case: &Case<'_>, node: &Node) -> Option<Place> {
+    if let Some(group) = node.group {
+        return Some(Place::Group(group));
+    }
+    let claim = case.told.run.cluster.claim(node.claim?);
+    let pool = case.declared.node_pools.get(claim.pool as usize)?;
+    Some(Place::Class(case.declared.node_class(&pool.node_class)?.location.clone()))
+}
+
+fn of_class(class: &Location, max_pods: i64) -> Remedy {
+    Remedy {
+        id: "max-pods",
+        title: format!("set maxPods {max_pods} in {}, what its nodes have addresses for", class.object),
+        edits: vec![set(class.at("/spec/kubelet/maxPods"), json!(max_pods))],
+        operation: None,
+        cost: 1,
+    }
 }
 
 fn host_network_pods(case: &Case<'_>, node: NodeId) -> i64 {
@@ -43,7 +70,8 @@ fn host_network_pods(case: &Case<'_>, node: NodeId) -> i64 {
 
 /// maxPods at what EKS recommends with prefixes: it does not follow by itself.
 fn raise(case: &Case<'_>) -> Vec<Remedy> {
-    let prefixes_possible = matches!(case.declared.cni, Cni::CiliumEni(_) | Cni::VpcCni(_));
+    let has_prefixes = matches!(case.declared.cni, Cni::CiliumEni(_) | Cni::VpcCni(_));
+    let prefixes_possible = has_prefixes && case.lacks_addresses();
     let groups = (0u32..).zip(&case.declared.profile.node_groups);
     let raised = groups.filter_map(|(index, group)| {
         let vcpus = case.catalog.instance_type(&group.instance_type)?.vcpus;
