@@ -1,12 +1,72 @@
+// Command kube-scheduler answers what kube-scheduler's own framework decides about clusters: one JSON line in, one
+// out. It runs the upstream's code in this process, with its default profile, and adds nothing to its rules. Where
+// the upstream chooses at random (equal scores, equal preemption candidates) the lowest name is taken, and all
+// equals are told.
 package main
 
 import (
-	_ "k8s.io/client-go/kubernetes/fake"
-	_ "k8s.io/client-go/informers"
-	_ "k8s.io/kubernetes/pkg/scheduler"
-	_ "k8s.io/kubernetes/pkg/apis/core/v1"
-	_ "k8s.io/kubernetes/pkg/scheduler/profile"
-	_ "k8s.io/kubernetes/pkg/apis/storage/v1"
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+
+	"k8s.io/klog/v2"
 )
 
-func main() {}
+// question is one line of input.
+type question struct {
+	Seed    json.RawMessage   `json:"seed"`
+	Objects []json.RawMessage `json:"objects"`
+}
+
+// answer is one line of output.
+type answer struct {
+	Seed    json.RawMessage `json:"seed,omitempty"`
+	Error   string          `json:"error,omitempty"`
+	Refused []string        `json:"refused"`
+	Pods    []*decision     `json:"pods"`
+}
+
+func main() {
+	klog.InitFlags(nil)
+	flag.Parse()
+	input := bufio.NewReaderSize(os.Stdin, 1<<20)
+	output := bufio.NewWriter(os.Stdout)
+	encoder := json.NewEncoder(output)
+	encoder.SetEscapeHTML(false)
+	for {
+		line, err := input.ReadBytes('\n')
+		if len(line) > 1 {
+			if err := encoder.Encode(respond(line)); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			output.Flush()
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func respond(line []byte) *answer {
+	var asked question
+	if err := json.Unmarshal(line, &asked); err != nil {
+		return &answer{Error: err.Error()}
+	}
+	result := &answer{Seed: asked.Seed, Refused: []string{}, Pods: []*decision{}}
+	objects, refused, err := read(asked.Objects)
+	if err != nil {
+		result.Error = err.Error()
+		return result
+	}
+	result.Refused = append(result.Refused, refused...)
+	pods, err := play(objects)
+	if err != nil {
+		result.Error = err.Error()
+		return result
+	}
+	result.Pods = append(result.Pods, pods...)
+	return result
+}

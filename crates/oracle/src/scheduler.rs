@@ -1,1 +1,14 @@
-//! kube-scheduler: the generator, the engine's side and the comparison.
+//! kube-scheduler: the generator of clusters, the engine's answer, and the comparison with kube-scheduler's own.
+//!
+//! Upstream: `k8s.io/kubernetes` v1.36.3 `pkg/scheduler`, run by `oracle/kube-scheduler`, whose `cycle.go` says what
+//! an answer is made of.
+
+mod affinity;
+pub mod engine;
+pub mod generate;
+mod nodes;
+mod pods;
+pub mod run;
+mod storage;
+pub mod tally;
+mod vocabulary;

@@ -149,22 +149,34 @@ fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -
             );
         }
     };
-    let reserved = index.nominated_to(pod).filter(|node| is_candidate(index, cluster, named.as_ref(), *node));
-    if let Some(node) = reserved {
-        let moment = Moment::new(index, &query);
-        if look(index, cluster, &query, &moment, node).is_none() {
-            return bind(index, cluster, &query, &[node.0], 1, tie);
-        }
-    }
-    let nodes = candidates(index, cluster, named.as_ref());
-    let (feasible, refused) = search(index, cluster, &query, &nodes);
-    let evaluated = len(&feasible) + len(&refused);
-    index.next_start = (index.next_start + evaluated as usize) % all as usize;
+    let (feasible, refused, searched) = survey(index, cluster, &query, named.as_ref());
+    index.next_start = (index.next_start + searched as usize) % all as usize;
     if feasible.is_empty() {
         let absent = all.saturating_sub(len(&refused));
         return fail(index, cluster, &query, Failure { refused, everywhere: None, absent }, tie);
     }
+    let evaluated = len(&feasible) + len(&refused);
     bind(index, cluster, &query, &feasible, evaluated, tie)
+}
+
+/// The nodes that fit, those that do not, and how many the search looked at: none if the reserved node still fits.
+pub(crate) fn survey(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    named: Option<&BTreeSet<cluster::Name>>,
+) -> (Vec<u32>, Vec<Refused>, u32) {
+    let reserved = query.pod.and_then(|pod| index.nominated_to(pod));
+    if let Some(node) = reserved.filter(|node| is_candidate(index, cluster, named, *node)) {
+        let moment = Moment::new(index, query);
+        if look(index, cluster, query, &moment, node).is_none() {
+            return (vec![node.0], Vec::new(), 0);
+        }
+    }
+    let nodes = candidates(index, cluster, named);
+    let (feasible, refused) = search(index, cluster, query, &nodes);
+    let searched = len(&feasible) + len(&refused);
+    (feasible, refused, searched)
 }
 
 type Prepared = (Query, Option<BTreeSet<cluster::Name>>);

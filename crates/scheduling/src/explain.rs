@@ -51,7 +51,10 @@ pub fn fits(index: &mut Placements, cluster: &Cluster, pod: &Incoming, node: Nod
         }
     };
     let moment = Moment::new(index, &query);
-    let mut refusals = filter::all_refusals(index, cluster, &query, &moment, node);
+    let found = filter::all_refusals(index, cluster, &query, &moment, node).into_iter();
+    let mut refusals: Vec<(Plugin, Vec<FilterReason>)> = found
+        .map(|refusal| (refusal.plugin(), filter::reasons(index, cluster, &query, refusal, node.0 as usize)))
+        .collect();
     if let Some((plugin, reason)) = before {
         refusals.retain(|(other, _)| *other != plugin);
         refusals.push((plugin, vec![reason]));

@@ -1,6 +1,6 @@
 //! Runs the filters of the default profile over one node, in upstream's order; the first refusal counts.
 
-use cluster::rejection::{FilterReason, Plugin};
+use cluster::rejection::FilterReason;
 use cluster::{Cluster, NodeId};
 
 use crate::placements::Placements;
@@ -63,7 +63,7 @@ pub(crate) fn all_refusals(
     query: &Query,
     moment: &Moment,
     id: NodeId,
-) -> Vec<(Plugin, Vec<FilterReason>)> {
+) -> Vec<Refusal> {
     let (node, spec) = (id.0 as usize, cluster.node(id));
     let key = &index.rules[query.rule].key;
     let cell = index.rules[query.rule].cells[node];
@@ -84,11 +84,7 @@ pub(crate) fn all_refusals(
         spread(index, query, moment, node),
         inter_pod_affinity::refuses(index, &query.wishes, &moment.felt, node),
     ];
-    found
-        .into_iter()
-        .flatten()
-        .map(|refusal| (refusal.plugin(), reasons(index, cluster, query, refusal, node)))
-        .collect()
+    found.into_iter().flatten().collect()
 }
 
 /// A refusal with its numbers.

@@ -36,6 +36,7 @@ mod rule;
 mod score;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;
 
 pub use attempt::{Attempt, ClaimChoice, Placement, Preemption, TieBreak, attempt};
 pub use class::ClassId;

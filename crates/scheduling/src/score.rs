@@ -46,22 +46,66 @@ impl Shape {
     }
 }
 
+/// Adds a plugin's weighted, normalized score of each feasible node to `totals`.
+type Add = fn(&Placements, &Query, &[u32], &mut [i64]);
+
+/// The plugins whose scores depend on which nodes are feasible.
+const RELATIVE: [(&str, Add); 4] = [
+    ("TaintToleration", taint_toleration),
+    ("NodeAffinity", node_affinity),
+    ("PodTopologySpread", |index, query, nodes, totals| {
+        pod_topology_spread::score(index, &query.wishes, nodes, totals, POD_TOPOLOGY_SPREAD);
+    }),
+    ("InterPodAffinity", |index, query, nodes, totals| {
+        inter_pod_affinity::score(index, query.class, &query.wishes, nodes, totals, INTER_POD_AFFINITY);
+    }),
+];
+
 /// The total score of each feasible node, in their order.
 pub(crate) fn totals(index: &mut Placements, query: &Query, nodes: &[u32]) -> Vec<i64> {
     let shape = &mut index.shapes[query.shape];
     let rows = &index.rows;
     let mut totals: Vec<i64> =
         nodes.iter().map(|node| shape.score(*node as usize, &rows[*node as usize])).collect();
+    for (_, add) in RELATIVE {
+        add(index, query, nodes, &mut totals);
+    }
+    totals
+}
+
+/// The weighted scores of each feasible node, in their order, plugin by plugin.
+pub(crate) fn by_plugin(index: &Placements, query: &Query, nodes: &[u32]) -> Vec<(&'static str, Vec<i64>)> {
+    let shape = &index.shapes[query.shape];
+    let load = |score: &dyn Fn(&Row) -> i64| -> Vec<i64> {
+        nodes.iter().map(|node| score(&index.rows[*node as usize])).collect()
+    };
+    let fit = load(&|row| node_resources_fit::least_allocated(shape.scored, row));
+    let mut scores = vec![("NodeResourcesFit", fit)];
+    if let Some(asked) = shape.balanced {
+        let balanced = load(&|row| node_resources_balanced_allocation::score(asked, row));
+        scores.push(("NodeResourcesBalancedAllocation", balanced));
+    }
+    for (name, add) in RELATIVE {
+        let mut own = vec![0; nodes.len()];
+        add(index, query, nodes, &mut own);
+        scores.push((name, own));
+    }
+    scores
+}
+
+fn taint_toleration(index: &Placements, query: &Query, nodes: &[u32], totals: &mut [i64]) {
     let cells = &index.rules[query.rule].cells;
     let disliked = nodes.iter().map(|node| i64::from(cells[*node as usize].disliked));
-    add_normalized(&mut totals, disliked, TAINT_TOLERATION, true);
-    if !query.template.preferred_node_affinity.is_empty() {
-        let preferred = nodes.iter().map(|node| i64::from(cells[*node as usize].preferred));
-        add_normalized(&mut totals, preferred, NODE_AFFINITY, false);
+    add_normalized(totals, disliked, TAINT_TOLERATION, true);
+}
+
+fn node_affinity(index: &Placements, query: &Query, nodes: &[u32], totals: &mut [i64]) {
+    if query.template.preferred_node_affinity.is_empty() {
+        return;
     }
-    pod_topology_spread::score(index, &query.wishes, nodes, &mut totals, POD_TOPOLOGY_SPREAD);
-    inter_pod_affinity::score(index, query.class, &query.wishes, nodes, &mut totals, INTER_POD_AFFINITY);
-    totals
+    let cells = &index.rules[query.rule].cells;
+    let preferred = nodes.iter().map(|node| i64::from(cells[*node as usize].preferred));
+    add_normalized(totals, preferred, NODE_AFFINITY, false);
 }
 
 /// By `helper.DefaultNormalizeScore`: shares of the largest, in hundredths; reversed where less is better.

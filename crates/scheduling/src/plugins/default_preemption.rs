@@ -53,6 +53,39 @@ pub(crate) fn run(
     if let Some(reason) = ineligible(index, query, refused) {
         return Outcome::Ineligible(reason);
     }
+    let (candidates, failures) = dry_run(index, cluster, query, refused);
+    let mut equals = best(index, candidates);
+    if equals.is_empty() {
+        return Outcome::Useless(useless(index, failures));
+    }
+    let chosen = tie.choose(equals.len(), query.pod);
+    Outcome::Chosen(equals.swap_remove(chosen))
+}
+
+/// Every candidate of an eligible pod, and those of them between which upstream's choice is arbitrary.
+pub(crate) fn candidates(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    refused: &[Refused],
+) -> (Vec<Candidate>, Vec<NodeId>) {
+    if ineligible(index, query, refused).is_some() {
+        return (Vec::new(), Vec::new());
+    }
+    let (candidates, _) = dry_run(index, cluster, query, refused);
+    let equals = best(index, candidates.clone()).iter().map(|candidate| candidate.node).collect();
+    (candidates, equals)
+}
+
+type Failures = Vec<(Plugin, FilterReason, NodeId)>;
+
+/// `findCandidates` and `DryRunPreemption`: those that violate no budget first.
+fn dry_run(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    refused: &[Refused],
+) -> (Vec<Candidate>, Failures) {
     let mut potential: Vec<NodeId> = refused
         .iter()
         .filter(|refused| resolvable(index, query, refused))
@@ -75,10 +108,7 @@ pub(crate) fn run(
         }
     }
     unharmful.append(&mut harmful);
-    match pick(index, unharmful, query, tie) {
-        Some(candidate) => Outcome::Chosen(candidate),
-        None => Outcome::Useless(useless(index, failures)),
-    }
+    (unharmful, failures)
 }
 
 /// `PodEligibleToPreemptOthers`.
@@ -213,8 +243,8 @@ fn since(index: &Placements, pod: PodId) -> Timestamp {
 }
 
 /// `pickOneNodeForPreemption`: fewest budget violations, lowest highest priority, smallest sum of priorities,
-/// fewest victims, latest start of the most important victims.
-fn pick(index: &Placements, candidates: Vec<Candidate>, query: &Query, tie: TieBreak) -> Option<Candidate> {
+/// fewest victims, latest start of the most important victims. All that are equal in these, in their order.
+fn best(index: &Placements, candidates: Vec<Candidate>) -> Vec<Candidate> {
     let rank = |candidate: &Candidate| {
         let priorities = candidate.victims.iter().map(|pod| i64::from(index.priority(*pod)));
         let highest = priorities.clone().max().unwrap_or(0);
@@ -223,15 +253,12 @@ fn pick(index: &Placements, candidates: Vec<Candidate>, query: &Query, tie: TieB
         let earliest = top.map(|pod| since(index, *pod)).min().unwrap_or(Timestamp::ZERO);
         (candidate.violations, highest, sum, candidate.victims.len(), std::cmp::Reverse(earliest))
     };
-    let best = candidates.iter().map(rank).min()?;
-    let mut equals: Vec<Candidate> =
-        candidates.into_iter().filter(|candidate| rank(candidate) == best).collect();
-    let chosen = tie.choose(equals.len(), query.pod);
-    Some(equals.swap_remove(chosen))
+    let Some(best) = candidates.iter().map(rank).min() else { return Vec::new() };
+    candidates.into_iter().filter(|candidate| rank(candidate) == best).collect()
 }
 
 /// Nodes where preemption was not even tried count as "not helpful".
-fn useless(index: &Placements, failures: Vec<(Plugin, FilterReason, NodeId)>) -> Vec<NodeReason> {
+fn useless(index: &Placements, failures: Failures) -> Vec<NodeReason> {
     let mut tried: Vec<NodeId> = failures.iter().map(|(_, _, node)| *node).collect();
     tried.sort();
     tried.dedup();
