@@ -8,6 +8,7 @@
 //! answers come from the crates under test, by the path that a user's manifests take.
 
 pub mod difference;
+pub mod karpenter;
 pub mod program;
 pub mod record;
 pub mod rng;

@@ -1,0 +1,155 @@
+//! The engine's answer to an input, in the form of the Go program's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use cluster::change::ClaimOrNode;
+use cluster::requirements::{Requirement, Requirements};
+use cluster::{Cluster, Name, PodId, Resources};
+use provisioning::class::is_provisionable;
+use provisioning::disruption::candidate::Held;
+use provisioning::disruption::consolidation::{self, pods_of_leaving};
+use provisioning::disruption::pdb::PodBudgets;
+use provisioning::{Input, Market, PlannedClaim, Policy, Purpose};
+use serde_json::{Value, json};
+
+use super::{question, state};
+
+/// What the engine decides; an error when the input is not one.
+pub fn answer(objects: &[Value]) -> Result<Value> {
+    let cluster = state::cluster(objects)?;
+    let pools: Vec<Name> = cluster.declared.node_pools.iter().map(|pool| pool.name.clone()).collect();
+    let market = question::market(objects, &pools);
+    Ok(match question::settings(objects)["ask"] == "disrupt" {
+        true => disrupt(&cluster, &market),
+        false => provision(&cluster, &market),
+    })
+}
+
+fn provision(cluster: &Cluster, market: &Market) -> Value {
+    let none = BTreeSet::new();
+    let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
+    let leaving = pods_of_leaving(cluster, &PodBudgets::of(cluster), &none);
+    let mut pods: Vec<PodId> = pending.chain(leaving).collect();
+    pods.sort_unstable();
+    pods.dedup();
+    let solution = provisioning::solve(&Input {
+        cluster,
+        market,
+        pods: &pods,
+        leaving: &none,
+        settling: &none,
+        policy: Policy::Karpenter,
+        purpose: Purpose::Provisioning,
+    });
+    let mut existing: BTreeMap<String, Vec<Name>> = BTreeMap::new();
+    for (pod, place) in &solution.on_existing {
+        let name = match place {
+            ClaimOrNode::Node(node) => cluster.node(*node).name.clone(),
+            ClaimOrNode::Claim(claim) => cluster.claim(*claim).name.clone(),
+        };
+        existing.entry(name.to_string()).or_default().push(cluster.pod_name(*pod));
+    }
+    let mut claims: Vec<Value> = solution.new_claims.iter().map(|claim| claim_of(cluster, claim)).collect();
+    claims.sort_by_key(|claim| claim["pods"].to_string());
+    json!({"claims": claims, "existing": existing})
+}
+
+fn disrupt(cluster: &Cluster, market: &Market) -> Value {
+    let held = Held { going: &BTreeSet::new(), nominated: &BTreeMap::new() };
+    let Some(command) = consolidation::command(cluster, market, held) else { return json!({"commands": []}) };
+    let mut nodes: Vec<&Name> = command.nodes.iter().map(|node| &cluster.node(*node).name).collect();
+    nodes.sort_unstable();
+    let replacements: Vec<Value> = command.replacement.iter().map(|claim| claim_of(cluster, claim)).collect();
+    json!({"commands": [{"reason": format!("{:?}", command.reason), "nodes": nodes, "replacements": replacements}]})
+}
+
+fn claim_of(cluster: &Cluster, claim: &PlannedClaim) -> Value {
+    let types: Vec<&Name> = claim.options.iter().map(|&index| &claim.types[index].name).collect();
+    let pods: Vec<Name> = claim.pods.iter().map(|pod| cluster.pod_name(*pod)).collect();
+    json!({
+        "pool": cluster.declared.node_pools[claim.pool as usize].name,
+        "pods": pods,
+        "types": types,
+        "requirements": describe(&claim.requirements),
+        "requests": amounts(&claim.requests),
+    })
+}
+
+fn amounts(requests: &Resources) -> BTreeMap<String, String> {
+    requests.iter().map(|(name, amount)| (name.to_owned(), amount.to_string())).collect()
+}
+
+fn describe(requirements: &Requirements) -> Vec<String> {
+    let mut lines: Vec<String> = requirements.iter().map(describe_one).collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn describe_one(own: &Requirement) -> String {
+    let values: Vec<&str> = own.values.iter().map(Name::as_str).collect();
+    let bound = match (own.at_least, own.at_most) {
+        (Some(least), _) => format!(" Gte {least}"),
+        (None, Some(most)) => format!(" Lte {most}"),
+        (None, None) => String::new(),
+    };
+    let min = own.min_values.map(|min| format!(" min {min}")).unwrap_or_default();
+    format!("{} {:?} [{}]{bound}{min}", own.key, own.shape(), values.join(","))
+}
+
+/// Their answer in the form of ours: what is not a decision (the order of claims, texts) is left out.
+/// Pods without a plan are those that no claim and no node has.
+pub fn normalised(theirs: &Value) -> Value {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    if theirs.get("commands").is_some_and(|commands| commands.is_array()) || theirs["existing"].is_null() {
+        let commands: Vec<Value> = list(&theirs["commands"])
+            .into_iter()
+            .map(|command| {
+                let mut nodes: Vec<String> = list(&command["nodes"])
+                    .iter()
+                    .filter_map(|name| name.as_str().map(str::to_owned))
+                    .collect();
+                nodes.sort_unstable();
+                let replacements: Vec<Value> =
+                    list(&command["replacements"]).iter().map(claim_of_theirs).collect();
+                json!({"reason": command["reason"], "nodes": nodes, "replacements": replacements})
+            })
+            .collect();
+        return json!({"commands": commands});
+    }
+    let mut claims: Vec<Value> = list(&theirs["claims"]).iter().map(claim_of_theirs).collect();
+    claims.sort_by_key(|claim| claim["pods"].to_string());
+    json!({"claims": claims, "existing": theirs["existing"]})
+}
+
+fn claim_of_theirs(claim: &Value) -> Value {
+    let mut claim = claim.clone();
+    if let Some(requests) = claim["requests"].as_object_mut() {
+        requests.retain(|_, amount| *amount != "0");
+    }
+    claim
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::karpenter::generate::generate;
+
+    #[test]
+    fn every_seed_is_an_input_with_one_answer() {
+        for seed in 1..=60 {
+            let objects = generate(seed);
+            let first = answer(&objects).unwrap();
+            assert_eq!(first, answer(&generate(seed)).unwrap(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_decision_is_left_out() {
+        let claim = |pod: &str| json!({"pods": [pod], "requests": {"cpu": "0", "pods": "1"}});
+        let theirs =
+            json!({"claims": [claim("a/2"), claim("a/1")], "existing": {}, "unscheduled": {"a/3": "text"}});
+        let kept = |pod: &str| json!({"pods": [pod], "requests": {"pods": "1"}});
+        assert_eq!(normalised(&theirs), json!({"claims": [kept("a/1"), kept("a/2")], "existing": {}}));
+    }
+}
