@@ -105,7 +105,7 @@ fn some(draw: &mut Draw, values: &[&'static str]) -> Vec<&'static str> {
 /// A topology key, the usual ones more often.
 fn topology_key(draw: &mut Draw) -> &'static str {
     const KEYS: [&str; 9] = [ZONE, ZONE, ZONE, HOST, HOST, CAPACITY_TYPE, TEAM, TIER, "kubernetes.io/arch"];
-    draw.rng.pick(&KEYS)
+    KEYS[draw.rng.below(KEYS.len())]
 }
 
 /// The own app, or another one.
