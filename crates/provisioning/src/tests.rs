@@ -357,6 +357,20 @@ fn an_unknown_label_is_a_requirement_that_nobody_offers() {
 }
 
 #[test]
+fn rules_of_small_pods_hold_beside_larger_pods_without_rules() {
+    let mut fixture = Fixture::new(vec![pool("default")]);
+    let mut spreading = template(200, GIB);
+    spreading.topology_spread = vec![spread("kubernetes.io/hostname", "a")];
+    spreading.topology_spread[0].max_skew = 1;
+    fixture.pending(3, spreading);
+    let mut plain = template(700, GIB);
+    plain.labels = labels(&[("app", "b")]);
+    fixture.pending(1, plain);
+    // The larger pod comes first in the queue, its class second: the three still go to three nodes.
+    assert_eq!(fixture.solve().new_claims.len(), 3);
+}
+
+#[test]
 fn every_pod_is_placed_once_or_refused() {
     let mut fixture = Fixture::new(vec![pool("default")]);
     fixture.node("n1", "z1", 4);

@@ -62,6 +62,8 @@ struct Rules {
 /// What binds a class, and what counts it.
 #[derive(Clone, Debug, Default)]
 struct Links {
+    /// The rules of the class are known.
+    learned: bool,
     owned: Vec<usize>,
     counted: Vec<usize>,
     inverse_owned: Vec<usize>,
@@ -94,10 +96,13 @@ impl Topology {
     /// Makes the rules of a class known, counting pods that run.
     pub fn add_class(&mut self, id: ClassId, class: &Class, ground: &Ground<'_>) {
         let index = id.0 as usize;
-        if index < self.links.len() {
+        if self.links.len() <= index {
+            self.links.resize_with(index + 1, Links::default);
+        }
+        // Classes come in the order of the queue, not in that of their ids.
+        if std::mem::replace(&mut self.links[index].learned, true) {
             return;
         }
-        self.links.resize_with(index + 1, Links::default);
         let constraints = &class.constraints;
         for term in &constraints.anti_affinity {
             let group = Group::of_term(

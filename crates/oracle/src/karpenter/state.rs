@@ -65,6 +65,7 @@ fn start(declared: Declared, objects: &[Value]) -> Cluster {
         volumes: declared.volumes.clone(),
         // Add-ons that a profile would bring are not in the input.
         arrived: declared.workloads.iter().map(|workload| is_written(&workload.key, objects)).collect(),
+        completed: BTreeMap::new(),
         deleted_workloads: Default::default(),
         arrived_objects: arrived.collect(),
         refusals: BTreeMap::new(),

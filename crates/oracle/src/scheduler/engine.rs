@@ -259,6 +259,7 @@ fn empty(declared: Arc<Declared>) -> Cluster {
         volume_claims: declared.volume_claims.clone(),
         volumes: declared.volumes.clone(),
         arrived: vec![true; declared.workloads.len()],
+        completed: BTreeMap::new(),
         deleted_workloads: BTreeSet::new(),
         arrived_objects: BTreeSet::new(),
         refusals: BTreeMap::new(),
