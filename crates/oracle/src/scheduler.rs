@@ -1,0 +1,1 @@
+//! kube-scheduler: the generator, the engine's side and the comparison.
