@@ -238,6 +238,92 @@ fn the_service_linked_role_of_spot_is_created_or_on_demand_bought() {
     assert!(operation.contains("aws iam create-service-linked-role"));
 }
 
+/// A volume of a class that binds at once, and its pod, which only the other zone takes.
+const STRANDED: &str = "
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: now}
+provisioner: ebs.csi.aws.com
+volumeBindingMode: Immediate
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: apps}
+spec: {storageClassName: now, accessModes: [ReadWriteOnce], resources: {requests: {storage: 10Gi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: apps}
+spec:
+  nodeSelector: {topology.kubernetes.io/zone: us-east-1b}
+  containers: [{name: db, image: 'example/db:1'}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+---
+";
+
+#[test]
+fn a_volume_is_bound_where_its_pod_goes() {
+    let profile = "
+apiVersion: plimsoll.dev/v1alpha1
+kind: Cluster
+metadata: {name: test}
+spec:
+  region: us-east-1
+  network:
+    subnets:
+    - {id: subnet-a, zone: us-east-1a, cidr: 10.0.0.0/22}
+    - {id: subnet-b, zone: us-east-1b, cidr: 10.0.4.0/22}
+  nodeGroups:
+  - {name: system, instanceType: m6i.large, count: 2, amiFamily: AL2023, subnets: [subnet-a, subnet-b]}
+  addons: [{name: coredns}, {name: aws-ebs-csi-driver}]
+---
+";
+    let verdict = judged(&format!("{profile}{STRANDED}"));
+    assert_eq!(ids(&verdict, best(&verdict)), ["volume-binding"]);
+    let waits = STRANDED.replace("volumeBindingMode: Immediate", "volumeBindingMode: WaitForFirstConsumer");
+    assert_eq!(judged(&format!("{profile}{waits}")).outcome, Outcome::Converges);
+}
+
+/// Two Deployments in kube-system behind a webhook that one of them answers.
+const WEBHOOK: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: policy}
+webhooks:
+- name: pods.policy.example
+  failurePolicy: Fail
+  clientConfig: {service: {namespace: kube-system, name: policy, path: /}}
+  rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  admissionReviewVersions: [v1]
+  sideEffects: None
+---
+apiVersion: v1
+kind: Service
+metadata: {name: policy, namespace: kube-system}
+spec: {selector: {app: policy}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: policy, namespace: kube-system}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: policy}}
+  template:
+    metadata: {labels: {app: policy}}
+    spec:
+      containers: [{name: policy, image: 'example/policy:1'}]
+---
+";
+
+#[test]
+fn a_webhook_leaves_out_its_own_namespace_rather_than_fail_open() {
+    let node = tainted("a").replace("spec: {taints: [{key: example.com/a, effect: NoSchedule}]}", "");
+    let verdict = judged(&format!("{NO_PROVIDER}{WEBHOOK}{node}"));
+    assert_eq!(verdict.outcome, Outcome::Deadlock);
+    let verified: Vec<_> = verdict.search.verified().map(|attempt| ids(&verdict, attempt)).collect();
+    assert_eq!(verified, [["webhook-namespaces"], ["webhook-fails-open"]]);
+}
+
 #[test]
 fn nothing_is_offered_where_nothing_is_wrong() {
     let one = ADD_ON.replace("{name: karpenter}", "{name: karpenter, replicas: 1}");
