@@ -120,9 +120,7 @@ func (c *cluster) fill(factory informers.SharedInformerFactory, all *objects) er
 		if err := c.pods.Add(pod); err != nil {
 			return err
 		}
-		if err := c.nominate(pod, pod.Status.NominatedNodeName); err != nil {
-			return err
-		}
+		c.scheduler.SchedulingQueue.Add(c.ctx, pod)
 	}
 	return nil
 }
@@ -138,12 +136,18 @@ func (c *cluster) add(pod *v1.Pod) error {
 	return c.scheduler.Cache.AddPod(c.logger, pod)
 }
 
-// nominate reserves a node for a pod.
+// nominate reserves a node for a pod, or gives its reservation up.
 func (c *cluster) nominate(pod *v1.Pod, node string) error {
+	nominated := pod.DeepCopy()
+	nominated.Status.NominatedNodeName = node
+	if err := c.pods.Update(nominated); err != nil {
+		return err
+	}
+	c.scheduler.SchedulingQueue.DeleteNominatedPodIfExists(pod)
 	if node == "" {
 		return nil
 	}
-	info, err := framework.NewPodInfo(pod)
+	info, err := framework.NewPodInfo(nominated)
 	if err != nil {
 		return err
 	}

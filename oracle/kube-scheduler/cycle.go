@@ -38,6 +38,8 @@ type decision struct {
 
 func say(s *fwk.Status) status {
 	reasons := append([]string{}, s.Reasons()...)
+	// The upstream walks a map of the resources that are not its own.
+	sort.Strings(reasons)
 	return status{Plugin: s.Plugin(), Code: s.Code().String(), Reasons: reasons}
 }
 
@@ -167,7 +169,7 @@ func (c *cluster) place(pod *v1.Pod, state fwk.CycleState, feasible int, made *d
 	c.clock++
 	started := metav1.NewTime(firstBinding.Add(time.Duration(c.clock) * time.Second))
 	assumed.Status.StartTime, assumed.Status.Phase = &started, v1.PodRunning
-	c.scheduler.SchedulingQueue.DeleteNominatedPodIfExists(pod)
+	c.scheduler.SchedulingQueue.Delete(pod)
 	return c.add(assumed)
 }
 

@@ -90,11 +90,13 @@ func (all *objects) admit(pods []*v1.Pod) ([]string, error) {
 			refused = append(refused, name)
 			continue
 		}
-		admitted, ok, err := create(pod)
+		admitted, why, err := create(pod)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		// Pods that are bound were accepted, whatever the rules are today.
+		if why != "" && pod.Spec.NodeName == "" {
+			klog.InfoS("The API server would refuse it", "pod", name, "why", why)
 			refused = append(refused, name)
 			continue
 		}
@@ -143,11 +145,11 @@ func (all *objects) prioritize(pod *v1.Pod) bool {
 }
 
 // create runs the registry's strategy over a pod; its status is kept, as if written afterwards.
-func create(pod *v1.Pod) (*v1.Pod, bool, error) {
+func create(pod *v1.Pod) (*v1.Pod, string, error) {
 	status, deleted := pod.Status, pod.DeletionTimestamp
 	internal := &core.Pod{}
 	if err := legacyscheme.Scheme.Convert(pod, internal, nil); err != nil {
-		return nil, false, err
+		return nil, "", err
 	}
 	internal.DeletionTimestamp = nil
 	ctx := context.Background()
@@ -156,17 +158,17 @@ func create(pod *v1.Pod) (*v1.Pod, bool, error) {
 	tolerations := defaulttolerationseconds.NewDefaultTolerationSeconds()
 	tolerations.InspectFeatureGates(feature.DefaultFeatureGate)
 	if err := tolerations.Admit(ctx, attributes, nil); err != nil {
-		return nil, false, err
+		return nil, "", err
 	}
 	registrypod.Strategy.PrepareForCreate(ctx, internal)
+	why := ""
 	if problems := registrypod.Strategy.Validate(ctx, internal); len(problems) > 0 {
-		klog.V(1).InfoS("The API server would refuse it", "pod", pod.Name, "problems", problems)
-		return nil, false, nil
+		why = problems.ToAggregate().Error()
 	}
 	created := &v1.Pod{}
 	if err := legacyscheme.Scheme.Convert(internal, created, nil); err != nil {
-		return nil, false, err
+		return nil, "", err
 	}
 	created.Status, created.DeletionTimestamp = status, deleted
-	return created, true, nil
+	return created, why, nil
 }

@@ -52,9 +52,12 @@ func (c *cluster) preempt(pod *v1.Pod, state fwk.CycleState, misfit *framework.F
 		return err
 	}
 	if len(candidates) == 0 {
-		_, s := c.framework.RunPostFilterPlugins(c.ctx, state, pod, statuses)
+		result, s := c.framework.RunPostFilterPlugins(c.ctx, state, pod, statuses)
 		misfit.Diagnosis.PostFilterMsg = s.Message()
 		made.Message = truncate(misfit.Error())
+		if result != nil && result.Mode() == fwk.ModeOverride {
+			return c.nominate(pod, result.NominatedNodeName)
+		}
 		return nil
 	}
 	made.Outcome, made.Message = "preempts", truncate(misfit.Error())
@@ -133,20 +136,12 @@ func (c *cluster) evict(pod *v1.Pod, candidates []frameworkpreemption.Candidate,
 	}
 	for _, other := range c.framework.NominatedPodsForNode(node) {
 		if lesser := other.GetPod(); *lesser.Spec.Priority < *pod.Spec.Priority {
-			released := lesser.DeepCopy()
-			released.Status.NominatedNodeName = ""
-			if err := c.pods.Update(released); err != nil {
+			if err := c.nominate(lesser, ""); err != nil {
 				return err
 			}
-			c.scheduler.SchedulingQueue.DeleteNominatedPodIfExists(lesser)
 		}
 	}
-	nominated := pod.DeepCopy()
-	nominated.Status.NominatedNodeName = node
-	if err := c.pods.Update(nominated); err != nil {
-		return err
-	}
-	return c.nominate(nominated, node)
+	return c.nominate(pod, node)
 }
 
 // truncate cuts a message as events do.

@@ -5,11 +5,12 @@
 //! `applySchedulingGatedCondition` for `matchLabelKeys`.
 
 use cluster::template::{NodeSelectorTerm, PodAffinity, PodAffinityTerm, TopologySpread};
-use cluster::{FieldPath, Labels, Name, SelectorOperator, SelectorRequirement};
+use cluster::{FieldPath, LabelSelector, Labels, Name, SelectorOperator, SelectorRequirement};
 use k8s_openapi::api::core::v1 as core;
 
 use crate::code;
 use crate::problem::Reporter;
+use crate::requirement;
 use crate::selector::{label_selector, names, node_term};
 
 /// Required terms (any may hold), and preferred ones with their weights.
@@ -18,6 +19,7 @@ pub(crate) type NodeAffinity = (Option<Vec<NodeSelectorTerm>>, Vec<(i32, NodeSel
 /// `affinity.nodeAffinity`.
 pub(crate) fn node_affinity(
     wire: Option<&core::NodeAffinity>,
+    subject: &Subject<'_>,
     path: &FieldPath,
     reporter: &mut Reporter<'_>,
 ) -> NodeAffinity {
@@ -33,7 +35,14 @@ pub(crate) fn node_affinity(
             );
         }
         let terms = selector.node_selector_terms.iter().enumerate();
-        terms.map(|(index, term)| node_term(term, &path.child(index), reporter)).collect()
+        let mut read = Vec::new();
+        for (index, term) in terms {
+            if !subject.live {
+                check_values(term, &path.child(index), reporter);
+            }
+            read.push(node_term(term, &path.child(index), reporter));
+        }
+        read
     });
     let path = path.child("preferredDuringSchedulingIgnoredDuringExecution");
     let mut preferred = Vec::new();
@@ -47,6 +56,47 @@ pub(crate) fn node_affinity(
         ));
     }
     (required, preferred)
+}
+
+/// Values of required terms are label values; those of preferred ones are not looked at.
+fn check_values(term: &core::NodeSelectorTerm, path: &FieldPath, reporter: &mut Reporter<'_>) {
+    for (index, expression) in term.match_expressions.iter().flatten().enumerate() {
+        let values = expression.values.iter().flatten().enumerate();
+        for (place, value) in values.filter(|(_, value)| !requirement::is_label_value(value)) {
+            let at = path.child("matchExpressions").child(index).child("values").child(place);
+            reporter.error(&at, code::BAD_VALUE, format!("{at}: {value:?} is not a label value"), "");
+        }
+    }
+}
+
+/// `matchLabelKeys` and `mismatchLabelKeys` of one term, against the selector that they are merged into.
+fn check_label_keys(
+    (matched, mismatched): (&[String], &[String]),
+    selector: Option<&LabelSelector>,
+    pod: &Subject<'_>,
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) {
+    if pod.live || matched.is_empty() && mismatched.is_empty() {
+        return;
+    }
+    let at = path.child("matchLabelKeys");
+    let Some(selector) = selector else {
+        let message = format!("{at}: must not be specified when labelSelector is not set");
+        reporter.error(&at, code::EXCLUSIVE_FIELDS, message, "write a labelSelector");
+        return;
+    };
+    for key in matched {
+        let own = selector.requirements.iter().filter(|requirement| requirement.key == *key).count();
+        let message = if own + usize::from(pod.labels.contains_key(key.as_str())) > 1 {
+            format!("{at}: {key:?} exists in both matchLabelKeys and labelSelector")
+        } else if mismatched.contains(key) {
+            format!("{at}: {key:?} exists in both matchLabelKeys and mismatchLabelKeys")
+        } else {
+            continue;
+        };
+        reporter.error(&at, code::EXCLUSIVE_FIELDS, message, "name the label in one of the two");
+    }
 }
 
 fn weight(weight: i32, path: &FieldPath, reporter: &mut Reporter<'_>) {
@@ -67,6 +117,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) namespace: &'a Name,
     /// Its labels.
     pub(crate) labels: &'a Labels,
+    /// It was accepted already, whatever the rules are today.
+    pub(crate) live: bool,
 }
 
 /// `affinity.podAffinity` and `affinity.podAntiAffinity`, given as their two lists.
@@ -110,6 +162,9 @@ fn pod_term(
         .label_selector
         .as_ref()
         .map(|selector| label_selector(selector, &path.child("labelSelector"), reporter));
+    let keys = (wire.match_label_keys.as_deref(), wire.mismatch_label_keys.as_deref());
+    let keys = (keys.0.unwrap_or_default(), keys.1.unwrap_or_default());
+    check_label_keys(keys, selector.as_ref(), subject, path, reporter);
     if let Some(selector) = &mut selector {
         let keys = [
             (&wire.match_label_keys, SelectorOperator::In),
@@ -147,6 +202,7 @@ fn pod_term(
 /// `topologySpreadConstraints`.
 pub(crate) fn topology_spread(
     list: Option<&[core::TopologySpreadConstraint]>,
+    subject: &Subject<'_>,
     path: &FieldPath,
     reporter: &mut Reporter<'_>,
 ) -> Vec<TopologySpread> {
@@ -154,15 +210,18 @@ pub(crate) fn topology_spread(
     for (index, wire) in list.unwrap_or_default().iter().enumerate() {
         let path = path.child(index);
         check_spread(wire, &path, reporter);
+        let selector = wire
+            .label_selector
+            .as_ref()
+            .map(|selector| label_selector(selector, &path.child("labelSelector"), reporter));
+        let keys = wire.match_label_keys.as_deref().unwrap_or_default();
+        check_label_keys((keys, &[]), selector.as_ref(), subject, &path, reporter);
         constraints.push(TopologySpread {
             max_skew: wire.max_skew,
             min_domains: wire.min_domains,
             topology_key: wire.topology_key.as_str().into(),
             required: wire.when_unsatisfiable == "DoNotSchedule",
-            selector: wire
-                .label_selector
-                .as_ref()
-                .map(|selector| label_selector(selector, &path.child("labelSelector"), reporter)),
+            selector,
             match_label_keys: names(wire.match_label_keys.as_deref()),
             honor_node_affinity: wire.node_affinity_policy.as_deref().unwrap_or("Honor") == "Honor",
             honor_node_taints: wire.node_taints_policy.as_deref() == Some("Honor"),

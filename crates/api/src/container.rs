@@ -43,6 +43,13 @@ pub(crate) fn containers(
             name: wire.name.as_str().into(),
             image: wire.image.as_deref().unwrap_or_default().into(),
             requests: part.requests.resources(),
+            zeros: part
+                .requests
+                .0
+                .iter()
+                .filter(|(_, amount)| **amount == 0)
+                .map(|(name, _)| name.clone())
+                .collect(),
             limits: part.limits.resources(),
             sidecar: part.sidecar,
             always_pull: always_pull(wire),

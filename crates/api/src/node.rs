@@ -1,6 +1,7 @@
 //! Node objects of a live dump.
 
 use cluster::network::NodeNetwork;
+use cluster::node::NodeImage;
 use cluster::{FieldPath, Labels, Name, Node, NodeId, Timestamp};
 use k8s_openapi::api::core::v1 as core;
 
@@ -8,7 +9,7 @@ use crate::amounts::resources;
 use crate::decode::{Strictness, decode};
 use crate::object::Object;
 use crate::problem::Reporter;
-use crate::selector::taints;
+use crate::selector::{names, taints};
 
 /// A Node object.
 pub(crate) fn node(object: &Object, reporter: &mut Reporter<'_>) -> Option<Node> {
@@ -23,7 +24,10 @@ pub(crate) fn node(object: &Object, reporter: &mut Reporter<'_>) -> Option<Node>
     };
     let ready = status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
     let is_true = |condition: &core::NodeCondition| condition.status == "True";
-    let images = status.images.iter().flatten().flat_map(|image| image.names.iter().flatten());
+    let images = status.images.iter().flatten().map(|image| NodeImage {
+        names: names(image.names.as_deref()),
+        size_bytes: image.size_bytes.unwrap_or(0),
+    });
     let label = |keys: [&str; 2]| first_label(&object.labels, keys);
     let node = Node {
         id: NodeId(0),
@@ -42,7 +46,7 @@ pub(crate) fn node(object: &Object, reporter: &mut Reporter<'_>) -> Option<Node>
         // A kubelet is Ready only once the CNI, whichever it is, has written its configuration.
         network: NodeNetwork { cni_ready: ready.is_some_and(is_true), ..NodeNetwork::default() },
         volume_drivers: Vec::new(),
-        images: images.map(|name| Name::from(name.as_str())).collect(),
+        images: images.collect(),
         created: Timestamp::ZERO,
         ready: ready.is_none_or(is_true),
         deleted: object.field("/metadata/deletionTimestamp").map(|_| Timestamp::ZERO),

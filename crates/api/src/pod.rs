@@ -48,9 +48,13 @@ pub(crate) fn template(
     let labels = labels(metadata, owner, reporter);
     let host_network = spec.host_network.unwrap_or(false);
 
-    let (containers, init_containers, requests) = sum_containers(spec, &path, object, admission, reporter);
-    let subject = Subject { namespace, labels: &labels };
+    let Summed { containers, init_containers, requests, pod_level, overhead } =
+        sum_containers(spec, &path, object, admission, reporter);
+    let subject = Subject { namespace, labels: &labels, live: object.live };
     let affinity = affinities(spec, &subject, &path, reporter);
+    let spread = spec.topology_spread_constraints.as_deref();
+    let topology_spread =
+        topology_spread(spread, &subject, &path.child("topologySpreadConstraints"), reporter);
     let tolerations = tolerations(spec, &requests, &path, object, admission, reporter);
     let priority = priority(spec, &path, object, admission, reporter);
     let (volumes, mut needs_objects) = pod_volume::volumes(spec, namespace, &path, reporter);
@@ -63,6 +67,8 @@ pub(crate) fn template(
         containers,
         init_containers,
         requests,
+        pod_level,
+        overhead,
         host_network,
         host_ports: host_ports(spec, host_network, &path, reporter),
         dns_policy: dns_policy(spec, &path, reporter),
@@ -72,11 +78,7 @@ pub(crate) fn template(
         preferred_node_affinity: affinity.0.1,
         pod_affinity: affinity.1,
         pod_anti_affinity: affinity.2,
-        topology_spread: topology_spread(
-            spec.topology_spread_constraints.as_deref(),
-            &path.child("topologySpreadConstraints"),
-            reporter,
-        ),
+        topology_spread,
         tolerations,
         priority_class: priority.0,
         priority: priority.1,
@@ -165,16 +167,24 @@ fn service_account(spec: &core::PodSpec) -> Name {
     written.filter(|name| !name.is_empty()).unwrap_or("default").into()
 }
 
-type Containers = Vec<cluster::template::Container>;
+/// What a pod's containers are and ask for.
+struct Summed {
+    containers: Vec<cluster::template::Container>,
+    init_containers: Vec<cluster::template::Container>,
+    /// The pod's effective requests; `pods` is 1.
+    requests: Resources,
+    pod_level: Vec<(Name, i64)>,
+    overhead: Resources,
+}
 
-/// Both container lists and the pod's effective requests; `pods` is 1.
+/// Reads both container lists and sums what they ask for.
 fn sum_containers(
     spec: &core::PodSpec,
     path: &FieldPath,
     object: &Object,
     admission: &Admission,
     reporter: &mut Reporter<'_>,
-) -> (Containers, Containers, Resources) {
+) -> Summed {
     let surroundings = |init| Surroundings {
         place: &object.place,
         namespace: &object.key.namespace,
@@ -200,15 +210,18 @@ fn sum_containers(
     let pod_level = spec.resources.as_ref().map(|resources| {
         let at = path.child("resources");
         let requests = container::named(resources.requests.as_ref(), &at.child("requests"), reporter);
-        (requests, container::named(resources.limits.as_ref(), &at.child("limits"), reporter))
+        let limits = container::named(resources.limits.as_ref(), &at.child("limits"), reporter);
+        requests::pod_level(&parts, &init_parts, requests, &limits)
     });
-    let total = requests::pod_requests(&parts, &init_parts, pod_level, &overhead);
+    let pod_level = pod_level.unwrap_or_default();
+    let total = requests::pod_requests(&parts, &init_parts, &pod_level, &overhead);
     if !object.live {
         check_pod_limits(&parts, &init_parts, object, admission, path, reporter);
     }
     let mut requests = total.resources();
     requests.pods = 1;
-    (containers, init_containers, requests)
+    let (pod_level, overhead) = (pod_level.0.into_iter().collect(), overhead.resources());
+    Summed { containers, init_containers, requests, pod_level, overhead }
 }
 
 /// LimitRanges of type `Pod` look at the sum.
@@ -259,7 +272,7 @@ fn affinities(
         let preferred = wire.preferred_during_scheduling_ignored_during_execution.as_deref();
         apart = pod_affinity(required, preferred, subject, &path.child("podAntiAffinity"), reporter);
     }
-    (node_affinity(wire.node_affinity.as_ref(), &path.child("nodeAffinity"), reporter), near, apart)
+    (node_affinity(wire.node_affinity.as_ref(), subject, &path.child("nodeAffinity"), reporter), near, apart)
 }
 
 /// The class's name, its value and whether the pod may preempt.

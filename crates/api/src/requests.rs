@@ -40,21 +40,30 @@ pub(crate) fn aggregate(containers: &[Part], init_containers: &[Part], pick: Pic
     running
 }
 
-/// Requests of the pod. `pod_level` are `spec.resources` requests and limits, where they are written.
+/// Requests of the pod; `pod_level` are those of [`pod_level`].
 pub(crate) fn pod_requests(
     containers: &[Part],
     init_containers: &[Part],
-    pod_level: Option<(Named, Named)>,
+    pod_level: &Named,
     overhead: &Named,
 ) -> Named {
     let mut requests = aggregate(containers, init_containers, |part| &part.requests);
-    if let Some((mut pod_requests, pod_limits)) = pod_level {
-        default_pod_requests(&mut pod_requests, &pod_limits, &requests);
-        for (name, amount) in pod_requests.0.into_iter().filter(|(name, _)| is_pod_level(name)) {
-            requests.0.insert(name, amount);
-        }
-    }
+    requests.0.extend(pod_level.0.clone());
     requests.add(overhead);
+    requests
+}
+
+/// What the pod as a whole requests: `spec.resources` requests and limits, with defaults.
+pub(crate) fn pod_level(
+    containers: &[Part],
+    init_containers: &[Part],
+    requests: Named,
+    limits: &Named,
+) -> Named {
+    let sum = aggregate(containers, init_containers, |part| &part.requests);
+    let mut requests = requests;
+    default_pod_requests(&mut requests, limits, &sum);
+    requests.0.retain(|name, _| is_pod_level(name));
     requests
 }
 
@@ -79,7 +88,7 @@ mod tests {
     }
 
     fn cpu(containers: &[Part], init: &[Part]) -> i64 {
-        pod_requests(containers, init, None, &Named::default()).get("cpu").unwrap_or(0)
+        pod_requests(containers, init, &Named::default(), &Named::default()).get("cpu").unwrap_or(0)
     }
 
     #[test]
@@ -94,12 +103,14 @@ mod tests {
 
     #[test]
     fn pod_level_resources_replace_the_sum_and_overhead_comes_on_top() {
-        let pod_level = (Named::new(vec![("cpu".into(), 1000)]), Named::default());
+        let parts = [part(100, false)];
+        let whole = pod_level(&parts, &[], Named::new(vec![("cpu".into(), 1000)]), &Named::default());
         let overhead = Named::new(vec![("cpu".into(), 250)]);
-        let requests = pod_requests(&[part(100, false)], &[], Some(pod_level), &overhead);
+        let requests = pod_requests(&parts, &[], &whole, &overhead);
         assert_eq!(requests.get("cpu"), Some(1250));
-        let limit_only = (Named::default(), Named::new(vec![("cpu".into(), 800), ("memory".into(), 64)]));
-        let requests = pod_requests(&[part(100, false)], &[], Some(limit_only), &Named::default());
+        let limits = Named::new(vec![("cpu".into(), 800), ("memory".into(), 64)]);
+        let whole = pod_level(&parts, &[], Named::default(), &limits);
+        let requests = pod_requests(&parts, &[], &whole, &Named::default());
         assert_eq!((requests.get("cpu"), requests.get("memory")), (Some(100), Some(64)));
     }
 }

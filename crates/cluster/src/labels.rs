@@ -57,7 +57,9 @@ impl SelectorRequirement {
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         let number = || value.and_then(|v| v.parse::<i64>().ok());
-        let bound = || self.values.first().and_then(|v| v.parse::<i64>().ok());
+        // A sign makes a value that is no label value, with which upstream matches nothing.
+        let bound =
+            || self.values.first().filter(|v| !v.starts_with(['-', '+'])).and_then(|v| v.parse::<i64>().ok());
         let compare =
             |holds: fn(i64, i64) -> bool| matches!((number(), bound()), (Some(n), Some(b)) if holds(n, b));
         match self.operator {

@@ -43,8 +43,8 @@ pub struct Node {
     pub network: NodeNetwork,
     /// CSI drivers registered here (`CSINode.spec.drivers`) with their attach limits.
     pub volume_drivers: Vec<(Name, Option<u32>)>,
-    /// Images already on the node.
-    pub images: Vec<Name>,
+    /// Images already on the node (`status.images`).
+    pub images: Vec<NodeImage>,
     /// When it was created.
     pub created: Timestamp,
     /// The kubelet reports Ready (its CNI configuration is there).
@@ -55,7 +55,21 @@ pub struct Node {
     pub gone: bool,
 }
 
+/// An image on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeImage {
+    /// Its names, with tag and with digest.
+    pub names: Vec<Name>,
+    /// Its size in bytes; 0 when not told.
+    pub size_bytes: i64,
+}
+
 impl Node {
+    /// Whether an image of this name is on the node.
+    pub fn has_image(&self, name: &Name) -> bool {
+        self.images.iter().any(|image| image.names.contains(name))
+    }
+
     /// `kubernetes.io/arch`.
     pub fn arch(&self) -> &str {
         self.labels.get("kubernetes.io/arch").map_or("", |arch| arch.as_str())

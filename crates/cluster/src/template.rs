@@ -23,6 +23,10 @@ pub struct PodTemplate {
     /// Effective requests of the pod: containers, init containers, sidecars, overhead and pod-level resources,
     /// by `k8s.io/component-helpers/resource` `PodRequests`; `pods` is 1.
     pub requests: Resources,
+    /// What `resources.requests` of the pod as a whole names, in the units of [`Resources::get`]; part of `requests`.
+    pub pod_level: Vec<(Name, i64)>,
+    /// `overhead`; part of `requests`.
+    pub overhead: Resources,
     /// `hostNetwork`: counts towards max-pods, takes no address.
     pub host_network: bool,
     /// Ports taken on the node.
@@ -83,6 +87,8 @@ pub struct Container {
     pub image: Name,
     /// `resources.requests`, requests defaulted from limits and LimitRanges; `pods` is 0.
     pub requests: Resources,
+    /// What `requests` names with an amount of 0. Scores give a floor to what is absent, not to what is 0.
+    pub zeros: Vec<Name>,
     /// `resources.limits`.
     pub limits: Resources,
     /// An init container with `restartPolicy: Always`.

@@ -120,6 +120,8 @@ pub fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
         containers: vec![],
         init_containers: vec![],
         requests: resources(cpu_millis, memory_bytes),
+        pod_level: vec![],
+        overhead: Resources::ZERO,
         host_network: false,
         host_ports: vec![],
         dns_policy: DnsPolicy::ClusterFirst,

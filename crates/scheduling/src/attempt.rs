@@ -339,7 +339,13 @@ fn fail(
     };
     let reject = |words: PreemptionWords<'_>, preemption| Rejection {
         nodes,
-        message: message::failed_scheduling(nodes, &reasons, everywhere, &words),
+        message: message::failed_scheduling(
+            nodes,
+            &reasons,
+            everywhere,
+            &words,
+            cluster.declared.profile.kubernetes,
+        ),
         reasons: reasons.clone(),
         preemption,
     };

@@ -60,24 +60,32 @@ pub(crate) enum PreemptionWords<'a> {
     Useless(&'a [NodeReason]),
 }
 
-/// `0/N nodes are available: …. preemption: …`; `everywhere` if one reason keeps the pod off all nodes.
+/// What `DynamicResources`, which is asked before preemption, says about a pod without resource claims.
+const NO_CLAIMS: &str = "no new claims to deallocate, ";
+/// From this version on dynamic resource allocation is on by default.
+const DYNAMIC_RESOURCES_SINCE: (u32, u32) = (1, 34);
+
+/// `0/N nodes are available: …. preemption: …`; `everywhere` if one reason keeps the pod off all nodes. `kubernetes`
+/// is the cluster's version.
 pub(crate) fn failed_scheduling(
     nodes: u32,
     reasons: &[NodeReason],
     everywhere: bool,
     preemption: &PreemptionWords<'_>,
+    kubernetes: (u32, u32),
 ) -> String {
     let mut message = match reasons.first().filter(|_| everywhere) {
         Some(only) => format!("0/{nodes} nodes are available: {}.", words(only.plugin, &only.reason)),
         None => histogram(nodes, reasons),
     };
+    let claims = if kubernetes >= DYNAMIC_RESOURCES_SINCE { NO_CLAIMS } else { "" };
     match preemption {
         PreemptionWords::Silent => {}
         PreemptionWords::Ineligible(reason) => {
-            message.push_str(&format!(" preemption: {}", words(Plugin::DefaultPreemption, reason)));
+            message.push_str(&format!(" {claims}preemption: {}", words(Plugin::DefaultPreemption, reason)));
         }
         PreemptionWords::Useless(reasons) => {
-            message.push_str(&format!(" preemption: {}", histogram(nodes, reasons)));
+            message.push_str(&format!(" {claims}preemption: {}", histogram(nodes, reasons)));
         }
     }
     truncate(message)
@@ -141,7 +149,7 @@ mod tests {
             reason(Plugin::DefaultPreemption, FilterReason::NoVictims, 2),
         ];
         assert_eq!(
-            failed_scheduling(12, &reasons, false, &PreemptionWords::Useless(&useless)),
+            failed_scheduling(12, &reasons, false, &PreemptionWords::Useless(&useless), (1, 33)),
             "0/12 nodes are available: 10 node(s) had untolerated taint(s), 2 Insufficient cpu. preemption: 0/12 nodes \
              are available: 10 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
         );
@@ -155,6 +163,7 @@ mod tests {
             &[reason(Plugin::VolumeRestrictions, claim, 1)],
             true,
             &PreemptionWords::Silent,
+            (1, 36),
         );
         assert_eq!(message.len(), 1024);
         assert!(message.ends_with("xxx ..."));

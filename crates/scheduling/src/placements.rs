@@ -13,6 +13,7 @@ use crate::class::{Class, OwnedTerm};
 use crate::counter::{Counted, Counter};
 use crate::domain::{Group, Inclusion, NO_DOMAIN, TopologyKey};
 use crate::order::NodeOrder;
+use crate::plugins::image_locality::ImageSpread;
 use crate::room::{Column, Ports, Request, Row};
 use crate::rule::{Cell, Rule, RuleKey};
 use crate::score::Shape;
@@ -39,6 +40,7 @@ pub(crate) struct Marks {
     pub labels: u64,
     pub taints: Vec<cluster::Taint>,
     pub unschedulable: bool,
+    pub images: Vec<Name>,
 }
 
 /// Namespace and owner: pods that differ in neither usually share a class.
@@ -83,6 +85,8 @@ pub struct Placements {
     pub(crate) claim_nodes: BTreeMap<VolumeClaimId, NodeId>,
     /// Volumes chosen by pods that are assumed.
     pub(crate) chosen_volumes: BTreeMap<u32, VolumeClaimId>,
+    /// Images on nodes, by name.
+    pub(crate) images: BTreeMap<Name, ImageSpread>,
     /// Where the next search begins, as an index into the node order.
     pub(crate) next_start: usize,
     /// Goes up whenever an attempt might end differently than before.
@@ -153,12 +157,39 @@ impl Placements {
             }
             rule.cells[index] = rule.key.cell(node);
         }
+        self.put_images(node);
         self.marks[index] = Marks {
+            images: node
+                .images
+                .iter()
+                .flat_map(|image| &image.names)
+                .filter(|_| node.exists())
+                .cloned()
+                .collect(),
             labels: label_hash(node),
             taints: node.taints.clone(),
             unschedulable: node.unschedulable,
         };
         self.count_node(index, true);
+    }
+
+    /// Takes over which images are on a node. The size that was told first for a name counts for all nodes.
+    fn put_images(&mut self, node: &Node) {
+        let index = node.id.0;
+        for name in std::mem::take(&mut self.marks[index as usize].images) {
+            if let Some(image) = self.images.get_mut(&name) {
+                image.nodes.remove(&index);
+            }
+        }
+        for image in node.images.iter().filter(|_| node.exists()) {
+            for name in &image.names {
+                let spread = self.images.entry(name.clone()).or_default();
+                if spread.nodes.is_empty() {
+                    spread.size_bytes = image.size_bytes;
+                }
+                spread.nodes.insert(index);
+            }
+        }
     }
 
     /// Counts a node into all groups, or out of them.

@@ -1,10 +1,10 @@
 //! One file for each plugin of the default profile that decides something here.
 //!
 //! Not here: `SchedulingGates` and `PrioritySort` (the queue's, in `simulation`), `DefaultBinder` (an effect),
-//! `ImageLocality` (the model does not know image sizes, so every node scores 0), `DynamicResources` (resource
-//! claims are not modelled), `NodeDeclaredFeatures` (nodes declare none).
+//! `DynamicResources` (resource claims are not modelled), `NodeDeclaredFeatures` (nodes declare none).
 
 pub mod default_preemption;
+pub mod image_locality;
 pub mod inter_pod_affinity;
 pub mod node_affinity;
 pub mod node_name;

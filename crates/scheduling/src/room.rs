@@ -47,7 +47,7 @@ impl Row {
         for (used, amount) in self.used.iter_mut().zip(request.amounts) {
             *used = used.saturating_add(amount.saturating_mul(sign));
         }
-        for (scored, amount) in self.scored.iter_mut().zip(request.scored) {
+        for (scored, amount) in self.scored.iter_mut().zip(request.held) {
             *scored = scored.saturating_add(amount.saturating_mul(sign));
         }
         self.pods_used += sign;
@@ -80,8 +80,10 @@ pub(crate) struct Request {
     pub amounts: Amounts,
     /// Extended resources: column and amount.
     pub extended: Vec<(u32, i64)>,
-    /// CPU and memory as scores see it.
+    /// CPU and memory as scores see it while the pod is being placed.
     pub scored: [i64; 2],
+    /// CPU and memory as scores see it once the pod is there.
+    pub held: [i64; 2],
 }
 
 impl Request {
@@ -93,6 +95,7 @@ impl Request {
             amounts: amounts(requests),
             extended: asked.map(|(name, amount)| (column(name), *amount)).collect(),
             scored: scored(template),
+            held: held(template),
         }
     }
 }
@@ -101,26 +104,56 @@ fn amounts(resources: &Resources) -> Amounts {
     [resources.cpu_millis, resources.memory_bytes, resources.ephemeral_bytes]
 }
 
-/// CPU and memory with the floor for containers that request none. What the template asks for beyond its
-/// containers (overhead) is added; an explicit request of 0 cannot be told from none and gets the floor.
-fn scored(template: &PodTemplate) -> [i64; 2] {
-    let exact = sum_of_containers(template, |_| [0, 0]);
-    let floored = sum_of_containers(template, |requested| {
-        [
-            if requested[0] == 0 { UNSPECIFIED_CPU_MILLIS } else { 0 },
-            if requested[1] == 0 { UNSPECIFIED_MEMORY_BYTES } else { 0 },
-        ]
-    });
-    let effective = amounts(&template.requests);
-    [0, 1].map(|i| floored[i].saturating_add(effective[i].saturating_sub(exact[i]).max(0)))
+/// By `framework/types.go` `CalculateResource`: where the pod as a whole requests something, only what nothing names
+/// gets the floor.
+fn held(template: &PodTemplate) -> [i64; 2] {
+    if template.pod_level.is_empty() {
+        return scored(template);
+    }
+    let named = |i: usize| {
+        let name = AMOUNT_NAMES[i];
+        let by_container = |container: &Container| {
+            container.requests.get(name) != 0 || container.zeros.iter().any(|zero| zero == name)
+        };
+        template.pod_level.iter().any(|(level, _)| level == name)
+            || template.overhead.get(name) != 0
+            || template.all_containers().any(by_container)
+    };
+    let mut sum = with_overhead(template, sum_of_containers(template, [!named(0), !named(1)]));
+    for (i, amount) in sum.iter_mut().enumerate() {
+        if let Some((_, whole)) = template.pod_level.iter().find(|(level, _)| level == AMOUNT_NAMES[i]) {
+            *amount = whole.saturating_add(template.overhead.get(AMOUNT_NAMES[i]));
+        }
+    }
+    sum
 }
 
-/// By `k8s.io/component-helpers/resource` `PodRequests`: containers and sidecars together, or the largest init
-/// container with the sidecars started before it.
-fn sum_of_containers(template: &PodTemplate, floor: impl Fn([i64; 2]) -> [i64; 2]) -> [i64; 2] {
+/// By `noderesources/resource_allocation.go` `calculatePodResourceRequest` as `NodeResourcesFit` sets it up: with the
+/// floors, and without regard to what the pod as a whole requests.
+fn scored(template: &PodTemplate) -> [i64; 2] {
+    if template.containers.is_empty() {
+        return [template.requests.cpu_millis, template.requests.memory_bytes];
+    }
+    with_overhead(template, sum_of_containers(template, [true, true]))
+}
+
+fn with_overhead(template: &PodTemplate, sum: [i64; 2]) -> [i64; 2] {
+    add(sum, [template.overhead.cpu_millis, template.overhead.memory_bytes])
+}
+
+/// CPU and memory by `k8s.io/component-helpers/resource` `PodRequests`, with a floor, where it is wanted, for
+/// containers that name no request: containers and sidecars together, or the largest init container with the
+/// sidecars started before it.
+fn sum_of_containers(template: &PodTemplate, floors: [bool; 2]) -> [i64; 2] {
+    const FLOORS: [i64; 2] = [UNSPECIFIED_CPU_MILLIS, UNSPECIFIED_MEMORY_BYTES];
     let of = |container: &Container| {
-        let requested = [container.requests.cpu_millis, container.requests.memory_bytes];
-        add(requested, floor(requested))
+        [0, 1].map(|i| {
+            let name = AMOUNT_NAMES[i];
+            match container.requests.get(name) {
+                0 if floors[i] && !container.zeros.iter().any(|zero| zero == name) => FLOORS[i],
+                amount => amount,
+            }
+        })
     };
     let running = template.containers.iter().map(of).fold([0, 0], add);
     let (mut sidecars, mut peak) = ([0, 0], [0, 0]);

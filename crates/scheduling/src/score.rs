@@ -4,7 +4,8 @@
 
 use crate::placements::Placements;
 use crate::plugins::{
-    inter_pod_affinity, node_resources_balanced_allocation, node_resources_fit, pod_topology_spread,
+    image_locality, inter_pod_affinity, node_resources_balanced_allocation, node_resources_fit,
+    pod_topology_spread,
 };
 use crate::query::Query;
 use crate::room::{Request, Row};
@@ -50,7 +51,7 @@ impl Shape {
 type Add = fn(&Placements, &Query, &[u32], &mut [i64]);
 
 /// The plugins whose scores depend on which nodes are feasible.
-const RELATIVE: [(&str, Add); 4] = [
+const RELATIVE: [(&str, Add); 5] = [
     ("TaintToleration", taint_toleration),
     ("NodeAffinity", node_affinity),
     ("PodTopologySpread", |index, query, nodes, totals| {
@@ -58,6 +59,9 @@ const RELATIVE: [(&str, Add); 4] = [
     }),
     ("InterPodAffinity", |index, query, nodes, totals| {
         inter_pod_affinity::score(index, query.class, &query.wishes, nodes, totals, INTER_POD_AFFINITY);
+    }),
+    ("ImageLocality", |index, query, nodes, totals| {
+        image_locality::score(&index.images, &query.template, index.order.list().len(), nodes, totals);
     }),
 ];
 

@@ -41,7 +41,7 @@ fn node_affinity(rng: &mut Rng, mood: &Mood) -> Value {
     if rng.chance(60) {
         let count = rng.between(1, 3);
         let preferred: Vec<Value> = (0..count)
-            .map(|_| json!({"weight": rng.between(1, 100), "preference": node_term(rng, mood)}))
+            .map(|_| json!({"weight": rng.between(1, 100), "preference": sane(node_term(rng, mood))}))
             .collect();
         both.insert("preferredDuringSchedulingIgnoredDuringExecution".into(), preferred.into());
     }
@@ -67,6 +67,16 @@ fn node_term(rng: &mut Rng, mood: &Mood) -> Value {
         term.insert("matchExpressions".into(), expressions.into());
     }
     term.into()
+}
+
+/// Bounds of preferred terms are numbers: with others upstream's cycle ends in an error.
+fn sane(mut term: Value) -> Value {
+    for expression in term["matchExpressions"].as_array_mut().into_iter().flatten() {
+        if expression["values"] == json!(["-1"]) {
+            expression["values"] = json!(["1"]);
+        }
+    }
+    term
 }
 
 fn node_expression(rng: &mut Rng) -> Value {
@@ -119,7 +129,8 @@ fn pod_term(rng: &mut Rng) -> Value {
     }
     // Keys may be in one of the two lists only, and in no expression of the selector; the API server refuses others.
     if selects && rng.chance(12) {
-        term.insert(rng.pick(&["matchLabelKeys", "mismatchLabelKeys"]).to_string(), json!(["version"]));
+        let key = *rng.pick(&["matchLabelKeys", "mismatchLabelKeys"]);
+        term.insert(key.to_owned(), json!(["version"]));
     }
     term.into()
 }

@@ -112,7 +112,7 @@ impl Player {
         if !self.cluster.nodes.is_empty() {
             match &seen.everywhere {
                 Some(said) => drop(decision.insert("everywhere".into(), say(said, true))),
-                None => drop(decision.insert("filters".into(), self.filters(&seen))),
+                None => fill(&mut decision, "filters", self.filters(&seen)),
             }
         }
         match attempt(&mut self.index, &self.cluster, id, TieBreak::Lowest) {
@@ -125,15 +125,18 @@ impl Player {
             }
             Attempt::Preempt(preemption) => {
                 decision.insert("outcome".into(), "preempts".into());
-                decision.insert("refused".into(), self.refused(&seen));
+                fill(&mut decision, "refused", self.refused(&seen));
                 decision.insert("preemption".into(), self.preemption(&seen, preemption.node));
                 decision.insert("message".into(), preemption.rejection.message.clone().into());
                 self.evict(id, &preemption);
             }
-            Attempt::Reject { rejection, .. } => {
+            Attempt::Reject { rejection, keeps_nomination } => {
+                if !keeps_nomination {
+                    self.nominate(id, None);
+                }
                 decision.insert("outcome".into(), "rejected".into());
                 if seen.everywhere.is_none() {
-                    decision.insert("refused".into(), self.refused(&seen));
+                    fill(&mut decision, "refused", self.refused(&seen));
                 }
                 decision.insert("message".into(), rejection.message.into());
             }
@@ -141,7 +144,7 @@ impl Player {
         decision.into()
     }
 
-    fn filters(&self, seen: &Trace) -> Value {
+    fn filters(&self, seen: &Trace) -> Map<String, Value> {
         let refusing = seen.filters.iter().filter(|(_, said)| !said.is_empty());
         let by_plugin = |said: &[Said]| -> Value {
             said.iter().map(|said| (plugin(said), say(said, false))).collect::<Map<String, Value>>().into()
@@ -152,9 +155,9 @@ impl Player {
             .into()
     }
 
-    fn refused(&self, seen: &Trace) -> Value {
+    fn refused(&self, seen: &Trace) -> Map<String, Value> {
         let told = seen.refused.iter().map(|(node, said)| (self.node(*node), say(said, true)));
-        told.collect::<Map<String, Value>>().into()
+        told.collect()
     }
 
     fn scores(&self, seen: &Trace, decision: &mut Map<String, Value>) {
@@ -213,11 +216,21 @@ impl Player {
             self.index.observe(&Change::PodGone(*victim), &self.cluster);
         }
         for displaced in &preemption.displaced {
-            self.cluster.pods[displaced.0 as usize].nominated = None;
-            self.index.set_nominated(&self.cluster, *displaced, None);
+            self.nominate(*displaced, None);
         }
-        self.cluster.pods[id.0 as usize].nominated = Some(preemption.node);
-        self.index.set_nominated(&self.cluster, id, Some(preemption.node));
+        self.nominate(id, Some(preemption.node));
+    }
+
+    fn nominate(&mut self, id: PodId, node: Option<NodeId>) {
+        self.cluster.pods[id.0 as usize].nominated = node;
+        self.index.set_nominated(&self.cluster, id, node);
+    }
+}
+
+/// Adds a table unless it is empty.
+fn fill(decision: &mut Map<String, Value>, name: &str, table: Map<String, Value>) {
+    if !table.is_empty() {
+        decision.insert(name.to_owned(), table.into());
     }
 }
 
@@ -227,7 +240,10 @@ fn plugin(said: &Said) -> String {
 
 fn say(said: &Said, named: bool) -> Value {
     let code = if said.resolvable { "Unschedulable" } else { "UnschedulableAndUnresolvable" };
-    let mut told = json!({"code": code, "reasons": said.words()});
+    // Upstream walks a map of the resources that are not its own.
+    let mut words = said.words();
+    words.sort();
+    let mut told = json!({"code": code, "reasons": words});
     if named {
         told["plugin"] = plugin(said).into();
     }

@@ -120,7 +120,10 @@ fn finding(
     }
     let kind = |differences: &[Difference]| differences.first().map(|first| kind_of(&first.at));
     let wanted = kind(&found);
+    let known = refused(&objects);
     let mut compare = |objects: &[Value]| match (ask(program, objects), engine::answer(objects)) {
+        // What is left must stay as valid as it was.
+        (Ok(_), Ok(ours)) if names(&ours).any(|name| !known.iter().any(|known| known == name)) => Vec::new(),
         (Ok(theirs), Ok(ours)) => differences(&theirs, &ours),
         _ => Vec::new(),
     };
@@ -130,6 +133,15 @@ fn finding(
     });
     let differences = compare(&objects);
     Finding { seed, objects, differences }
+}
+
+/// The pods that the API server would refuse, as the engine says.
+fn refused(objects: &[Value]) -> Vec<String> {
+    engine::answer(objects).map(|ours| names(&ours).map(str::to_owned).collect()).unwrap_or_default()
+}
+
+fn names(answer: &Value) -> impl Iterator<Item = &str> {
+    answer["refused"].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// What kind of field a pointer names: its parts without numbers and names of nodes and pods.

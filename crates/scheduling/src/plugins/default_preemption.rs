@@ -419,19 +419,19 @@ mod tests {
         }
         assert_eq!(
             message(&mut cluster, &app("new", 0, 0)),
-            "0/2 nodes are available: 2 Too many pods. preemption: 0/2 nodes are available: 2 No preemption victims \
+            "0/2 nodes are available: 2 Too many pods. no new claims to deallocate, preemption: 0/2 nodes are available: 2 No preemption victims \
              found for incoming pod."
         );
         cluster.nodes[0].unschedulable = true;
         assert_eq!(
             message(&mut cluster, &app("new", 0, 0)),
-            "0/2 nodes are available: 1 Too many pods, 1 node(s) were unschedulable. preemption: 0/2 nodes are \
+            "0/2 nodes are available: 1 Too many pods, 1 node(s) were unschedulable. no new claims to deallocate, preemption: 0/2 nodes are \
              available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."
         );
         let never = PodTemplate { preempts: false, ..(*app("new", 9, 0)).clone() };
         assert_eq!(
             message(&mut cluster, &Arc::new(never)),
-            "0/2 nodes are available: 1 Too many pods, 1 node(s) were unschedulable. preemption: not eligible due to \
+            "0/2 nodes are available: 1 Too many pods, 1 node(s) were unschedulable. no new claims to deallocate, preemption: not eligible due to \
              preemptionPolicy=Never."
         );
         assert_eq!(
@@ -441,7 +441,7 @@ mod tests {
         // Larger than the node: removing pods would not help, which the filter knows already.
         assert_eq!(
             message(&mut cluster, &app("new", 9, 9000)),
-            "0/2 nodes are available: 1 Insufficient cpu, 1 Too many pods, 1 node(s) were unschedulable. preemption: \
+            "0/2 nodes are available: 1 Insufficient cpu, 1 Too many pods, 1 node(s) were unschedulable. no new claims to deallocate, preemption: \
              0/2 nodes are available: 2 Preemption is not helpful for scheduling."
         );
         assert_eq!(message(&mut empty(), &app("new", 9, 0)), "no nodes available to schedule pods");
@@ -462,7 +462,7 @@ mod tests {
         };
         assert_eq!(
             rejection.message,
-            "0/2 nodes are available: 1 Too many pods, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. preemption: \
+            "0/2 nodes are available: 1 Too many pods, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. no new claims to deallocate, preemption: \
              0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for \
              scheduling."
         );
@@ -500,7 +500,7 @@ mod tests {
         assert!(keeps_nomination);
         assert_eq!(
             rejection.message,
-            "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to a terminating pod on the \
+            "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to a terminating pod on the \
              nominated node."
         );
         assert_eq!(rejection.preemption[0].reason, FilterReason::VictimsTerminating);

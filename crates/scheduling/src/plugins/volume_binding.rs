@@ -295,8 +295,7 @@ mod tests {
         }
     }
 
-    const UNHELPFUL: &str =
-        " preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
+    const UNHELPFUL: &str = " no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
 
     #[test]
     fn claims_must_exist_and_be_bound_unless_they_wait() {

@@ -89,7 +89,7 @@ impl Images {
 
     /// When the image will be on the node if its pull may begin at `from`; starts the pull.
     pub fn pull(&mut self, node: &Node, image: &Name, from: Timestamp, pull_ms: i64) -> Timestamp {
-        if node.images.contains(image) {
+        if node.has_image(image) {
             return from;
         }
         let present = self.present.entry(node.id).or_default();
@@ -99,7 +99,7 @@ impl Images {
 
     fn is_present(&self, node: &Node, image: &Name, now: Timestamp) -> bool {
         let pulled = self.present.get(&node.id).and_then(|images| images.get(image));
-        node.images.contains(image) || pulled.is_some_and(|at| *at <= now)
+        node.has_image(image) || pulled.is_some_and(|at| *at <= now)
     }
 
     fn token_expired(&self, profile: &Profile, pod: &Pod, container: &Container, now: Timestamp) -> bool {
