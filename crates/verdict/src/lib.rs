@@ -13,6 +13,7 @@ pub mod remedies;
 pub mod remedy;
 pub mod search;
 pub mod trial;
+pub mod unmodelled;
 
 pub use branch::Branch;
 pub use judge::{Options, Verdict, judge};
