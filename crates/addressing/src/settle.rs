@@ -11,6 +11,7 @@ use cluster::{Node, Timestamp};
 use crate::assignment::{Assignment, assign};
 use crate::cilium::{Operator, allocate};
 use crate::ec2;
+use crate::space;
 use crate::vpc_cni::grow::Step;
 use crate::vpc_cni::{Ipamd, subnets as vpc_subnets};
 
@@ -69,6 +70,26 @@ pub fn settle(
     }
     node.network.mode = mode_of(node, instance_type, &cni);
     assignments
+}
+
+/// Keeps the interfaces that the input gives a node, and takes their addresses from the subnets. `known` pods of the
+/// input are on it and will take an address each; what else is assigned belongs to pods that the input does not have.
+pub fn adopt(node: &mut Node, subnets: &mut [Subnet], known: u32, now: Timestamp) {
+    for interface in &mut node.network.interfaces {
+        interface.attached = now;
+        let subnet = interface.subnet.and_then(|id| subnets.get_mut(id.0 as usize));
+        let Some(space) = subnet.map(|subnet| &mut subnet.space) else { continue };
+        let slots = interface.slots.iter().filter_map(|slot| Some((slot.offset?, slot.size())));
+        for (offset, size) in interface.primary.map(|offset| (offset, 1)).into_iter().chain(slots) {
+            (offset..offset.saturating_add(size)).for_each(|each| space::take_at(space, each));
+        }
+    }
+    let mut known = known;
+    for slot in node.network.interfaces.iter_mut().flat_map(|interface| &mut interface.slots) {
+        let freed = slot.assigned.min(known);
+        slot.assigned -= freed;
+        known -= freed;
+    }
 }
 
 /// The CNI as it was set when the node's slots were filled.

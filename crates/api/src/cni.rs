@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cluster::admission::SecurityGroupPolicy;
+use cluster::declared::Decides;
 use cluster::network::Cni;
 use cluster::profile::Provider;
 use cluster::role::Program;
@@ -15,7 +16,7 @@ use crate::object::Object;
 use crate::problem::{Problems, Reporter};
 use crate::role::{Candidate, program};
 use crate::selector::label_selector;
-use crate::{addons, cilium, code, karpenter_settings, reader, vpc_cni};
+use crate::{addons, cilium, code, karpenter_settings, reader, unmodelled, vpc_cni};
 
 /// What is read from.
 pub(crate) struct Sources<'a> {
@@ -189,12 +190,12 @@ fn check_mixture(declared: &mut Declared, unset: bool, sources: &Sources<'_>, pr
     }
     if unset {
         let why = "Cilium runs and cilium-config is not in the input: every pod gets an address";
-        declared.would_matter.push((declared.profile.location.clone(), why.into()));
+        unmodelled::note(declared, declared.profile.location.clone(), why, Decides::Extent);
     }
     if declared.cni == Cni::Unlimited && declared.profile.provider == Provider::Eks && declared.profile.given
     {
         let why = "the CNI is not modelled: every pod gets an address";
-        declared.would_matter.push((declared.profile.location.clone(), why.into()));
+        unmodelled::note(declared, declared.profile.location.clone(), why, Decides::Extent);
     }
 }
 
@@ -239,6 +240,7 @@ fn note_unknown_accounts(object: &Object, namespace: &Name, workloads: &[Workloa
         });
     if let Some(key) = unknown {
         let why = format!("it selects by labels of {key}, which is not in the input");
-        declared.would_matter.push((object.place.at("/spec/serviceAccountSelector"), why.into()));
+        let place = object.place.at("/spec/serviceAccountSelector");
+        unmodelled::note(declared, place, &why, Decides::Extent);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalog::Catalog;
+use cluster::declared::Decides;
 use cluster::{Declared, Kind, Labels, Name, Node, ObjectKey, Workload};
 
 use crate::context::Context;
@@ -67,7 +68,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     packaging::check(&objects, &declared, &mut problems);
     note_runtimes(&context, &mut declared);
     tables::check_quotas(&declared, &limit_quotas, &objects, &mut problems);
-    unmodelled::note(&declared, &objects, &mut problems);
+    unmodelled::say(&declared, &objects, &mut problems);
     Lowered { declared, problems: problems.finish(), scenario, faults: parsed.faults }
 }
 
@@ -168,7 +169,7 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
                     let others: Vec<&str> = others.iter().map(Name::as_str).collect();
                     if !others.is_empty() {
                         let why = format!("its limits on {} are not modelled", others.join(", "));
-                        declared.would_matter.push((object.place.at("/spec"), why.into()));
+                        unmodelled::note(declared, object.place.at("/spec"), &why, Decides::Extent);
                     }
                     declared.quotas.push(quota);
                 }
@@ -179,7 +180,7 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             Kind::Other(kind) => {
                 *declared.not_modelled.entry(kind.clone()).or_insert(0) += 1;
                 if let Some(why) = unmodelled::would_matter(object) {
-                    declared.would_matter.push((object.place.at(""), why.into()));
+                    unmodelled::note(declared, object.place.at(""), why, unmodelled::decides(why));
                 }
             }
             _ => {}

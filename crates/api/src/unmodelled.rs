@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use cluster::declared::{Decides, Unmodelled};
 use cluster::{Declared, FieldPath, Location, Name};
 use serde_json::Value;
 
@@ -18,8 +19,8 @@ const WOULD_MATTER: &[(&str, &str, &str)] = &[
     ("autoscaling.k8s.io", "VerticalPodAutoscaler", "it may change the pods' requests"),
     ("karpenter.sh", "NodeOverlay", "it changes prices and capacity of instance types"),
     ("autoscaling.x-k8s.io", "CapacityBuffer", "it asks for nodes without pods"),
-    ("resource.k8s.io", "ResourceClaim", "pods with claims are placed by device"),
-    ("resource.k8s.io", "ResourceClaimTemplate", "pods with claims are placed by device"),
+    ("resource.k8s.io", "ResourceClaim", DEVICES),
+    ("resource.k8s.io", "ResourceClaimTemplate", DEVICES),
     ("argoproj.io", "Rollout", PODS),
     ("argoproj.io", "Workflow", PODS),
     ("argoproj.io", "CronWorkflow", PODS),
@@ -65,11 +66,26 @@ const WOULD_MATTER: &[(&str, &str, &str)] = &[
     ("", "ReplicationController", PODS),
 ];
 
+const DEVICES: &str = "pods with claims are placed by device";
 const REPLICAS: &str = "it may change the number of pods";
 const PODS: &str = "it makes pods that are not in the input";
 const ELSEWHERE: &str = "what it deploys is not in the input";
 const NODES: &str = "it makes nodes that are not in the input";
 const POLICY: &str = "it may change or refuse pods";
+
+/// Notes something that is not modelled and would matter.
+pub(crate) fn note(declared: &mut Declared, location: Location, why: &str, decides: Decides) {
+    declared.would_matter.push(Unmodelled { location, why: why.into(), decides });
+}
+
+/// What the kinds of the table could decide. A claim for a device decides nothing by itself: its pods do.
+pub(crate) fn decides(why: &str) -> Decides {
+    match why {
+        NODES => Decides::Nodes,
+        PODS | ELSEWHERE => Decides::Parts,
+        _ => Decides::Extent,
+    }
+}
 
 /// What pods ask for and is not modelled: other schedulers, devices.
 pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
@@ -85,17 +101,19 @@ pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
     for object in objects {
         for pointer in ["/spec/resourceClaims", "/spec/template/spec/resourceClaims"] {
             if object.field(pointer).and_then(Value::as_array).is_some_and(|claims| !claims.is_empty()) {
-                found.push((object.place.at(pointer), "pods with claims are placed by device".into()));
+                found.push((object.place.at(pointer), DEVICES.into()));
             }
         }
     }
-    declared.would_matter.extend(found);
+    for (location, why) in found {
+        note(declared, location, &why, Decides::Placement);
+    }
 }
 
 /// Says what could have changed the outcome, once for each kind and reason.
-pub(crate) fn note(declared: &Declared, objects: &[Object], problems: &mut Problems) {
+pub(crate) fn say(declared: &Declared, objects: &[Object], problems: &mut Problems) {
     let mut seen: BTreeMap<(&str, &str), (&Location, usize)> = BTreeMap::new();
-    for (location, why) in &declared.would_matter {
+    for Unmodelled { location, why, .. } in &declared.would_matter {
         seen.entry((location.object.kind.as_str(), why)).or_insert((location, 0)).1 += 1;
     }
     for ((_, why), (location, count)) in seen {

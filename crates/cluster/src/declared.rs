@@ -65,9 +65,34 @@ pub struct Declared {
     /// Kinds that were seen and are not modelled, with their counts.
     pub not_modelled: BTreeMap<Name, u32>,
     /// What was seen, is not modelled and could decide the outcome: where, and what it could change.
-    pub would_matter: Vec<(Location, Name)>,
+    pub would_matter: Vec<Unmodelled>,
     /// Profile fields that were not written, as JSON pointers into the profile, with the default that was taken.
     pub defaults: Vec<(crate::FieldPath, Name)>,
+}
+
+/// Something that was read, is not modelled and could decide the outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmodelled {
+    /// Where it is written.
+    pub location: Location,
+    /// What it could change, in words.
+    pub why: Name,
+    /// What it could decide.
+    pub decides: Decides,
+}
+
+/// What something that is not modelled could decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Decides {
+    /// Where the pods of its object are placed, or whether at all.
+    Placement,
+    /// Whether there is a node for pods that find none: it makes nodes.
+    Nodes,
+    /// Whether something is there that the input does not have: it brings other objects.
+    Parts,
+    /// Nothing about what is declared as it stands: it adds pods, changes them, or hands out addresses in a way
+    /// that is not known.
+    Extent,
 }
 
 /// A pod of a live dump that belongs to a workload.

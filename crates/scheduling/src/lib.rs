@@ -13,7 +13,6 @@
 //! which of two nodes wins; amounts are integers.
 
 pub mod attempt;
-pub mod budget;
 mod class;
 mod counter;
 mod domain;

@@ -19,7 +19,6 @@ pub mod daemons;
 pub mod daemonset;
 pub mod deployment;
 pub mod ec2;
-pub mod eviction;
 pub mod fargate;
 pub mod health;
 pub mod job;

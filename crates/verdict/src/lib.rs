@@ -14,6 +14,7 @@ pub mod remedies;
 pub mod remedy;
 pub mod search;
 pub mod trial;
+pub mod unmodelled;
 
 pub use attempt::{Attempt, Effectiveness};
 pub use branch::Branch;

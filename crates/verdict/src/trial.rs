@@ -1,11 +1,13 @@
 //! One run under one set of assumptions, and what it says.
 
 use catalog::Catalog;
+use cluster::declared::Unmodelled;
 use findings::{Outcome, WaitGraph};
 use simulation::{End, Run, Shelf};
 
 use crate::branch::Branch;
 use crate::play::Play;
+use crate::unmodelled;
 
 /// A run and its outcome.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct Trial {
     pub graph: WaitGraph,
     /// What it says.
     pub outcome: Outcome,
+    /// What was read, is not modelled, and leaves the outcome open; empty when the run says it.
+    pub open: Vec<Unmodelled>,
 }
 
 /// What can be bought. Runs that are given the same one share what they work out about it.
@@ -50,8 +54,9 @@ impl Trial {
         };
         let run = simulation::run(&assumed, stock.catalog, &options);
         let graph = WaitGraph::new(&run.cluster, &run.unmet);
-        let outcome = outcome(&run, &graph);
-        Trial { branch, run, graph, outcome }
+        let open = unmodelled::deciding(&run, &graph);
+        let outcome = if open.is_empty() { outcome(&run, &graph) } else { Outcome::Inconclusive };
+        Trial { branch, run, graph, outcome, open }
     }
 
     /// Pods that are wanted and not running; what has not arrived counts as one.

@@ -288,7 +288,7 @@ fn kinds_that_are_not_modelled_are_counted_and_those_that_matter_listed() {
     let places: Vec<String> = declared
         .would_matter
         .iter()
-        .map(|(location, _)| format!("{} {}", location.object, location.path.0))
+        .map(|found| format!("{} {}", found.location.object, found.location.path.0))
         .collect();
     assert_eq!(places, ["HorizontalPodAutoscaler default/a ", "Pod default/a /spec/schedulerName"]);
 }

@@ -1,12 +1,11 @@
 //! PodDisruptionBudgets: how many pods may be evicted now.
 //!
-//! Follows kubernetes v1.36 `pkg/controller/disruption/disruption.go` (expected and desired counts),
-//! `pkg/registry/core/pod/storage/eviction.go` (what the eviction API refuses), and `sigs.k8s.io/karpenter` v1.14.1
-//! `pkg/utils/pdb/pdb.go` (what Karpenter takes for blocked).
-
-use std::collections::BTreeSet;
+//! Follows kubernetes v1.36.3 `pkg/registry/core/pod/storage/eviction.go` (what the eviction API refuses) and
+//! `sigs.k8s.io/karpenter` v1.14.1 `pkg/utils/pdb/pdb.go` (what Karpenter takes for blocked). The counts are
+//! [`cluster::disruption_budget`]'s.
 
 use cluster::admission::{BudgetBound, DisruptionBudget};
+use cluster::disruption_budget::BudgetStatus;
 use cluster::pod::Stage;
 use cluster::{Cluster, Pod, Timestamp};
 
@@ -21,23 +20,13 @@ pub struct PodBudgets<'a> {
 #[derive(Clone, Debug)]
 struct State<'a> {
     budget: &'a DisruptionBudget,
-    healthy: u32,
-    desired: u32,
-    expected: u32,
+    status: BudgetStatus,
     evicted: u32,
 }
 
 impl State<'_> {
     fn allowed(&self) -> u32 {
-        if self.expected == 0 {
-            0
-        } else {
-            self.healthy.saturating_sub(self.desired).saturating_sub(self.evicted)
-        }
-    }
-
-    fn selects(&self, pod: &Pod) -> bool {
-        self.budget.namespace == pod.namespace && self.budget.selector.matches(&pod.template.labels)
+        self.status.allowed.saturating_sub(self.evicted)
     }
 
     /// Nothing of it may ever be evicted.
@@ -55,7 +44,8 @@ impl<'a> PodBudgets<'a> {
     /// Counts the pods of every budget.
     pub fn of(cluster: &'a Cluster) -> PodBudgets<'a> {
         let budgets = cluster.declared.disruption_budgets.iter();
-        PodBudgets { budgets: budgets.map(|budget| state(cluster, budget)).collect() }
+        let state = |budget| State { budget, status: BudgetStatus::of(cluster, budget), evicted: 0 };
+        PodBudgets { budgets: budgets.map(state).collect() }
     }
 
     /// Whether Karpenter takes a pod's eviction for blocked right now.
@@ -72,7 +62,7 @@ impl<'a> PodBudgets<'a> {
         if !pods::is_evictable(pod, now) {
             return false;
         }
-        let mut own = self.budgets.iter().filter(|state| state.selects(pod));
+        let mut own = self.budgets.iter().filter(|state| state.budget.selects(pod));
         match (own.next(), own.next()) {
             (None, _) => false,
             // The eviction API does not support pods with several budgets.
@@ -91,13 +81,14 @@ impl<'a> PodBudgets<'a> {
             return true;
         }
         let mut own: Vec<&mut State<'_>> =
-            self.budgets.iter_mut().filter(|state| state.selects(pod)).collect();
+            self.budgets.iter_mut().filter(|state| state.budget.selects(pod)).collect();
         match own.as_mut_slice() {
             [] => true,
             [state] => {
-                if pod.stage != Stage::Ready {
-                    let enough = state.healthy >= state.desired && state.desired > 0;
-                    return state.budget.always_allow_unhealthy || enough;
+                let enough = state.status.current_healthy >= state.status.desired_healthy
+                    && state.status.desired_healthy > 0;
+                if pod.stage != Stage::Ready && (state.budget.always_allow_unhealthy || enough) {
+                    return true;
                 }
                 let granted = state.allowed() > 0;
                 state.evicted += u32::from(granted);
@@ -108,29 +99,52 @@ impl<'a> PodBudgets<'a> {
     }
 }
 
-fn state<'a>(cluster: &Cluster, budget: &'a DisruptionBudget) -> State<'a> {
-    let selected = |pod: &&Pod| {
-        pod.namespace == budget.namespace && !pod.is_over() && budget.selector.matches(&pod.template.labels)
-    };
-    let (mut healthy, mut pods, mut scale) = (0u32, 0u32, 0u32);
-    let mut owners = BTreeSet::new();
-    for pod in cluster.pods.iter().filter(selected) {
-        pods += 1;
-        healthy += u32::from(pod.stage == Stage::Ready && pod.deleted.is_none());
-        let replicas =
-            pod.workload.and_then(|id| cluster.declared.workload(id).shape.replicas().map(|n| (id, n)));
-        match replicas {
-            Some((id, replicas)) if owners.insert(id) => scale = scale.saturating_add(replicas),
-            Some(_) => {}
-            None => scale = scale.saturating_add(1),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fixture, location, template};
+    use cluster::LabelSelector;
+    use cluster::workload::Shape;
+
+    /// How many of a Deployment's pods are evicted, asked one after the other; the first `ready` are Ready.
+    fn granted(replicas: u32, ready: u32, bound: BudgetBound) -> usize {
+        let mut fixture = Fixture::new(vec![]);
+        let shape = Shape::Deployment { replicas, recreate: false, max_surge: 1, max_unavailable: 0 };
+        let web = fixture.workload("web", shape, template(100, 0));
+        let node = fixture.node("a", "a", 8);
+        for index in 0..replicas {
+            let pod = fixture.running(node, template(100, 0));
+            let pod = &mut fixture.cluster.pods[pod.0 as usize];
+            pod.workload = Some(web);
+            pod.stage = if index < ready { Stage::Ready } else { Stage::Running };
         }
+        fixture.declared.disruption_budgets = vec![DisruptionBudget {
+            namespace: "apps".into(),
+            name: "web".into(),
+            location: location(),
+            selector: LabelSelector::default(),
+            bound,
+            always_allow_unhealthy: false,
+        }];
+        let cluster = fixture.sealed();
+        let mut budgets = PodBudgets::of(cluster);
+        cluster.pods.iter().filter(|pod| budgets.evict(pod)).count()
     }
-    let share = |percent: u32| scale.saturating_mul(percent).div_ceil(100);
-    let (expected, desired) = match budget.bound {
-        BudgetBound::MinAvailable(count) => (pods, count),
-        BudgetBound::MinAvailablePercent(percent) => (scale, share(percent)),
-        BudgetBound::MaxUnavailable(count) => (scale, scale.saturating_sub(count)),
-        BudgetBound::MaxUnavailablePercent(percent) => (scale, scale.saturating_sub(share(percent))),
-    };
-    State { budget, healthy, desired, expected, evicted: 0 }
+
+    #[test]
+    fn counts_and_percentages_round_as_the_controller_does() {
+        assert_eq!(granted(5, 5, BudgetBound::MinAvailable(3)), 2);
+        assert_eq!(granted(5, 5, BudgetBound::MinAvailablePercent(50)), 2);
+        assert_eq!(granted(5, 5, BudgetBound::MaxUnavailable(1)), 1);
+        assert_eq!(granted(5, 5, BudgetBound::MaxUnavailablePercent(30)), 2);
+        assert_eq!(granted(1, 1, BudgetBound::MaxUnavailable(0)), 0);
+    }
+
+    /// The unready ones go while the rest is enough, else only out of what the budget has left.
+    #[test]
+    fn unready_pods_go_when_the_others_are_enough_or_the_budget_has_room() {
+        assert_eq!(granted(5, 3, BudgetBound::MinAvailable(3)), 2, "the two that are not ready");
+        assert_eq!(granted(5, 2, BudgetBound::MinAvailable(3)), 0);
+        assert_eq!(granted(3, 2, BudgetBound::MinAvailable(0)), 2, "as many as are healthy");
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::admission::{BudgetBound, DisruptionBudget};
 use cluster::node_claim::{ClaimStage, LaunchOption, Launched, NodeClaim};
 use cluster::node_pool::{Budget, BudgetNodes, ConsolidationPolicy, DisruptionReason};
+use cluster::workload::Shape;
 use cluster::{ClaimId, Labels, Name, NodeId, Resources, Timestamp};
 
 use super::candidate::Held;
@@ -214,7 +215,9 @@ fn protected_pods_keep_their_node() {
 fn a_disruption_budget_without_room_keeps_the_node() {
     let mut fixture = fixture(ConsolidationPolicy::WhenEmptyOrUnderutilized);
     let large = managed(&mut fixture, "m.08", "on-demand");
-    fixture.running(large, template(100, GIB));
+    let pod = fixture.running(large, template(100, GIB));
+    let shape = Shape::Deployment { replicas: 1, recreate: false, max_surge: 1, max_unavailable: 0 };
+    fixture.cluster.pods[pod.0 as usize].workload = Some(fixture.workload("a", shape, template(100, GIB)));
     let budget = |bound| DisruptionBudget {
         namespace: "apps".into(),
         name: "a".into(),

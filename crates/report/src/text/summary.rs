@@ -66,6 +66,10 @@ pub(super) fn assumptions(judged: &Judged<'_>, style: Style) -> String {
         }
         out.push('\n');
     }
+    for open in &verdict.told.open {
+        let (object, path) = (&open.location.object, &open.location.path);
+        out.push_str(&format!("   = not modelled, and it decides: {object}{path}: {}\n", open.why));
+    }
     let defaults = &verdict.declared.defaults;
     if style.verbose {
         for (path, value) in defaults {

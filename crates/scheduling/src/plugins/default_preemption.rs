@@ -8,11 +8,11 @@
 //! Upstream subtracts victims that are being deleted already from topology spread, which never counted them; here
 //! they are not subtracted.
 
+use cluster::disruption_budget::BudgetStatus;
 use cluster::rejection::{FilterReason, NodeReason, Plugin};
 use cluster::{Cluster, NodeId, PodId, Timestamp};
 
 use crate::attempt::{TieBreak, tally};
-use crate::budget::disruptions_allowed;
 use crate::filter;
 use crate::nominated::{self, Refused};
 use crate::placements::Placements;
@@ -146,7 +146,7 @@ impl<'a> Budgets<'a> {
         let budgets = if potential.is_empty() { &[][..] } else { &cluster.declared.disruption_budgets };
         Budgets {
             cluster,
-            allowed: budgets.iter().map(|budget| disruptions_allowed(cluster, budget)).collect(),
+            allowed: budgets.iter().map(|budget| BudgetStatus::of(cluster, budget).allowed).collect(),
         }
     }
 

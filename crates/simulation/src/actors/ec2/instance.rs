@@ -3,10 +3,11 @@
 //! Follows aws/karpenter-provider-aws v1.14.1 `pkg/providers/amifamily/bootstrap` (the kubelet gets the claim's
 //! labels and taints, `karpenter.sh/unregistered` and Karpenter's own max-pods) and kubernetes v1.36
 //! `pkg/kubelet/kubelet_node_status.go`. Capacity is what the kubelet reports, not what Karpenter estimated.
-//! Extended resources are there from the start when something in the cluster publishes them, and never otherwise.
+//! Extended resources are there from the start when a device plugin in the cluster publishes them, and never
+//! otherwise; branch interfaces come with their trunk ([`crate::actors::pod_eni`]).
 
 use catalog::{Catalog, InstanceType, KarpenterNode, KubeletNode};
-use cluster::network::{Cni, NodeNetwork};
+use cluster::network::NodeNetwork;
 use cluster::node_claim::NodeClaim;
 use cluster::workload::Shape;
 use cluster::{Cluster, Effect, Labels, Name, Node, NodeClass, NodeId, Resources, Taint, Timestamp};
@@ -94,11 +95,6 @@ fn resources(cluster: &Cluster, class: &NodeClass, it: &InstanceType) -> (Resour
         capacity.set(name, *amount);
         allocatable.set(name, *amount);
     }
-    if publishes_branch_interfaces(cluster) {
-        let limit = promised.get("vpc.amazonaws.com/pod-eni");
-        capacity.set("vpc.amazonaws.com/pod-eni", limit);
-        allocatable.set("vpc.amazonaws.com/pod-eni", limit);
-    }
     (capacity, allocatable)
 }
 
@@ -123,9 +119,4 @@ fn is_published(cluster: &Cluster, resource: &str) -> bool {
         named(&workload.key.name)
             || workload.template.containers.iter().any(|container| named(&container.image))
     })
-}
-
-/// The VPC resource controller of the control plane does, where the CNI is told to use them.
-fn publishes_branch_interfaces(cluster: &Cluster) -> bool {
-    matches!(&cluster.declared.cni, Cni::VpcCni(settings) if settings.pod_eni)
 }
