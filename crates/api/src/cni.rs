@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use cluster::admission::SecurityGroupPolicy;
 use cluster::network::Cni;
 use cluster::profile::Provider;
 use cluster::role::Program;
-use cluster::{Declared, FieldPath, Kind, Name, Workload};
+use cluster::{Declared, FieldPath, Kind, LabelSelector, Name, ObjectKey, Workload};
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::Value;
 
@@ -78,8 +79,11 @@ pub(crate) fn read(
         (None, None, None) => (Cni::Unlimited, version(cilium)),
     };
     check_mixture(declared, cilium.is_some() && cilium_config.is_none(), sources, problems);
-    for object in sources.objects.iter().filter(|object| object.key.kind == Kind::SecurityGroupPolicy) {
-        read_policy(object, declared, problems);
+    // The webhook that reads them is part of EKS.
+    let of_eks = declared.profile.provider == Provider::Eks;
+    let policies = sources.objects.iter().filter(|object| object.key.kind == Kind::SecurityGroupPolicy);
+    for object in policies.filter(|_| of_eks) {
+        read_policy(object, workloads, declared, problems);
     }
 }
 
@@ -194,22 +198,47 @@ fn check_mixture(declared: &mut Declared, unset: bool, sources: &Sources<'_>, pr
     }
 }
 
-/// A SecurityGroupPolicy selects pods, or pods by their service account, which is not modelled.
-fn read_policy(object: &Object, declared: &mut Declared, problems: &mut Problems) {
+/// A SecurityGroupPolicy. One without a selector, or without groups, selects nothing.
+fn read_policy(object: &Object, workloads: &[Workload], declared: &mut Declared, problems: &mut Problems) {
     let reporter = &mut Reporter::new(problems, object);
-    let path = FieldPath::of("/spec/podSelector");
-    if let Some(value) = object.field(&path.0) {
-        match reader::read(value).0 {
-            Ok(selector) => {
-                let selector = label_selector(&selector, &path, reporter);
-                declared.security_group_policies.push((object.key.namespace.clone(), selector));
-            }
-            Err(error) => reporter.unreadable(&path, error),
+    let groups = object.field("/spec/securityGroups/groupIds").and_then(Value::as_array);
+    let pods = read_selector(object, "/spec/podSelector", reporter);
+    let accounts = read_selector(object, "/spec/serviceAccountSelector", reporter);
+    if groups.is_none_or(Vec::is_empty) || (pods.is_none() && accounts.is_none()) {
+        let path = FieldPath::of("/spec");
+        let message = "the SecurityGroupPolicy selects nothing: it needs a podSelector or a serviceAccountSelector, \
+                       and securityGroups.groupIds";
+        return reporter.warning(&path, code::MISSING_FIELD, message, "");
+    }
+    let namespace = object.key.namespace.clone();
+    if accounts.as_ref().is_some_and(|selector| !selector.requirements.is_empty()) {
+        note_unknown_accounts(object, &namespace, workloads, declared);
+    }
+    let location = object.place.at("");
+    declared.security_group_policies.push(SecurityGroupPolicy { namespace, location, pods, accounts });
+}
+
+fn read_selector(object: &Object, pointer: &str, reporter: &mut Reporter<'_>) -> Option<LabelSelector> {
+    let path = FieldPath::of(pointer);
+    match reader::read(object.field(pointer)?).0 {
+        Ok(selector) => Some(label_selector(&selector, &path, reporter)),
+        Err(error) => {
+            reporter.unreadable(&path, error);
+            None
         }
-    } else if object.field("/spec/serviceAccountSelector").is_some() {
-        declared.would_matter.push((
-            object.place.at("/spec/serviceAccountSelector"),
-            "pods that it selects get branch interfaces".into(),
-        ));
+    }
+}
+
+/// Service accounts of workloads that are not in the input: nobody knows their labels. `default` has none.
+fn note_unknown_accounts(object: &Object, namespace: &Name, workloads: &[Workload], declared: &mut Declared) {
+    let unknown =
+        workloads.iter().filter(|workload| workload.key.namespace == *namespace).find_map(|workload| {
+            let name = &workload.template.service_account;
+            let key = ObjectKey::new(Kind::ServiceAccount, namespace.clone(), name.clone());
+            (*name != "default" && !declared.objects.contains_key(&key)).then_some(key)
+        });
+    if let Some(key) = unknown {
+        let why = format!("it selects by labels of {key}, which is not in the input");
+        declared.would_matter.push((object.place.at("/spec/serviceAccountSelector"), why.into()));
     }
 }

@@ -28,6 +28,30 @@ pub struct Service {
     pub selector: Option<Labels>,
 }
 
+/// A SecurityGroupPolicy of the VPC resource controller: the pods that it selects get a branch interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityGroupPolicy {
+    /// `metadata.namespace`: only pods of it are selected.
+    pub namespace: Name,
+    /// Where it is written.
+    pub location: Location,
+    /// `spec.podSelector`; `None` when absent.
+    pub pods: Option<LabelSelector>,
+    /// `spec.serviceAccountSelector`, over the labels of the pod's service account; `None` when absent.
+    pub accounts: Option<LabelSelector>,
+}
+
+impl SecurityGroupPolicy {
+    /// Whether it selects a pod of `namespace`: both selectors must hold where both are written
+    /// (aws/amazon-vpc-resource-controller-k8s v1.8.2 `pkg/utils/helper.go` `filterPodSecurityGroups`).
+    pub fn selects(&self, namespace: &str, pod: &Labels, account: &Labels) -> bool {
+        let holds = |selector: &Option<LabelSelector>, labels: &Labels| {
+            selector.as_ref().is_none_or(|selector| selector.matches(labels))
+        };
+        self.namespace == namespace && holds(&self.pods, pod) && holds(&self.accounts, account)
+    }
+}
+
 /// One webhook of a Validating- or MutatingWebhookConfiguration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {

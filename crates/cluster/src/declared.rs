@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::admission::{DisruptionBudget, Namespace, PriorityClass, Quota, Service, Webhook};
+use crate::admission::{
+    DisruptionBudget, Namespace, PriorityClass, Quota, SecurityGroupPolicy, Service, Webhook,
+};
 use crate::arrival::Arrival;
 use crate::network::Cni;
 use crate::pod::Stage;
@@ -53,8 +55,8 @@ pub struct Declared {
     pub volumes: Vec<Volume>,
     /// Karpenter's own settings, read from its Deployment.
     pub karpenter: KarpenterSettings,
-    /// Security group policies: namespace, pod selector. Pods that match get a branch interface.
-    pub security_group_policies: Vec<(Name, crate::LabelSelector)>,
+    /// Security group policies. Pods that match get a branch interface.
+    pub security_group_policies: Vec<SecurityGroupPolicy>,
     /// Every object of the input by key with its labels, modelled or not: for "does it exist".
     pub objects: BTreeMap<ObjectKey, Labels>,
     /// When objects arrive that others may wait for: namespaces, ConfigMaps, Secrets, service accounts, priority

@@ -164,6 +164,13 @@ pub enum PoolReason {
     },
     /// The pod's volume can only be used in places that the pool cannot make.
     VolumeTopology,
+    /// No subnet can feed the node: its pods, its daemons and its warm pool.
+    NoAddresses {
+        /// Addresses that the node would take.
+        needed: u32,
+        /// Free addresses of the best subnet.
+        free: u32,
+    },
 }
 
 /// The provisioner's last answer for a pod.

@@ -13,7 +13,8 @@ use cluster::{Cluster, Effect, Labels, Name, Node, NodeClaim, NodeId, Pod, PodTe
 
 use crate::class::of_daemon_set;
 use crate::daemons;
-use crate::input::Input;
+use crate::input::{Input, Policy};
+use crate::plimsoll::addresses::{ADDRESSES, UNLIMITED, wants_address};
 use crate::sets::{HOSTNAME, SetId, Sets};
 use crate::volumes::{Attached, VolumeIndex};
 
@@ -242,6 +243,7 @@ fn prepare(
         used.add(&pod.template.requests);
         if of_daemon_set(input.cluster, pod) {
             running.add(&pod.template.requests);
+            running.set(ADDRESSES, running.get(ADDRESSES) + i64::from(wants_address(&pod.template)));
         }
         for (driver, claims) in volumes.attached(input.cluster, pod) {
             attached.entry(driver).or_default().extend(claims);
@@ -255,6 +257,15 @@ fn prepare(
     let mut room = allocatable.clone();
     for (name, amount) in allocatable.iter() {
         room.set(name, amount.saturating_sub(used.get(name)));
+    }
+    if let Policy::Plimsoll(addresses) = input.policy {
+        let to_come = expected.minus(&running).get(ADDRESSES).max(0);
+        let left = match (view.node, view.claim.and_then(|claim| claim.launched.as_ref())) {
+            (Some(node), _) if view.is_registered() => addresses.left(node.id),
+            (_, Some(launched)) => addresses.of_type(&launched.option.instance_type),
+            (node, None) => node.map_or(UNLIMITED, |node| addresses.left(node.id)),
+        };
+        room.set(ADDRESSES, left.saturating_sub(to_come).max(0));
     }
     let overdrawn = room.iter().any(|(_, amount)| amount < 0);
     let relevant = labels.iter().filter(|(key, _)| keys.contains(normalized_key(key)) && *key != HOSTNAME);

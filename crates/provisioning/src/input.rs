@@ -8,12 +8,15 @@ use cluster::{ClaimId, Cluster, NodeId, PodId};
 
 use crate::market::Market;
 use crate::plan::PlannedClaim;
+use crate::plimsoll::addresses::Addresses;
 
 /// Whose decisions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
+#[derive(Clone, Copy, Debug)]
+pub enum Policy<'a> {
     /// Stock Karpenter's, its blind spots included.
     Karpenter,
+    /// plimsoll's own: no node without addresses for its pods, and the cheapest of several plans.
+    Plimsoll(&'a Addresses),
 }
 
 /// What the plan is for.
@@ -40,7 +43,7 @@ pub struct Input<'a> {
     /// ([`Purpose::Disruption`] only).
     pub settling: &'a BTreeSet<NodeId>,
     /// Whose decisions.
-    pub policy: Policy,
+    pub policy: Policy<'a>,
     /// What for.
     pub purpose: Purpose,
 }

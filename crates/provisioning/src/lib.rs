@@ -16,6 +16,7 @@ pub mod existing;
 pub mod input;
 pub mod market;
 pub mod plan;
+pub mod plimsoll;
 pub mod pool;
 pub mod ports;
 pub mod refusal;

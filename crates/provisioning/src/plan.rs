@@ -48,9 +48,10 @@ impl PlannedClaim {
     ) -> (Option<PlannedClaim>, Vec<(PodId, Vec<PoolRejection>)>) {
         let pool = &scheduler.templates[claim.template];
         let requirements = scheduler.sets.get(claim.set).clone();
-        let mut options = cheapest_first(&pool.types, claim.alive.iter(), &requirements);
+        let alive = scheduler.possible_types(&claim);
+        let mut options = cheapest_first(&pool.types, alive.iter(), &requirements);
         options.truncate(INSTANCE_TYPES_MAX);
-        let requests = claim.requests.plus(&least_daemons(pool, &claim.alive));
+        let requests = claim.requests.plus(&least_daemons(pool, &alive));
         let kept: Bits = options.iter().copied().collect();
         let declared = &scheduler.input.cluster.declared;
         let unmet = unmet_min_values(&pool.types, &kept, &requirements);
@@ -68,6 +69,13 @@ impl PlannedClaim {
         let planned =
             PlannedClaim { pool: pool.pool, pods: claim.pods, requirements, types, options, requests };
         (Some(planned), Vec::new())
+    }
+
+    /// The price an hour of the cheapest node that it may become, in millionths of a US dollar.
+    pub fn price_micro_usd(&self) -> i64 {
+        let prices =
+            self.options.iter().filter_map(|&index| self.types[index].cheapest_micro_usd(&self.requirements));
+        prices.min().unwrap_or(0)
     }
 
     /// The claim as it is created: at most [`LAUNCH_TYPES_MAX`] types with every way to buy them.

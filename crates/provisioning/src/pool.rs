@@ -12,8 +12,9 @@ use cluster::{Cluster, Kind, Name, NodePool, ObjectKey, PodTemplate, Resources, 
 use crate::bits::Bits;
 use crate::daemons::{self, DaemonGroup};
 use crate::existing::View;
-use crate::input::Input;
+use crate::input::{Input, Policy};
 use crate::market::{Offers, TypeOnOffer};
+use crate::plimsoll::addresses::ADDRESSES;
 
 /// A pool that claims can be made from.
 #[derive(Clone, Debug)]
@@ -114,7 +115,7 @@ impl PoolTemplate {
             pool,
             requirements,
             taints: declared.taints.clone(),
-            room: types.iter().map(|offered| offered.allocatable.clone()).collect(),
+            room: types.iter().map(|offered| room_of(offered, input.policy)).collect(),
             types,
             usable,
             groups,
@@ -142,6 +143,15 @@ impl PoolTemplate {
     pub fn compatible(&self, requirements: &Requirements) -> Bits {
         self.usable.and(&self.types.agreement(requirements).offered)
     }
+}
+
+/// A type's room as the policy counts it.
+fn room_of(offered: &TypeOnOffer, policy: Policy<'_>) -> Resources {
+    let mut room = offered.allocatable.clone();
+    if let Policy::Plimsoll(addresses) = policy {
+        room.set(ADDRESSES, addresses.of_type(&offered.name));
+    }
+    room
 }
 
 fn usable_types(types: &Offers, requirements: &Requirements) -> Result<Bits, Unusable> {

@@ -8,6 +8,7 @@
 //! queue until a whole round changes nothing. Claims with equally many pods keep their order (Karpenter's sort is
 //! not stable there).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use cluster::change::ClaimOrNode;
@@ -21,6 +22,9 @@ use crate::daemons::{self, all_tolerated};
 use crate::existing::{self, Existing, View};
 use crate::input::{Input, Policy, Purpose, Solution};
 use crate::plan::PlannedClaim;
+use crate::plimsoll;
+use crate::plimsoll::addresses::{self, ADDRESSES};
+use crate::plimsoll::guide::{self, Margin, Ware};
 use crate::pool::{self, PoolTemplate, Unusable};
 use crate::refusal;
 use crate::relax::relaxed;
@@ -33,6 +37,7 @@ use crate::{ports, topology};
 pub fn solve(input: &Input<'_>) -> Solution {
     match input.policy {
         Policy::Karpenter => Scheduler::new(input).run(),
+        Policy::Plimsoll(addresses) => plimsoll::solve(input, addresses),
     }
 }
 
@@ -60,6 +65,8 @@ pub(crate) struct Scheduler<'a> {
     dead: Vec<(Bits, Bits)>,
     relaxations: Vec<Option<Option<ClassId>>>,
     tolerate_prefer_no_schedule: bool,
+    /// Types that new claims of a class are led to, by template; empty when they are not led.
+    favoured: Vec<BTreeMap<ClassId, Bits>>,
     requests: Vec<Waiting>,
     unplannable: Vec<PodId>,
 }
@@ -76,7 +83,8 @@ struct Waiting {
 impl<'a> Scheduler<'a> {
     fn new(input: &'a Input<'a>) -> Scheduler<'a> {
         let cluster = input.cluster;
-        let daemon_sets = daemons::daemon_sets(cluster);
+        let daemon_sets = daemon_sets(input);
+        let daemon_sets: Vec<&PodTemplate> = daemon_sets.iter().map(Cow::as_ref).collect();
         let volumes = VolumeIndex::of(cluster);
         let (mut sets, mut classes) = (Sets::default(), Classes::default());
         let (requests, unplannable) = queue(input, &volumes, &mut classes, &mut sets);
@@ -109,11 +117,70 @@ impl<'a> Scheduler<'a> {
             dead: Vec::new(),
             relaxations: Vec::new(),
             tolerate_prefer_no_schedule: false,
+            favoured: Vec::new(),
             requests,
             unplannable,
         };
         scheduler.adopt_pools(pools);
         scheduler
+    }
+
+    /// A plan whose new claims are led to types that are cheap for the pods.
+    pub(crate) fn guided(input: &'a Input<'a>, margin: Option<Margin>) -> Scheduler<'a> {
+        let mut scheduler = Scheduler::new(input);
+        if let Some(margin) = margin {
+            scheduler.favoured = (0..scheduler.templates.len())
+                .map(|template| scheduler.favoured_of(template, margin))
+                .collect();
+        }
+        scheduler
+    }
+
+    /// By class, the favoured types of a template. Classes that can use the same types are weighed together.
+    fn favoured_of(&mut self, template: usize, margin: Margin) -> BTreeMap<ClassId, Bits> {
+        let mut demands: Vec<(Bits, Resources, Vec<ClassId>)> = Vec::new();
+        for waiting in &self.requests {
+            let class = self.classes.get(waiting.class);
+            if let Some(known) = demands.iter_mut().find(|(_, _, classes)| classes.contains(&waiting.class)) {
+                known.1.add(&class.constraints.requests);
+                continue;
+            }
+            let narrowed =
+                self.sets.narrow(self.template_sets[template], class.wanted, Undefined::WellKnownAllowed);
+            let Some(set) = narrowed else { continue };
+            let pool = &self.templates[template];
+            let types = self.types.of(template, pool, set, &self.sets).and(&pool.holds_daemons);
+            match demands.iter_mut().find(|(known, _, _)| *known == types) {
+                Some((_, demand, classes)) => {
+                    demand.add(&class.constraints.requests);
+                    classes.push(waiting.class);
+                }
+                None => demands.push((types, class.constraints.requests.clone(), vec![waiting.class])),
+            }
+        }
+        let pool = &self.templates[template];
+        let mut favoured = BTreeMap::new();
+        for (types, demand, classes) in demands {
+            let ware = |index: usize| {
+                let price_micro_usd = pool.types[index].cheapest_micro_usd(&pool.requirements)?;
+                Some(Ware { index, room: &pool.room[index], price_micro_usd })
+            };
+            let wares: Vec<Ware<'_>> = types.iter().filter_map(ware).collect();
+            let types = guide::favoured(&wares, &demand, margin);
+            favoured.extend(classes.into_iter().map(|class| (class, types.clone())));
+        }
+        favoured
+    }
+
+    /// The types that a claim may become: when it was led to some, all that hold it.
+    pub(crate) fn possible_types(&self, claim: &OpenClaim) -> Bits {
+        let pool = &self.templates[claim.template];
+        let led = !self.favoured.is_empty() && self.remaining[claim.template].is_empty();
+        if !led || !claim.ports.is_empty() {
+            return claim.alive.clone();
+        }
+        let compatible = pool.compatible(self.sets.get(claim.set)).and(&pool.holds_daemons);
+        compatible.iter().filter(|&index| claim.requests.exceeds(&pool.room[index]).is_none()).collect()
     }
 
     fn adopt_pools(&mut self, pools: Vec<(u32, Result<PoolTemplate, Unusable>)>) {
@@ -137,7 +204,7 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    fn run(mut self) -> Solution {
+    pub(crate) fn run(mut self) -> Solution {
         let mut queue: VecDeque<Waiting> = std::mem::take(&mut self.requests).into();
         // Pods of the queue are known to topology from the start.
         let initial: Vec<ClassId> = queue.iter().map(|waiting| waiting.class).collect();
@@ -339,7 +406,11 @@ impl<'a> Scheduler<'a> {
     fn add_to_new_claim(&mut self, waiting: &Waiting, id: ClassId) -> bool {
         for template in 0..self.templates.len() {
             let Some(types) = self.types_under_limits(template) else { continue };
-            let Some(claim) = self.new_claim(template, types, waiting.pod, id) else { continue };
+            let led =
+                self.favoured.get(template).and_then(|favoured| favoured.get(&id)).map(|few| types.and(few));
+            let claim = led.and_then(|few| self.new_claim(template, few, waiting.pod, id));
+            let claim = claim.or_else(|| self.new_claim(template, types, waiting.pod, id));
+            let Some(claim) = claim else { continue };
             let pool = &self.templates[template];
             for (name, left) in &mut self.remaining[template] {
                 let most = claim.alive.iter().map(|index| pool.types[index].capacity.get(name)).max();
@@ -445,7 +516,10 @@ fn queue(
             unplannable.push(id);
             continue;
         };
-        let constraints = Constraints::of(pod, alternatives, ignore_preferences);
+        let mut constraints = Constraints::of(pod, alternatives, ignore_preferences);
+        if matches!(input.policy, Policy::Plimsoll(_)) {
+            ask_for_address(&mut constraints.requests, &pod.template);
+        }
         let class = classes.intern(constraints, sets);
         let attached = volumes.attached(input.cluster, pod);
         queue.push(Waiting { pod: id, class, attached, pushed_at_len: 0 });
@@ -457,6 +531,26 @@ fn queue(
         (-requests.cpu_millis, -requests.memory_bytes, pod.created.0.div_euclid(1000), waiting.pod)
     });
     (queue, unplannable)
+}
+
+/// The DaemonSets' templates, as the policy counts them.
+fn daemon_sets<'a>(input: &Input<'a>) -> Vec<Cow<'a, PodTemplate>> {
+    let counted = |template: &'a PodTemplate| match input.policy {
+        Policy::Karpenter => Cow::Borrowed(template),
+        Policy::Plimsoll(_) => {
+            let mut template = template.clone();
+            let original = template.clone();
+            ask_for_address(&mut template.requests, &original);
+            Cow::Owned(template)
+        }
+    };
+    daemons::daemon_sets(input.cluster).into_iter().map(counted).collect()
+}
+
+fn ask_for_address(requests: &mut Resources, template: &PodTemplate) {
+    if addresses::wants_address(template) {
+        requests.set(ADDRESSES, 1);
+    }
 }
 
 fn prepare_pools(

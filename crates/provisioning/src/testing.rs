@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use catalog::Catalog;
 use cluster::arrival::Arrival;
 use cluster::declared::KarpenterSettings;
 use cluster::labels::SelectorOperator;
-use cluster::network::{Cni, NodeNetwork};
-use cluster::node_class::{AmiFamily, KubeletSettings};
+use cluster::network::{AddressSpace, Cni, NodeNetwork, Subnet, SubnetId};
+use cluster::node_class::{AmiFamily, KubeletSettings, SelectorTerm};
 use cluster::node_pool::{Budget, BudgetNodes, ConsolidationPolicy};
 use cluster::pod::Stage;
 use cluster::profile::{AwsFacts, Latencies, Order, Profile, Provider};
@@ -24,6 +25,7 @@ use cluster::{
 
 use crate::input::{Input, Policy, Purpose, Solution};
 use crate::market::{CAPACITY_TYPE, INSTANCE_TYPE, Market, Offering, PoolMarket, TypeOnOffer, ZONE};
+use crate::plimsoll::addresses::Addresses;
 
 pub const GIB: i64 = 1 << 30;
 
@@ -351,6 +353,38 @@ impl Fixture {
     }
 
     pub fn solve(&mut self) -> Solution {
+        self.solve_as(Policy::Karpenter)
+    }
+
+    /// As plimsoll would, with the addresses that the cluster has.
+    pub fn solve_address_aware(&mut self) -> Solution {
+        let addresses = Addresses::of(self.sealed(), Catalog::embedded());
+        self.solve_as(Policy::Plimsoll(&addresses))
+    }
+
+    /// A subnet of a zone, for every node class.
+    pub fn subnet(&mut self, zone: &str, cidr: &str) {
+        let id = SubnetId(self.cluster.subnets.len() as u32);
+        let subnet = Subnet {
+            id,
+            name: format!("subnet-{}", id.0).into(),
+            location: location(),
+            zone: zone.into(),
+            cidr: cidr.parse().unwrap(),
+            tags: Labels::new(),
+            declared_free: None,
+            declared_free_prefixes: None,
+            reservations: vec![],
+            space: AddressSpace::default(),
+        };
+        for class in &mut self.declared.node_classes {
+            class.subnets.push(SelectorTerm { id: Some(subnet.name.clone()), ..SelectorTerm::default() });
+        }
+        self.declared.profile.subnets.push(subnet.clone());
+        self.cluster.subnets.push(addressing::space::filled(&subnet));
+    }
+
+    fn solve_as(&mut self, policy: Policy<'_>) -> Solution {
         let market = self.market();
         let cluster = self.sealed();
         let pods: Vec<PodId> = cluster
@@ -366,7 +400,7 @@ impl Fixture {
             pods: &pods,
             leaving: &none,
             settling: &none,
-            policy: Policy::Karpenter,
+            policy,
             purpose: Purpose::Provisioning,
         })
     }

@@ -12,7 +12,7 @@ pub mod cni;
 #[cfg(test)]
 mod cni_churn;
 #[cfg(test)]
-mod cni_stage;
+pub(crate) mod cni_stage;
 pub mod creation;
 pub mod cronjob;
 pub mod daemons;
@@ -36,7 +36,7 @@ pub mod room;
 pub mod scenario;
 pub mod scheduler;
 #[cfg(test)]
-mod stage_hand;
+pub(crate) mod stage_hand;
 pub mod standing;
 pub mod startup_taints;
 pub mod statefulset;

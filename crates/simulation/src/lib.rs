@@ -10,6 +10,7 @@
 pub mod actor;
 pub mod actors;
 pub mod admission;
+mod branch_admission;
 pub mod effect;
 pub mod engine;
 pub mod needs;

@@ -12,7 +12,7 @@ use cluster::pod::{NewPod, Stage};
 use cluster::{Change, Cluster, NodeId, Pod, PodId, Waiting, WorkloadId};
 
 use crate::effect::Effect;
-use crate::{admission, world_nodes, world_volumes};
+use crate::{admission, branch_admission, world_nodes, world_volumes};
 
 /// The cluster, and what has to be remembered beside it to change it.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct World {
     pub(crate) progress: crate::progress::Progress,
     /// The primary address (as an offset into its subnet) of an instance whose node has not registered.
     pub(crate) primaries: BTreeMap<cluster::ClaimId, Option<u32>>,
+    /// Templates that admission changed.
+    changed: branch_admission::Changed,
 }
 
 impl World {
@@ -35,6 +37,7 @@ impl World {
             addresses: BTreeMap::new(),
             progress: crate::progress::Progress::default(),
             primaries: BTreeMap::new(),
+            changed: branch_admission::Changed::default(),
         }
     }
 
@@ -123,7 +126,8 @@ impl World {
         self.cluster.pod(pod).is_wanted()
     }
 
-    fn create_pod(&mut self, new: NewPod, changes: &mut Vec<Change>) {
+    fn create_pod(&mut self, mut new: NewPod, changes: &mut Vec<Change>) {
+        new.template = self.changed.template(&self.cluster, &new);
         if let Some(why) = admission::refuses(&self.cluster, &new) {
             if let Some(id) = new.workload {
                 self.refuse_creation(id, why, changes);

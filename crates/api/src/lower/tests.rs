@@ -357,3 +357,26 @@ fn the_runtime_of_jobs_is_a_default_until_the_profile_says_it() {
     assert!(relied(job));
     assert!(!relied(&format!("{job}{said}")));
 }
+
+#[test]
+fn security_group_policies_select_by_pod_and_by_account() {
+    let policy = |spec: &str| {
+        format!(
+            "apiVersion: vpcresources.k8s.aws/v1beta1\nkind: SecurityGroupPolicy\nmetadata: {{name: p}}\nspec: {spec}\n"
+        )
+    };
+    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {serviceAccountName: data, containers: [{name: a, image: a}]}\n";
+    let account = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: data, labels: {team: data}}\n";
+    let groups = "securityGroups: {groupIds: [sg-1]}";
+    let by_pod =
+        lowered(&policy(&format!("{{podSelector: {{matchLabels: {{app: a}}}}, {groups}}}"))).declared;
+    assert_eq!(by_pod.security_group_policies.len(), 1);
+    let nothing = lowered(&policy(&format!("{{{groups}}}")));
+    assert!(nothing.declared.security_group_policies.is_empty());
+    assert_eq!(nothing.problems.len(), 1);
+    let by_account =
+        policy(&format!("{{serviceAccountSelector: {{matchLabels: {{team: data}}}}, {groups}}}"));
+    let known = lowered(&format!("{by_account}{pod}{account}")).declared;
+    assert!(known.would_matter.is_empty() && known.security_group_policies[0].pods.is_none());
+    assert_eq!(lowered(&format!("{by_account}{pod}")).declared.would_matter.len(), 1, "whose labels?");
+}

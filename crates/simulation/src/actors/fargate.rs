@@ -15,7 +15,8 @@ use cluster::rejection::Rejection;
 use cluster::taint::Effect as TaintEffect;
 use cluster::waiting::AddressShortage;
 use cluster::{
-    Change, Cluster, Labels, Name, Node, NodeId, Pod, PodId, Resources, Taint, Timestamp, Waiting,
+    Change, Cluster, Labels, Name, Node, NodeId, Pod, PodId, PodTemplate, Resources, Taint, Timestamp,
+    Waiting,
 };
 
 use crate::actor::{Actor, Context};
@@ -47,13 +48,22 @@ pub fn is_fargate(node: &Node) -> bool {
 
 /// The Fargate profile that takes a pod away from kube-scheduler, if any. Pods of DaemonSets stay.
 pub fn profile_of<'c>(cluster: &'c Cluster, pod: &Pod) -> Option<&'c FargateProfile> {
+    profile_for(cluster, &pod.namespace, &pod.template, pod.for_node)
+}
+
+/// The same for a pod that is to be created.
+pub fn profile_for<'c>(
+    cluster: &'c Cluster,
+    namespace: &str,
+    template: &PodTemplate,
+    for_node: Option<NodeId>,
+) -> Option<&'c FargateProfile> {
     let selects = |profile: &&FargateProfile| {
-        let named =
-            profile.namespaces.iter().any(|namespace| *namespace == "*" || *namespace == pod.namespace);
-        named && profile.labels.iter().all(|(key, value)| pod.template.labels.get(key) == Some(value))
+        let named = profile.namespaces.iter().any(|listed| listed == "*" || listed == namespace);
+        named && profile.labels.iter().all(|(key, value)| template.labels.get(key) == Some(value))
     };
     let profiles = cluster.declared.profile.fargate.iter().filter(selects);
-    profiles.min_by_key(|profile| &profile.name).filter(|_| pod.for_node.is_none())
+    profiles.min_by_key(|profile| &profile.name).filter(|_| for_node.is_none())
 }
 
 /// `fargate-scheduler` with the micro-VMs behind it.

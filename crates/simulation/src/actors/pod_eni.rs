@@ -1,13 +1,17 @@
 //! Security groups for pods: the VPC resource controller, which runs in the EKS control plane.
 //!
-//! Followed: aws/amazon-vpc-resource-controller-k8s v1.7 `controllers/core/node_controller.go`,
+//! Followed: aws/amazon-vpc-resource-controller-k8s v1.8.2 `controllers/core/node_controller.go`,
 //! `pkg/provider/branch/provider.go`, `pkg/provider/branch/trunk/trunk.go`; the trunk is asked for by ipamd
-//! (aws/amazon-vpc-cni-k8s v1.23.1 `pkg/ipamd/ipamd.go` `askForTrunkENIIfNeeded`). With `ENABLE_POD_ENI` a node of a
+//! (aws/amazon-vpc-cni-k8s v1.23.2 `pkg/ipamd/ipamd.go` `tryEnableSecurityGroupsForPods`). With `ENABLE_POD_ENI` a node of a
 //! type that can gets a trunk if it has an interface to spare, then says how many branches it takes
 //! (`vpc.amazonaws.com/pod-eni`), and only then can such pods be scheduled there. Each gets a branch interface of its
 //! own, which is deleted a minute after the pod.
 //!
-//! Not modelled: that controllers before CNINode missed pods bound too early until their half-hourly resync.
+//! The label `has-trunk-attached: "true"` is ipamd's until v1.15, from which on the CNINode says it.
+//!
+//! Not modelled: controllers before CNINode missed pods that were bound before the trunk was there until their
+//! half-hourly resync. Only a provisioner that bound pods itself (Karpenter before v0.17) could bring that about:
+//! kube-scheduler waits for the capacity.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +30,7 @@ use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
 use crate::needs::{aws, service_works};
 
-/// The label of a node that has its trunk.
+/// The label of a node that has its trunk, before v1.15 of the CNI.
 const TRUNK_ATTACHED: &str = "vpc.amazonaws.com/has-trunk-attached";
 
 /// The VPC resource controller.
@@ -159,7 +163,7 @@ impl BranchInterfaces {
             }
             None => {}
             Some(trunk) => {
-                announce(node, limit, effects);
+                announce(node, limit, labels_trunk(&cluster.declared.cni_version), effects);
                 if acts {
                     let free = limit.saturating_sub(branches.total() + in_flight);
                     let wanted = self.queue.len(node.id).saturating_sub(branches.ready + in_flight).min(free);
@@ -220,13 +224,19 @@ fn takes_trunk(node: &Node, settings: &VpcCniSettings, instance_type: Option<&In
     node.network.interfaces.len() < max as usize
 }
 
+/// Whether this ipamd labels its node (`v1.14.1`); what cannot be read is taken for a recent one.
+fn labels_trunk(version: &str) -> bool {
+    let mut parts = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
+    matches!((parts.next(), parts.next()), (Some(1), Some(minor)) if minor < 15)
+}
+
 /// The node says how many branches it takes, and that its trunk is there.
-fn announce(node: &Node, limit: u32, effects: &mut Effects) {
+fn announce(node: &Node, limit: u32, with_label: bool, effects: &mut Effects) {
     let attached = node.labels.get(TRUNK_ATTACHED).is_some_and(|value| value == "true");
-    if attached && node.capacity.get(POD_ENI) == i64::from(limit) {
+    if (attached || !with_label) && node.capacity.get(POD_ENI) == i64::from(limit) {
         return;
     }
-    let labels = [(TRUNK_ATTACHED.into(), "true".into())].into();
+    let labels = with_label.then(|| (TRUNK_ATTACHED.into(), "true".into())).into_iter().collect();
     let extended = vec![(POD_ENI.into(), i64::from(limit))];
     effects.now(Effect::PatchNode(node.id, Box::new(NodePatch { labels, extended, ..NodePatch::default() })));
 }
@@ -259,6 +269,19 @@ mod tests {
         assert_eq!(stage.network(node).held(), 24, "kept for a minute");
         stage.settle();
         assert_eq!(stage.network(node).held(), 23);
+    }
+
+    #[test]
+    fn older_agents_label_their_node() {
+        for (version, labelled) in [("v1.14.1", true), ("v1.15.0", false), ("", false), ("latest", false)] {
+            let mut stage = stage();
+            std::sync::Arc::make_mut(&mut stage.world.cluster.declared).cni_version = version.into();
+            let node = stage.node("m5.large", 29);
+            stage.settle();
+            let node = stage.world.cluster.node(node);
+            assert_eq!(node.labels.contains_key(TRUNK_ATTACHED), labelled, "{version}");
+            assert_eq!(node.capacity.get(POD_ENI), 9);
+        }
     }
 
     #[test]
