@@ -54,7 +54,8 @@ pub fn render(report: &Report<'_>) -> String {
 
 /// The JSON Schema of [`Document`].
 pub fn schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Document);
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<Document>();
     schema.insert("$id".to_owned(), SCHEMA_ID.into());
     schema.insert("title".to_owned(), "plimsoll report".into());
     schema.to_value()
@@ -74,5 +75,37 @@ pub fn document(report: &Report<'_>) -> Document {
         suppressed: tally.suppressed,
         clusters: report.clusters.iter().map(cluster::report).collect(),
         suppression_problems: report.faults.iter().map(finding::fault).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Who reads reports reads this file; `plimsoll schema > docs/report.schema.json` renews it.
+    #[test]
+    fn the_published_schema_is_the_one_in_docs() {
+        let published: serde_json::Value =
+            serde_json::from_str(include_str!("../../../docs/report.schema.json")).unwrap();
+        assert_eq!(super::schema(), published);
+    }
+
+    #[test]
+    fn every_field_of_the_schema_is_described() {
+        fn walk(value: &serde_json::Value, at: &str, missing: &mut Vec<String>) {
+            if let Some(properties) = value.get("properties").and_then(|it| it.as_object()) {
+                for (name, property) in properties {
+                    if property.get("description").is_none() {
+                        missing.push(format!("{at}.{name}"));
+                    }
+                }
+            }
+            if let Some(definitions) = value.get("$defs").and_then(|it| it.as_object()) {
+                definitions.iter().for_each(|(name, definition)| walk(definition, name, missing));
+            }
+        }
+        let schema = super::schema();
+        let mut missing = Vec::new();
+        walk(&schema, "", &mut missing);
+        assert!(missing.is_empty(), "{missing:?}");
+        assert_eq!(schema["$id"], super::SCHEMA_ID);
     }
 }
