@@ -72,7 +72,8 @@ pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
     let mut found = Vec::new();
     for workload in &declared.workloads {
         let scheduler = &workload.template.scheduler_name;
-        if scheduler != "default-scheduler" {
+        let fargate = declared.profile.fargate_for(&workload.key.namespace, &workload.template.labels);
+        if scheduler != "default-scheduler" && fargate.is_none() {
             let why = format!("its pods are placed by the scheduler {scheduler}, which is not modelled");
             found.push((workload.template.location.at("/spec/schedulerName"), Name::from(why)));
         }

@@ -238,6 +238,15 @@ impl Default for Latencies {
 }
 
 impl Profile {
+    /// The Fargate profile that selects a pod with these labels; of several the first by name.
+    pub fn fargate_for(&self, namespace: &str, labels: &Labels) -> Option<&FargateProfile> {
+        let selects = |profile: &&FargateProfile| {
+            let named = profile.namespaces.iter().any(|listed| listed == "*" || listed == namespace);
+            named && profile.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+        };
+        self.fargate.iter().filter(selects).min_by_key(|profile| &profile.name)
+    }
+
     /// Subnets that any of `terms` selects, by index.
     pub fn subnets_selected(&self, terms: &[SelectorTerm]) -> Vec<u32> {
         (0u32..)

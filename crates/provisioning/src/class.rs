@@ -230,7 +230,8 @@ impl Classes {
 }
 
 /// Whether Karpenter adds nodes for this pod at all: marked unschedulable by the scheduler, not bound, not about to
-/// be bound after a preemption, not a DaemonSet's (`pkg/utils/pod/scheduling.go` `IsProvisionable`).
+/// be bound after a preemption, not a DaemonSet's (`pkg/utils/pod/scheduling.go` `IsProvisionable`), and not one that
+/// Fargate's scheduler places, whose refusals have reasons of their own.
 pub fn is_provisionable(cluster: &Cluster, pod: &Pod) -> bool {
     pod.is_wanted()
         && pod.node.is_none()
@@ -238,6 +239,7 @@ pub fn is_provisionable(cluster: &Cluster, pod: &Pod) -> bool {
         && pod.for_node.is_none()
         && matches!(pod.waiting, Some((_, cluster::Waiting::Unschedulable(_))))
         && !of_daemon_set(cluster, pod)
+        && cluster.declared.profile.fargate_for(&pod.namespace, &pod.template.labels).is_none()
 }
 
 /// Whether a DaemonSet made this pod.

@@ -133,6 +133,11 @@ fn register(world: &mut World, mut node: Node, changes: &mut Vec<Change>) {
             }];
         }
     }
+    let launched = !node.network.interfaces.is_empty()
+        || addressing::ec2::launch(&mut node.network, &mut world.cluster.subnets, world.cluster.now);
+    if !launched {
+        return; // There is no instance without a primary address.
+    }
     world.cluster.nodes.push(node);
     changes.push(Change::NodeRegistered(id));
 }

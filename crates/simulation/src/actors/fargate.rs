@@ -4,11 +4,13 @@
 //! configuration" (sizes; 256 MiB are added for the kubelet and the runtime) and "AWS Fargate considerations" (no
 //! DaemonSets, host network or host ports). An admission webhook gives such pods to `fargate-scheduler`.
 //!
-//! Not modelled: what Fargate cannot mount; the order of the profile's subnets is kept.
+//! Not modelled: what Fargate cannot mount; the order of the profile's subnets is kept; the address is taken when the
+//! node joins, not when its micro-VM starts. A DaemonSet that tolerates every taint does get pods for these nodes, as
+//! on EKS, and they find no room there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::network::{NodeNetwork, Shortage};
+use cluster::network::{NodeNetwork, Shortage, Subnet, SubnetId};
 use cluster::pod::Stage;
 use cluster::profile::FargateProfile;
 use cluster::rejection::Rejection;
@@ -19,6 +21,7 @@ use cluster::{
     Waiting,
 };
 
+use super::timers::Timers;
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
 
@@ -58,20 +61,20 @@ pub fn profile_for<'c>(
     template: &PodTemplate,
     for_node: Option<NodeId>,
 ) -> Option<&'c FargateProfile> {
-    let selects = |profile: &&FargateProfile| {
-        let named = profile.namespaces.iter().any(|listed| listed == "*" || listed == namespace);
-        named && profile.labels.iter().all(|(key, value)| template.labels.get(key) == Some(value))
-    };
-    let profiles = cluster.declared.profile.fargate.iter().filter(selects);
-    profiles.min_by_key(|profile| &profile.name).filter(|_| for_node.is_none())
+    let profile = cluster.declared.profile.fargate_for(namespace, &template.labels);
+    profile.filter(|_| for_node.is_none())
 }
 
 /// `fargate-scheduler` with the micro-VMs behind it.
 #[derive(Clone, Debug, Default)]
 pub struct Fargate {
-    /// Pods to look at, and pods for which a node boots, by the node's name.
+    /// Pods to look at.
     due: BTreeSet<PodId>,
-    booting: BTreeMap<Name, PodId>,
+    /// Micro-VMs that boot: for which pod, and when they are up.
+    booting: BTreeMap<PodId, Option<SubnetId>>,
+    up: Timers<PodId>,
+    /// Pods whose node is being registered, by the node's name.
+    registering: BTreeMap<Name, PodId>,
     /// Pods for which no subnet had an address.
     short: BTreeSet<PodId>,
     nodes: BTreeMap<PodId, NodeId>,
@@ -97,7 +100,7 @@ impl Actor for Fargate {
         self.seen = cluster.pods.len();
         match change {
             Change::NodeRegistered(node) => {
-                if let Some(pod) = self.booting.remove(&cluster.node(*node).name) {
+                if let Some(pod) = self.registering.remove(&cluster.node(*node).name) {
                     self.nodes.insert(pod, *node);
                     self.bind.push((pod, *node));
                 }
@@ -113,12 +116,14 @@ impl Actor for Fargate {
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
         let cluster = context.cluster;
+        for pod in self.up.take_due(cluster.now) {
+            self.register(cluster.pod(pod), cluster, effects);
+        }
         for pod in std::mem::take(&mut self.due) {
             self.boot(cluster.pod(pod), cluster, effects);
         }
         for (pod, node) in std::mem::take(&mut self.bind) {
             if cluster.pod(pod).is_wanted() {
-                effects.now(Effect::NodeReady(node, true));
                 effects.now(Effect::BindPod(pod, node));
             } else {
                 self.nodes.remove(&pod);
@@ -129,82 +134,93 @@ impl Actor for Fargate {
             effects.now(Effect::NodeGone(node));
         }
     }
+
+    fn wake_at(&self) -> Option<Timestamp> {
+        self.up.next()
+    }
 }
 
 impl Fargate {
+    /// Starts a micro-VM where its pod can have one.
     fn boot(&mut self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
         let Some(profile) = profile_of(cluster, pod) else { return };
-        if !pod.is_wanted() || pod.node.is_some() {
+        if !pod.is_wanted() || pod.node.is_some() || self.booting.contains_key(&pod.id) {
             return;
         }
-        let wait = |why: Waiting| Effect::PodWaits(pod.id, Box::new(why));
-        if let Some(field) = unsupported(pod) {
-            return effects
-                .now(wait(refused(format!("Pod not supported on Fargate: fields not supported: {field}"))));
+        if let Some(why) = unsupported(pod) {
+            return effects.now(Effect::PodWaits(pod.id, Box::new(refused(why))));
         }
-        let Some(size) = size_for(&pod.template.requests) else {
-            return effects.now(wait(refused(
-                "Pod not supported on Fargate: it asks for more than 16 vCPU or 120 GB".into(),
-            )));
-        };
         let subnets = || profile.subnets.iter().filter_map(|index| cluster.subnets.get(*index as usize));
-        let Some(subnet) = subnets().find(|subnet| subnet.space.free > 0) else {
-            if let Some(full) = subnets().next() {
-                self.short.insert(pod.id);
-                effects.now(wait(Waiting::NoAddress(AddressShortage::SubnetFull {
-                    subnet: full.name.clone(),
-                    code: Shortage::Addresses,
-                    free: full.space.free,
-                    free_prefixes: full.space.free_blocks,
-                })));
-            } else {
-                self.register(pod, profile, None, size, effects);
-            }
-            return;
-        };
-        self.register(pod, profile, Some(subnet), size, effects);
+        let found = subnets().find(|subnet| self.spare(subnet) > 0);
+        if let (None, Some(full)) = (found, subnets().next()) {
+            return self.run_short(pod.id, full, effects);
+        }
+        self.booting.insert(pod.id, found.map(|subnet| subnet.id));
+        self.up.set(cluster.now.after_ms(BOOT_MS), pod.id);
     }
 
-    fn register(
-        &mut self,
-        pod: &Pod,
-        profile: &FargateProfile,
-        subnet: Option<&cluster::network::Subnet>,
-        size: Resources,
-        effects: &mut Effects,
-    ) {
+    /// Addresses that no micro-VM on its way will take.
+    fn spare(&self, subnet: &Subnet) -> u32 {
+        let coming = self.booting.values().filter(|of| **of == Some(subnet.id)).count();
+        subnet.space.free.saturating_sub(u32::try_from(coming).unwrap_or(u32::MAX))
+    }
+
+    fn run_short(&mut self, pod: PodId, full: &Subnet, effects: &mut Effects) {
+        self.short.insert(pod);
+        let why = Waiting::NoAddress(AddressShortage::SubnetFull {
+            subnet: full.name.clone(),
+            code: Shortage::Addresses,
+            free: full.space.free,
+            free_prefixes: full.space.free_blocks,
+        });
+        effects.now(Effect::PodWaits(pod, Box::new(why)));
+    }
+
+    /// The micro-VM is up: its node joins, with an address of its subnet.
+    fn register(&mut self, pod: &Pod, cluster: &Cluster, effects: &mut Effects) {
+        let Some(subnet) = self.booting.remove(&pod.id) else { return };
+        let Some(profile) = profile_of(cluster, pod).filter(|_| pod.is_wanted()) else { return };
+        let Some(size) = size_for(&pod.template.requests) else { return };
+        let subnet = subnet.and_then(|id| cluster.subnets.get(id.0 as usize));
+        let coming = self.registering.len();
+        if subnet.is_some_and(|subnet| subnet.space.free as usize <= coming) {
+            // Others took what was free while it booted.
+            self.due.insert(pod.id);
+            return;
+        }
         let name = Name::from(format!("fargate-{}-{}", profile.name, pod.id.0));
-        let zone = subnet.map(|subnet| subnet.zone.clone()).unwrap_or_default();
-        self.booting.insert(name.clone(), pod.id);
-        let network =
-            NodeNetwork { subnet: subnet.map(|subnet| subnet.id), cni_ready: true, ..NodeNetwork::default() };
-        let node = Node {
-            id: NodeId(0),
-            location: cluster::Location::object(pod.template.location.object.clone()),
-            group: None,
-            claim: None,
-            instance_type: Name::default(),
-            labels: labels(&name, &zone),
-            annotations: Labels::new(),
-            taints: vec![Taint {
-                key: COMPUTE_TYPE.into(),
-                value: "fargate".into(),
-                effect: TaintEffect::NoSchedule,
-            }],
-            unschedulable: false,
-            capacity: size.clone(),
-            allocatable: size,
-            network,
-            volume_drivers: Vec::new(),
-            images: Vec::new(),
-            created: Timestamp::ZERO,
-            ready: false,
-            deleted: None,
-            gone: false,
-            name,
-            zone,
-        };
-        effects.after(BOOT_MS, Effect::RegisterNode(Box::new(node)));
+        self.registering.insert(name.clone(), pod.id);
+        effects.now(Effect::RegisterNode(Box::new(micro_vm(name, pod, subnet, size))));
+    }
+}
+
+/// The node of one pod.
+fn micro_vm(name: Name, pod: &Pod, subnet: Option<&Subnet>, size: Resources) -> Node {
+    let zone = subnet.map(|subnet| subnet.zone.clone()).unwrap_or_default();
+    let taint = Taint { key: COMPUTE_TYPE.into(), value: "fargate".into(), effect: TaintEffect::NoSchedule };
+    let network =
+        NodeNetwork { subnet: subnet.map(|subnet| subnet.id), cni_ready: true, ..NodeNetwork::default() };
+    Node {
+        id: NodeId(0),
+        location: cluster::Location::object(pod.template.location.object.clone()),
+        group: None,
+        claim: None,
+        instance_type: Name::default(),
+        labels: labels(&name, &zone),
+        annotations: Labels::new(),
+        taints: vec![taint],
+        unschedulable: false,
+        capacity: size.clone(),
+        allocatable: size,
+        network,
+        volume_drivers: Vec::new(),
+        images: Vec::new(),
+        created: Timestamp::ZERO,
+        ready: true,
+        deleted: None,
+        gone: false,
+        name,
+        zone,
     }
 }
 
@@ -218,12 +234,20 @@ fn labels(name: &Name, zone: &Name) -> Labels {
     ])
 }
 
-/// A field of the pod that Fargate does not support.
-fn unsupported(pod: &Pod) -> Option<&'static str> {
-    if pod.template.host_network {
-        return Some("HostNetwork");
+/// Why Fargate does not run a pod, in its words.
+fn unsupported(pod: &Pod) -> Option<String> {
+    let field = if pod.template.host_network {
+        Some("HostNetwork")
+    } else {
+        (!pod.template.host_ports.is_empty()).then_some("HostPort")
+    };
+    match field {
+        Some(field) => Some(format!("Pod not supported on Fargate: fields not supported: {field}")),
+        None if size_for(&pod.template.requests).is_none() => {
+            Some("Pod not supported on Fargate: it asks for more than 16 vCPU or 120 GB".into())
+        }
+        None => None,
     }
-    (!pod.template.host_ports.is_empty()).then_some("HostPort")
 }
 
 fn refused(message: String) -> Waiting {

@@ -18,6 +18,7 @@ use scheduling::{
 };
 
 use crate::actor::{Actor, Context};
+use crate::actors::fargate;
 use crate::actors::scheduler::queue::Queue;
 use crate::effect::{Effect, Effects, VolumeSource};
 
@@ -105,6 +106,9 @@ impl State {
             pod.node.is_some() || pod.template.node_name.as_ref().is_some_and(|name| !name.is_empty());
         if placed || pod.stage != Stage::Pending || pod.deleted.is_some() {
             return;
+        }
+        if fargate::profile_of(cluster, pod).is_some() {
+            return; // Fargate's own scheduler places it.
         }
         let scheduler = &pod.template.scheduler_name;
         if !scheduler.is_empty() && scheduler != PROFILE {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use catalog::Catalog;
 use cluster::arrival::Arrival;
 use cluster::pod::Stage;
-use cluster::profile::Order;
+use cluster::profile::{FargateProfile, Order};
 use cluster::role::Program;
 use cluster::storage::StorageClass;
 use cluster::template::{PodTemplate, PodVolume, RestartPolicy};
@@ -13,6 +13,8 @@ use cluster::waiting::CrashCause;
 use cluster::workload::Shape;
 use cluster::*;
 
+use crate::actors::cni_stage::subnet;
+use crate::actors::fargate;
 use crate::actors::stage_hand::{declared, deployment, node, role, template, workload};
 use crate::engine::{End, Options, Run, run};
 
@@ -83,6 +85,60 @@ fn a_provisioner_without_name_resolution_is_at_rest_in_its_crash_loop() {
     let why = CrashCause::Needs(capability::Capability::ClusterDns);
     assert_eq!(karpenter.waiting.as_ref().map(|(_, why)| why), Some(&Waiting::Crashing { restarts: 0, why }));
     assert_eq!(run.ended, Timestamp(10_000), "no retry is simulated that must fail");
+}
+
+fn on_fargate(nodes: usize) -> Declared {
+    let mut workloads = vec![
+        of_program("coredns", Program::ClusterDns),
+        of_program("karpenter", Program::Karpenter),
+        deployment("web", 3),
+    ];
+    for workload in &mut workloads[..2] {
+        Arc::make_mut(&mut workload.template).labels.insert("runs".into(), "fargate".into());
+    }
+    let mut input = declared(workloads, self::nodes(nodes));
+    input.profile.subnets = vec![subnet(0, "10.0.0.0/28")];
+    input.profile.fargate = vec![FargateProfile {
+        name: "system".into(),
+        namespaces: vec!["*".into()],
+        labels: Labels::from([("runs".into(), "fargate".into())]),
+        subnets: vec![0],
+    }];
+    input
+}
+
+#[test]
+fn what_runs_on_fargate_takes_an_address_and_no_ordinary_node() {
+    let run = play(on_fargate(1));
+    assert_eq!(run.end, End::Settled, "{:?}", run.unmet);
+    assert_eq!(stage_of(&run, "karpenter"), [Stage::Ready]);
+    for pod in &run.cluster.pods {
+        let node = run.cluster.node(pod.node.unwrap());
+        assert_eq!(fargate::is_fargate(node), !pod.name.starts_with("web"), "{}", pod.name);
+    }
+    assert_eq!(run.cluster.subnets[0].space.free, 11 - 2, "the ordinary node is in no subnet");
+    assert!(run.cluster.nodes.iter().skip(1).all(|node| node.network.held() == 1));
+}
+
+/// Nothing else runs, and the programs that everything waits for need no node.
+#[test]
+fn dns_and_the_provisioner_come_up_on_fargate_without_any_node() {
+    let run = play(on_fargate(0));
+    assert_eq!(stage_of(&run, "coredns"), [Stage::Ready]);
+    assert_eq!(stage_of(&run, "karpenter"), [Stage::Ready]);
+    assert_eq!(run.unmet.len(), 1, "web has no pool");
+}
+
+#[test]
+fn a_subnet_without_addresses_holds_fargate_pods_back() {
+    let mut input = on_fargate(1);
+    input.profile.subnets[0].declared_free = Some(1);
+    input.profile.subnets.push(subnet(1, "10.0.1.0/28"));
+    input.nodes[0].network.subnet = Some(network::SubnetId(1));
+    let run = play(input);
+    assert_eq!(run.end, End::Quiescent);
+    let ready = run.cluster.pods.iter().filter(|pod| pod.stage == Stage::Ready).count();
+    assert_eq!(ready, 3 + 1, "web, and one of the two");
 }
 
 /// CoreDNS comes in a later wave than the provisioner that needs it.
