@@ -4,10 +4,14 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "scenarios/elision.rs"]
+mod elision;
 #[path = "cli/formats.rs"]
 mod formats;
 #[path = "scenarios/process.rs"]
 mod process;
+#[path = "cli/readme.rs"]
+mod readme;
 #[path = "cli/suppress.rs"]
 mod suppress;
 
