@@ -50,6 +50,11 @@ pub(crate) fn priority_class(object: &Object, reporter: &mut Reporter<'_>) -> Op
     })
 }
 
+/// Says what the API server would refuse of a ConfigMap: values are texts, `true` and `5` without quotes are none.
+pub(crate) fn config_map(object: &Object, reporter: &mut Reporter<'_>) {
+    decode::<core::ConfigMap>(object, Strictness::Prune, reporter);
+}
+
 /// The items of a LimitRange.
 pub(crate) fn limit_range(object: &Object, reporter: &mut Reporter<'_>) -> Option<Vec<Limits>> {
     let wire: core::LimitRange = decode(object, Strictness::Prune, reporter)?;

@@ -40,8 +40,11 @@ pub(crate) fn read(objects: &[Object], provider: Provider, problems: &mut Proble
                 admission.limit_ranges.entry(object.key.namespace.clone()).or_default().extend(limits);
             }
             Kind::ResourceQuota => limit_quotas.extend(demands(object)),
-            Kind::ConfigMap if has_login(object) => {
-                admission.login_scripts.insert(object.key.clone());
+            Kind::ConfigMap => {
+                small::config_map(object, &mut Reporter::new(problems, object));
+                if has_login(object) {
+                    admission.login_scripts.insert(object.key.clone());
+                }
             }
             Kind::Other(ref kind) if kind == "RuntimeClass" && object.group == "node.k8s.io" => {
                 let class = runtime_class::runtime_class(object);

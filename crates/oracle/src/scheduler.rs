@@ -9,6 +9,5 @@ pub mod generate;
 mod nodes;
 mod pods;
 pub mod run;
-mod storage;
 pub mod tally;
 mod vocabulary;

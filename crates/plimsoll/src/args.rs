@@ -6,14 +6,22 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Boots a Kubernetes cluster in simulation and says whether it converges, why not, and what would help.
 #[derive(Debug, Parser)]
-#[command(name = "plimsoll", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "plimsoll", version, propagate_version = true, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Examples:
+  plimsoll check                                      the project (.plimsoll.yaml) or the manifests here
+  plimsoll check manifests --cluster cluster.yaml     a directory and a cluster profile
+  plimsoll profile > cluster.yaml                     a cluster profile to start from
+  helm template addons | plimsoll check -f - --cluster cluster.yaml
+  plimsoll simulate . --with 'Deployment/apps/web:spec.replicas=30'
+  plimsoll explain IP101
+
 Exit codes:
   0  converges; nothing at or above --fail-on
   1  findings at or above --fail-on
@@ -30,6 +38,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Explain a finding's code, or an add-on: `explain IP101`, `explain addon coredns`.
     Explain(ExplainArgs),
+    /// Print a cluster profile to start from: what manifests do not say, with the usual values.
+    Profile,
     /// Print the JSON Schema of `-o json`.
     Schema,
     /// Print a completion script.
@@ -44,7 +54,8 @@ pub enum Command {
 /// Where the input comes from.
 #[derive(Args, Debug, Clone)]
 pub struct InputArgs {
-    /// Files or directories; a directory with `.plimsoll.yaml` is a project.
+    /// Files or directories; a directory with `.plimsoll.yaml` is a project. Nothing: the project that the current
+    /// directory is part of, or the manifests in it.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Files or directories of manifests; `-` is standard input. Repeatable.
@@ -73,7 +84,8 @@ pub struct InputArgs {
 /// How the answer is given.
 #[derive(Args, Debug, Clone)]
 pub struct OutputArgs {
-    /// `text`, `wide` or `json`, each with an optional `=PATH`. Repeatable.
+    /// `text`, `wide` (with the addresses of nodes and subnets), `json`, `sarif`, `junit`, `github` or `markdown`, each
+    /// with an optional `=PATH`. Repeatable.
     #[arg(short, long = "output", value_name = "FORMAT[=PATH]", env = "PLIMSOLL_OUTPUT")]
     pub output: Vec<String>,
     /// From which severity on the exit code is 1.
@@ -82,6 +94,12 @@ pub struct OutputArgs {
     /// Exit with 0 even if there are findings.
     #[arg(long, env = "PLIMSOLL_EXIT_ZERO")]
     pub exit_zero: bool,
+    /// A former report of `-o json`: only what is not in it fails.
+    #[arg(long, value_name = "FILE", env = "PLIMSOLL_BASELINE")]
+    pub baseline: Option<PathBuf>,
+    /// The day on which suppressions with `until` are looked at, as 2026-12-31; today when it is not said.
+    #[arg(long, value_name = "DATE", env = "PLIMSOLL_TODAY")]
+    pub today: Option<String>,
     /// Input without anything to judge is not an error.
     #[arg(long, env = "PLIMSOLL_ALLOW_EMPTY")]
     pub allow_empty: bool,

@@ -1,7 +1,9 @@
 //! From loaded inputs to verdicts and an exit code.
 
 use catalog::Catalog;
+use cluster::role::Program;
 use findings::{Outcome, Severity};
+use report::{Judged, Report, Unjudged};
 use sources::Inputs;
 use verdict::Verdict;
 
@@ -20,43 +22,51 @@ pub fn judge_all(cases: &[Case], catalog: &Catalog, options: verdict::Options) -
     cases.iter().map(|case| verdict::judge(&case.inputs, catalog, options)).collect()
 }
 
-/// Whether there is anything to judge in a verdict: workloads, nodes or pools.
-pub fn is_empty(verdict: &Verdict) -> bool {
+/// Why a verdict means nothing, if it does not.
+pub fn unjudged(verdict: &Verdict) -> Option<Unjudged> {
     let declared = &verdict.declared;
-    declared.workloads.is_empty() && declared.node_pools.is_empty() && declared.node_classes.is_empty()
+    if declared.workloads.is_empty() && declared.node_pools.is_empty() && declared.node_classes.is_empty() {
+        return Some(Unjudged::Empty);
+    }
+    // A profile without nodes and a provisioner in the manifests is a cluster that can be meant: it never starts.
+    let provisions = |workload: &cluster::Workload| {
+        matches!(workload.template.role.program, Program::Karpenter | Program::ClusterAutoscaler)
+    };
+    let is_meant = declared.profile.given && declared.workloads.iter().any(provisions);
+    let somewhere_to_start = !declared.nodes.is_empty()
+        || !declared.profile.fargate.is_empty()
+        || verdict.told.run.cluster.live_nodes().next().is_some();
+    let waits = verdict.outcome != Outcome::Converges && !declared.workloads.is_empty();
+    (waits && !somewhere_to_start && !is_meant).then_some(Unjudged::NoNodes)
 }
 
 /// 0 converges, 1 findings, 2 nothing to judge, 4 inconclusive: the worst over all clusters.
-pub fn exit_code(verdicts: &[Verdict], fail_on: FailOn, allow_empty: bool) -> u8 {
-    if verdicts.iter().all(is_empty) && !allow_empty {
+pub fn exit_code(report: &Report<'_>, fail_on: FailOn, allow_empty: bool) -> u8 {
+    let missing = |judged: &Judged<'_>| match judged.unjudged {
+        Some(Unjudged::Empty) => !allow_empty,
+        Some(Unjudged::NoNodes) => true,
+        None => false,
+    };
+    if report.clusters.iter().all(missing) {
         return 2;
     }
-    let fails = |verdict: &Verdict| {
-        let worst = worst(verdict);
-        match fail_on {
-            FailOn::Never => false,
-            FailOn::Warning => worst >= Some(Severity::Warning),
-            FailOn::Error => worst >= Some(Severity::Error),
-        }
+    let fails = match fail_on {
+        FailOn::Never => false,
+        FailOn::Warning => worst(report) >= Some(Severity::Warning),
+        FailOn::Error => worst(report) >= Some(Severity::Error),
     };
-    if verdicts.iter().any(fails) {
+    if fails {
         return 1;
     }
-    let inconclusive = verdicts.iter().any(|verdict| verdict.outcome == Outcome::Inconclusive);
-    if inconclusive { 4 } else { 0 }
+    if report.clusters.iter().any(|judged| judged.unjudged == Some(Unjudged::NoNodes)) {
+        return 2;
+    }
+    let inconclusive = |judged: &Judged<'_>| judged.verdict.outcome == Outcome::Inconclusive;
+    if report.clusters.iter().any(inconclusive) { 4 } else { 0 }
 }
 
-fn worst(verdict: &Verdict) -> Option<Severity> {
-    let problem = |severity| match severity {
-        api::Severity::Error => Severity::Error,
-        api::Severity::Warning => Severity::Warning,
-        api::Severity::Note => Severity::Note,
-    };
-    let problems = verdict.problems.iter().map(|found| problem(found.severity));
-    let findings = verdict.findings.iter().map(|found| found.severity);
-    let outcome = match verdict.outcome {
-        Outcome::Converges | Outcome::Inconclusive => None,
-        _ => Some(Severity::Error),
-    };
-    problems.chain(findings).chain(outcome).max()
+fn worst(report: &Report<'_>) -> Option<Severity> {
+    let outcomes = report.clusters.iter().filter(|judged| judged.fails()).map(|_| Severity::Error);
+    let faults = report.faults.iter().map(|_| Severity::Warning);
+    report.clusters.iter().flat_map(Judged::severities).chain(outcomes).chain(faults).max()
 }

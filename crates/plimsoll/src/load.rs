@@ -1,25 +1,70 @@
 //! From the command line to loaded inputs: files, projects, overlays, patches.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use sources::kustomize::Tools;
-use sources::{Environment, Inputs, Limits, Project, Reader};
+use sources::{Environment, Ignore, Inputs, Limits, Project, Reader, project};
 
 use crate::args::InputArgs;
 use crate::judge::Case;
 
-/// Everything to judge: the environments of a project, or one case of what was named.
-pub fn cases(args: &InputArgs) -> anyhow::Result<Vec<Case>> {
+/// What was loaded.
+pub struct Loaded {
+    /// Everything to judge: the environments of a project, or one case of what was named.
+    pub cases: Vec<Case>,
+    /// The project file's name and its suppressions, where there is one.
+    pub project: Option<(String, Vec<Ignore>)>,
+    /// Not all of the project is judged.
+    pub partial: bool,
+}
+
+/// Loads what the command line names; without any name the project here, or the manifests here.
+pub fn load(args: &InputArgs) -> anyhow::Result<Loaded> {
     let cwd = std::env::current_dir().context("the current directory cannot be read")?;
     let tools = Tools::find(std::env::var_os("PATH").as_deref());
-    let project = args.paths.iter().find_map(|path| Project::open(&cwd, path));
-    match project {
-        Some(project) if args.kustomize.is_none() && args.filename.is_empty() => {
-            environments(&project, args, &cwd, &tools)
-        }
-        _ => Ok(vec![Case { name: String::new(), inputs: named(args, &cwd, &tools)? }]),
+    let named_nothing = args.paths.is_empty() && args.filename.is_empty() && args.kustomize.is_none();
+    let project = match args.paths.as_slice() {
+        [] if named_nothing => Project::find(&cwd, Path::new("")),
+        [path] if args.filename.is_empty() && args.kustomize.is_none() => Project::open(&cwd, path),
+        _ => None,
+    };
+    if let Some(project) = project {
+        let cases = environments(&project, args, &cwd, &tools)?;
+        let partial = cases.len() < project.environments.len();
+        return Ok(Loaded { cases, project: Some(suppressions(&project, &cwd)), partial });
     }
+    if let Some(project) = args.paths.iter().find(|path| cwd.join(path).join(project::FILE).is_file()) {
+        bail!("{} is a project: it is judged alone, without other paths, -f or -k", project.display());
+    }
+    if let Some(environment) = args.environment.first() {
+        bail!("-e {environment}: only a project has environments, and no {} was found", project::FILE);
+    }
+    let here = [PathBuf::from(".")];
+    let paths = if named_nothing { &here[..] } else { &args.paths };
+    if named_nothing && !has_manifests(&cwd) {
+        bail!(
+            "nothing to read: there is no {} and no manifest here; name a directory, or use -f FILE, -f - or -k DIR",
+            project::FILE
+        );
+    }
+    let cases = vec![Case { name: String::new(), inputs: named(paths, args, &cwd, &tools) }];
+    let project = Project::find(&cwd, Path::new("")).map(|project| suppressions(&project, &cwd));
+    Ok(Loaded { cases, project, partial: true })
+}
+
+fn suppressions(project: &Project, cwd: &Path) -> (String, Vec<Ignore>) {
+    let file = project.root.join(project::FILE);
+    let shown = file.strip_prefix(cwd).unwrap_or(&file);
+    (shown.to_string_lossy().trim_start_matches("./").to_owned(), project.ignore.clone())
+}
+
+/// Whether a directory itself holds files that may be manifests.
+fn has_manifests(directory: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else { return false };
+    let is_manifest =
+        |path: &Path| matches!(path.extension().and_then(|end| end.to_str()), Some("yaml" | "yml" | "json"));
+    entries.flatten().any(|entry| is_manifest(&entry.path()))
 }
 
 fn environments(project: &Project, args: &InputArgs, cwd: &Path, tools: &Tools) -> anyhow::Result<Vec<Case>> {
@@ -29,16 +74,17 @@ fn environments(project: &Project, args: &InputArgs, cwd: &Path, tools: &Tools) 
     if project.problems.iter().any(|problem| problem.severity == api::Severity::Error) {
         bail!("the project file cannot be used");
     }
+    let known = |name: &&String| project.environment(name).is_none();
+    if let Some(unknown) = args.environment.iter().find(known) {
+        let names: Vec<&str> =
+            project.environments.iter().map(|environment| environment.name.as_str()).collect();
+        bail!("there is no environment {unknown}; the project has: {}", names.join(", "));
+    }
     let wanted = |environment: &&Environment| {
         args.environment.is_empty() || args.environment.contains(&environment.name)
     };
-    let chosen: Vec<&Environment> = project.environments.iter().filter(wanted).collect();
-    if chosen.is_empty() {
-        let names: Vec<&str> =
-            project.environments.iter().map(|environment| environment.name.as_str()).collect();
-        bail!("no such environment; the project has: {}", names.join(", "));
-    }
-    Ok(chosen.into_iter().map(|environment| environment_case(environment, args, cwd, tools)).collect())
+    let chosen = project.environments.iter().filter(wanted);
+    Ok(chosen.map(|environment| environment_case(environment, args, cwd, tools)).collect())
 }
 
 fn environment_case(environment: &Environment, args: &InputArgs, cwd: &Path, tools: &Tools) -> Case {
@@ -51,13 +97,10 @@ fn environment_case(environment: &Environment, args: &InputArgs, cwd: &Path, too
     Case { name: environment.name, inputs: reader.finish() }
 }
 
-fn named(args: &InputArgs, cwd: &Path, tools: &Tools) -> anyhow::Result<Inputs> {
-    if args.paths.is_empty() && args.filename.is_empty() && args.kustomize.is_none() {
-        bail!("nothing to read: name a directory, or use -f FILE, -f - or -k DIR");
-    }
+fn named(paths: &[PathBuf], args: &InputArgs, cwd: &Path, tools: &Tools) -> Inputs {
     let mut stdin = std::io::stdin();
     let mut reader = Reader::new(cwd, Limits::default(), tools).with_stdin(&mut stdin);
-    for path in &args.paths {
+    for path in paths {
         reader.path(path, true);
     }
     for file in &args.filename {
@@ -69,7 +112,7 @@ fn named(args: &InputArgs, cwd: &Path, tools: &Tools) -> anyhow::Result<Inputs> 
     if let Some(cluster) = &args.cluster {
         reader.path(cluster, false);
     }
-    Ok(reader.finish())
+    reader.finish()
 }
 
 /// Every case with the user's own changes (`--with`): patch files, or `KIND/[NAMESPACE/]NAME:path=value`.

@@ -5,6 +5,7 @@ mod explain;
 mod judge;
 mod load;
 mod output;
+mod suppress;
 mod timings;
 
 use std::process::ExitCode;
@@ -12,8 +13,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use args::{CheckArgs, Cli, Command, InputArgs, OutputArgs, SimulateArgs};
-use judge::Case;
+use load::Loaded;
+use report::{Judged, Report};
 use timings::Timings;
+
+/// What `plimsoll profile` prints.
+const PROFILE: &str = include_str!("profile.yaml");
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,6 +36,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Check(args) => check(&args),
         Command::Simulate(args) => simulate(&args),
         Command::Explain(args) => explain(&args.what),
+        Command::Profile => output::print(PROFILE).map(|()| 0),
         Command::Schema => {
             output::print(&format!("{}\n", serde_json::to_string_pretty(&report::json::schema())?))?;
             Ok(0)
@@ -55,45 +61,57 @@ fn explain(words: &[String]) -> anyhow::Result<u8> {
 
 fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     let mut timings = Timings::start(args.output.timings);
-    let cases = load::cases(&args.input)?;
+    let loaded = load::load(&args.input)?;
     timings.mark("load");
     let options =
         verdict::Options { seed: args.input.seed, search: !args.no_fix, ..verdict::Options::default() };
-    judge_and_report("check", &args.input, &args.output, &cases, options, &mut timings)
+    judge_and_report("check", &args.input, &args.output, &loaded, options, &mut timings)
 }
 
 fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
     let mut timings = Timings::start(args.output.timings);
-    let cases = load::patched(load::cases(&args.input)?, &args.with)?;
+    let mut loaded = load::load(&args.input)?;
+    loaded.cases = load::patched(loaded.cases, &args.with)?;
     timings.mark("load");
     let options = verdict::Options { seed: args.input.seed, search: false, ..verdict::Options::default() };
-    judge_and_report("simulate", &args.input, &args.output, &cases, options, &mut timings)
+    judge_and_report("simulate", &args.input, &args.output, &loaded, options, &mut timings)
 }
 
 fn judge_and_report(
     command: &str,
     input: &InputArgs,
     output: &OutputArgs,
-    cases: &[Case],
+    loaded: &Loaded,
     options: verdict::Options,
     timings: &mut Timings,
 ) -> anyhow::Result<u8> {
     let targets = output::targets(output)?;
+    let baseline = suppress::baseline(output)?;
+    let today = suppress::today(output)?;
     let catalog = catalog::Catalog::embedded();
     timings.mark("catalog");
-    let verdicts = load::in_pool(input.jobs, || judge::judge_all(cases, catalog, options))?;
+    let verdicts = load::in_pool(input.jobs, || judge::judge_all(&loaded.cases, catalog, options))?;
     timings.mark("judge");
-    let found = judge::exit_code(&verdicts, output.fail_on, output.allow_empty);
-    let exit_code = if output.exit_zero && found != 2 { 0 } else { found };
-    let judged = cases.iter().zip(&verdicts);
-    let clusters =
-        judged.map(|(case, verdict)| report::Judged { name: &case.name, inputs: &verdict.inputs, verdict });
-    let report = report::Report { command, clusters: clusters.collect(), exit_code };
+    let said = suppress::said(loaded, baseline.as_ref(), &today);
+    let judged = loaded.cases.iter().zip(&verdicts).map(|(case, verdict)| Judged {
+        name: &case.name,
+        inputs: &verdict.inputs,
+        verdict,
+        catalog,
+        hidden: report::suppress::hide(&verdict.inputs, verdict, &case.name, &said),
+        unjudged: judge::unjudged(verdict),
+    });
+    let mut report = Report { command, clusters: judged.collect(), faults: Vec::new(), exit_code: 0 };
+    report.faults = suppress::faults(&report, loaded.partial);
+    let found = judge::exit_code(&report, output.fail_on, output.allow_empty);
+    report.exit_code = if output.exit_zero && found != 2 { 0 } else { found };
     output::write(&report, &targets, output)?;
     if found == 2 {
-        anstream::eprintln!("error: nothing to judge: no workload, NodePool or EC2NodeClass was found");
+        let reasons = report.clusters.iter().find(|judged| judged.unjudged.is_some());
+        let reason = reasons.map_or_else(String::new, report::words::headline);
+        anstream::eprintln!("error: {reason}");
     }
     timings.mark("report");
     timings.print();
-    Ok(exit_code)
+    Ok(report.exit_code)
 }

@@ -19,6 +19,10 @@ enum Format {
     Text,
     Wide,
     Json,
+    Sarif,
+    Junit,
+    Github,
+    Markdown,
 }
 
 /// Parses `-o`; text on standard output when there is none.
@@ -42,7 +46,13 @@ fn target(text: &str) -> anyhow::Result<Target> {
         "text" => Format::Text,
         "wide" => Format::Wide,
         "json" => Format::Json,
-        other => bail!("-o {other} is not a format; known are text, wide and json"),
+        "sarif" => Format::Sarif,
+        "junit" => Format::Junit,
+        "github" => Format::Github,
+        "markdown" => Format::Markdown,
+        other => {
+            bail!("-o {other} is not a format; known are text, wide, json, sarif, junit, github and markdown")
+        }
     };
     Ok(Target { format, path })
 }
@@ -64,12 +74,28 @@ pub fn write(report: &Report<'_>, targets: &[Target], args: &OutputArgs) -> anyh
 fn render(report: &Report<'_>, target: &Target, args: &OutputArgs) -> String {
     match target.format {
         Format::Json => report::json::render(report),
-        Format::Text | Format::Wide => {
-            let verbose = args.verbose > 0 || target.format == Format::Wide;
-            let color = target.path.is_none() && use_color(args.color);
-            report::text::render(report, report::text::Style { color, ascii: args.ascii, verbose })
-        }
+        Format::Sarif => report::sarif::render(report),
+        Format::Junit => report::junit::render(report),
+        Format::Github => report::github::render(report),
+        Format::Markdown => report::markdown::render(report),
+        Format::Text | Format::Wide => report::text::render(report, style(target, args)),
     }
+}
+
+fn style(target: &Target, args: &OutputArgs) -> report::text::Style {
+    let to_terminal = target.path.is_none() && std::io::stdout().is_terminal();
+    report::text::Style {
+        color: target.path.is_none() && use_color(args.color),
+        ascii: args.ascii,
+        verbose: args.verbose > 0,
+        wide: target.format == Format::Wide,
+        width: to_terminal.then(columns).flatten(),
+    }
+}
+
+/// The terminal's width.
+fn columns() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// A closed pipe is not an error: `plimsoll check | head` ends quietly.

@@ -1,16 +1,23 @@
-//! The report for people, in the layout of rustc: findings with their places, the chain, the smallest fix.
+//! The report for people, in the layout of rustc: the verdict, findings with their places, the chain, the smallest
+//! fix; then what is of less weight.
 
+mod addresses;
 mod chain;
 mod diagnostic;
 mod environments;
+mod findings;
+mod fold;
+mod problems;
 mod proof;
 mod remedies;
 mod summary;
+mod table;
 
+use crate::words::count;
 use crate::{Judged, Report};
 
 /// How text is laid out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
     /// ANSI colours.
     pub color: bool,
@@ -18,6 +25,10 @@ pub struct Style {
     pub ascii: bool,
     /// Every note, every default, everything that was run.
     pub verbose: bool,
+    /// The tables of addresses.
+    pub wide: bool,
+    /// Columns of the terminal: longer lines are folded, diffs apart. `None`: lines are as long as they are.
+    pub width: Option<usize>,
 }
 
 /// Renders a report.
@@ -30,23 +41,30 @@ pub fn render(report: &Report<'_>, style: Style) -> String {
         cluster(judged, style, &mut out);
     }
     if report.clusters.len() > 1 {
-        out.push_str(&environments::table(report, style));
+        out.push_str(&environments::table_of(report));
     }
-    out.push_str(&summary::last_line(report));
+    for fault in &report.faults {
+        out.push_str(&problems::fault(fault, style));
+    }
+    out.push_str(&summary::last_line(report, style));
     out
 }
 
 fn cluster(judged: &Judged<'_>, style: Style, out: &mut String) {
-    for problem in &judged.verdict.problems {
-        out.push_str(&diagnostic::problem(judged, problem, style));
-    }
     out.push_str(&summary::headline(judged, style));
-    for finding in &judged.verdict.findings {
-        out.push_str(&diagnostic::finding(judged, finding, style));
+    let is_error = |severity| severity == api::Severity::Error;
+    out.push_str(&problems::render(judged, style, is_error));
+    if judged.unjudged.is_none() {
+        out.push_str(&findings::render(judged, style));
+        out.push_str(&chain::render(judged, style));
+        out.push_str(&remedies::render(judged, style));
     }
-    out.push_str(&chain::render(judged, style));
-    out.push_str(&remedies::render(judged, style));
-    out.push_str(&summary::assumptions(judged, style));
+    out.push_str(&problems::render(judged, style, |severity| !is_error(severity)));
+    out.push_str(&problems::suppressed(judged, style));
+    if judged.unjudged.is_none() {
+        out.push_str(&summary::assumptions(judged, style));
+        out.push_str(&addresses::render(judged, style));
+    }
 }
 
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
@@ -60,9 +78,4 @@ const BLUE: anstyle::Style =
 /// `text` in a style, or as it is without colours.
 fn paint(style: Style, paint: anstyle::Style, text: &str) -> String {
     if style.color { format!("{paint}{text}{paint:#}") } else { text.to_owned() }
-}
-
-/// `1 pod`, `3 pods`.
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -28,8 +28,11 @@ pub const PATCH: &str = "INPUT110";
 /// A patch that added an object.
 pub const ADDED: &str = "INPUT111";
 
+/// A suppression that does not hold or is not needed. Found by `report`, which suppresses.
+pub const SUPPRESSION: &str = "INPUT120";
+
 /// All codes of this crate, in order.
-pub const ALL: [Entry; 11] = [
+pub const ALL: [Entry; 12] = [
     (UNREADABLE, "unreadable-input", "A file, directory or stream could not be opened or read."),
     (NOT_TEXT, "not-text", "The input is not UTF-8 text, or holds control characters that YAML forbids."),
     (
@@ -68,5 +71,10 @@ pub const ALL: [Entry; 11] = [
         ADDED,
         "patch-added-object",
         "A patch names an object that is not in the input and is complete in itself: it was added.",
+    ),
+    (
+        SUPPRESSION,
+        "suppression-not-needed",
+        "An `ignore` of the project file or an annotation suppresses nothing, has ended, or gives no reason.",
     ),
 ];

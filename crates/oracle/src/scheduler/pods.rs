@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::affinity;
 use super::generate::Mood;
 use super::nodes::IMAGES;
-use super::storage;
 use super::vocabulary::{FPGA, GPU, POD_LABELS, PRIORITIES, TAINTS, labels, namespace, value};
 use crate::rng::Rng;
 
@@ -81,9 +80,6 @@ fn pod(rng: &mut Rng, mood: &Mood, name: &str) -> Value {
         match_ports(&mut spec);
     }
     let space = namespace(rng);
-    if let Some(volumes) = storage::volumes(rng, mood, space) {
-        spec.insert("volumes".into(), volumes);
-    }
     json!({"apiVersion": "v1", "kind": "Pod",
            "metadata": {"name": name, "namespace": space, "labels": labels(rng, &POD_LABELS, 75)}, "spec": spec})
 }

@@ -1,5 +1,6 @@
 //! The causal chain, one line a link.
 
+use super::fold::fold;
 use super::{BLUE, BOLD, Style, paint};
 use crate::{Judged, span};
 
@@ -13,7 +14,8 @@ pub(super) fn render(judged: &Judged<'_>, style: Style) -> String {
     let width = instants.iter().map(String::len).max().unwrap_or(0);
     let mut out = format!("{}\n", paint(style, BOLD, "how it came about:"));
     for (link, at) in chain.links.iter().zip(&instants) {
-        out.push_str(&format!("  {}  {}\n", paint(style, BLUE, &format!("{at:>width$}")), link.text));
+        let text = fold(style, width + 4, &link.text);
+        out.push_str(&format!("  {}  {text}\n", paint(style, BLUE, &format!("{at:>width$}"))));
         if let Some(location) = &link.location {
             out.push_str(&format!("  {:>width$}    at {}\n", "", span::place(judged.inputs, location)));
         }

@@ -3,6 +3,7 @@
 use verdict::Attempt;
 use verdict::search::Search;
 
+use super::fold::fold;
 use super::{Style, count};
 
 /// Says that nothing smaller converges, for a set of more than one change; every such run with `-v`.
@@ -16,8 +17,9 @@ pub(super) fn minimal(search: &Search, best: &Attempt, style: Style) -> String {
     if style.verbose {
         let mut before = None;
         for attempt in search.smaller(best).filter(|attempt| attempt.set.len() > 1) {
-            out.push_str(&format!("   = run, does not converge: {}\n", titles(search, attempt)));
-            out.push_str(&remains(attempt, before));
+            let line = format!("run, does not converge: {}", titles(search, attempt));
+            out.push_str(&format!("   = {}\n", fold(style, 5, &line)));
+            out.push_str(&remains(attempt, before, style));
             before = Some(attempt);
         }
     }
@@ -25,14 +27,15 @@ pub(super) fn minimal(search: &Search, best: &Attempt, style: Style) -> String {
 }
 
 /// A verified change that holds only for one value of what the input leaves open.
-pub(super) fn otherwise(attempt: &Attempt) -> String {
+pub(super) fn otherwise(attempt: &Attempt, style: Style) -> String {
     attempt.otherwise.as_ref().map_or_else(String::new, |(branch, outcome)| {
-        format!("   = depends on what the profile leaves open; with {branch}: {outcome}\n")
+        let line = format!("depends on what the profile leaves open; with {branch}: {outcome}");
+        format!("   = {}\n", fold(style, 5, &line))
     })
 }
 
 /// What still waits after a change that does not suffice; short where it is what `before` left.
-pub(super) fn remains(attempt: &Attempt, before: Option<&Attempt>) -> String {
+pub(super) fn remains(attempt: &Attempt, before: Option<&Attempt>, style: Style) -> String {
     if attempt.remains.is_empty() {
         return String::new();
     }
@@ -44,12 +47,14 @@ pub(super) fn remains(attempt: &Attempt, before: Option<&Attempt>) -> String {
         0 => String::new(),
         missing => format!("{}; ", count(missing as usize, "pod")),
     };
-    format!("     still waiting: {pods}{}\n", attempt.remains)
+    let line = format!("still waiting: {pods}{}", attempt.remains);
+    format!("     {}\n", fold(style, 7, &line))
 }
 
 /// What may help and was not run.
-pub(super) fn advice(search: &Search) -> String {
-    search.advice.iter().map(|advice| format!("   = advice, not run: {advice}\n")).collect()
+pub(super) fn advice(search: &Search, style: Style) -> String {
+    let line = |advice: &String| fold(style, 5, &format!("advice, not run: {advice}"));
+    search.advice.iter().map(|advice| format!("   = {}\n", line(advice))).collect()
 }
 
 fn titles(search: &Search, attempt: &Attempt) -> String {
