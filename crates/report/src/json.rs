@@ -110,6 +110,9 @@ pub struct FindingReport {
     pub objects: Vec<String>,
     /// Further sentences.
     pub notes: Vec<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
     /// The numbers behind them.
     pub numbers: std::collections::BTreeMap<String, i64>,
 }
@@ -256,6 +259,7 @@ fn finding(judged: &Judged<'_>, found: &findings::Finding) -> FindingReport {
         places: labels.map(|label| place(judged, &label.location)).collect(),
         objects: found.objects.iter().map(ToString::to_string).collect(),
         notes: found.notes.clone(),
+        help: found.help.clone(),
         numbers: found.numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
     }
 }

@@ -27,6 +27,9 @@ pub(super) fn finding(judged: &Judged<'_>, finding: &Finding, style: Style) -> S
     for note in &finding.notes {
         group = group.element(Level::NOTE.message(note.as_str()));
     }
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
     format!("{}\n\n", renderer(style).render(&[group]))
 }
 
