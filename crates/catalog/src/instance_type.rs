@@ -143,6 +143,12 @@ impl InstanceType {
         self.bare_metal || self.hypervisor == "nitro"
     }
 
+    /// Comes with so little memory that its images set up a swap volume, with which the kubelet does not start
+    /// (Amazon EC2 user guide, "Instance store swap volumes").
+    pub fn has_swap_volume(&self) -> bool {
+        matches!(self.name.as_str(), "c1.medium" | "m1.small")
+    }
+
     /// A `-flex` type: full CPU performance 95 % of the time.
     pub fn is_flex(&self) -> bool {
         self.family.contains("-flex")

@@ -57,6 +57,8 @@ struct Tally {
     ready: u32,
     succeeded: u32,
     waiting: Vec<PodId>,
+    /// Ready and waiting pods by revision.
+    revisions: BTreeMap<u32, (u32, u32)>,
 }
 
 impl Tally {
@@ -64,18 +66,33 @@ impl Tally {
         match pod.stage {
             Stage::Succeeded => self.succeeded += 1,
             Stage::Gone | Stage::Failed => {}
-            Stage::Ready if pod.deleted.is_none() => self.ready += 1,
-            _ if pod.deleted.is_none() => self.waiting.push(pod.id),
+            Stage::Ready if pod.deleted.is_none() => {
+                self.ready += 1;
+                self.revisions.entry(pod.revision).or_default().0 += 1;
+            }
+            _ if pod.deleted.is_none() => {
+                self.waiting.push(pod.id);
+                self.revisions.entry(pod.revision).or_default().1 += 1;
+            }
             _ => {}
         }
+    }
+
+    /// New pods of a roll-out that are not there yet while old ones still serve: the roll-out is not complete,
+    /// however many are ready.
+    fn rolling(&self) -> u32 {
+        let Some((newest, (_, waiting))) = self.revisions.last_key_value() else { return 0 };
+        let old_serve = self.revisions.range(..newest).any(|(_, (ready, _))| *ready > 0);
+        if old_serve { *waiting } else { 0 }
     }
 
     fn unmet(self, workload: WorkloadId, shape: &Shape) -> Option<Unmet> {
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
         let (wanted, ready) = match shape {
-            Shape::Deployment { replicas, .. }
-            | Shape::ReplicaSet { replicas }
-            | Shape::StatefulSet { replicas, .. } => (*replicas, self.ready),
+            Shape::Deployment { replicas, .. } => {
+                (*replicas, self.ready.min(replicas.saturating_sub(self.rolling())))
+            }
+            Shape::ReplicaSet { replicas } | Shape::StatefulSet { replicas, .. } => (*replicas, self.ready),
             Shape::DaemonSet => (self.ready + waiting, self.ready),
             Shape::Job { completions, .. } => (*completions, self.succeeded),
             Shape::CronJob { .. } => (waiting, 0),

@@ -88,7 +88,7 @@ pub enum AddressShortage {
 }
 
 /// Why a volume is not attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttachProblem {
     /// The node has as many volumes as it can have.
     LimitReached {

@@ -8,19 +8,23 @@ use cluster::network::Cni;
 use cluster::rejection::PoolReason;
 use cluster::role::Program;
 use cluster::waiting::{AddressShortage, AttachProblem, CrashCause};
-use cluster::{Cluster, Name, NodeId, ObjectKey, PodId, Timestamp, Unmet, Waiting, WorkloadId};
+use cluster::{Cluster, Kind, Name, NodeId, ObjectKey, PodId, Timestamp, Unmet, Waiting, WorkloadId};
 
+use crate::placeable::{self, Placeable};
+use crate::stuck;
 use crate::wait::{Ending, Party, Wait, Why};
 
 /// The end of a run, indexed for walking along waits.
 pub(crate) struct Facts<'a> {
     cluster: &'a Cluster,
     unmet: BTreeMap<WorkloadId, &'a Unmet>,
+    placeable: Placeable,
 }
 
 impl<'a> Facts<'a> {
     pub(crate) fn new(cluster: &'a Cluster, unmet: &'a [Unmet]) -> Facts<'a> {
-        Facts { cluster, unmet: unmet.iter().map(|u| (u.workload(), u)).collect() }
+        let unmet = unmet.iter().map(|u| (u.workload(), u)).collect();
+        Facts { cluster, unmet, placeable: Placeable::new(cluster) }
     }
 
     /// Everything that `party` waits for.
@@ -110,6 +114,10 @@ impl<'a> Facts<'a> {
 
     /// An unschedulable pod waits for room, and for each pool that the provisioner tried and why not.
     fn unschedulable(&self, pod: &cluster::Pod, why: Why) -> Vec<(Party, Why, Ending)> {
+        if let Some(label) = self.placeable.impossible(&pod.template) {
+            let node = Party::Outside("a node with another label".into());
+            return vec![(node, Why::NoSuchLabel(label), Ending::Impossible)];
+        }
         let refusal = self.cluster.refusals.get(&pod.id);
         let pools = refusal.map_or(&[][..], |refusal| &refusal.pools);
         let mut reasons = Vec::new();
@@ -233,6 +241,13 @@ impl<'a> Facts<'a> {
                     .map(|key| wait(Party::Object(key), Why::NeedsNode, Ending::Continues))
                     .collect();
             }
+            let unusable = self.unusable_pools();
+            if !unusable.is_empty() {
+                let waits = unusable.into_iter();
+                return waits
+                    .map(|key| wait(Party::Object(key), Why::Unusable, Ending::Impossible))
+                    .collect();
+            }
             return vec![wait(provisioning, Why::NeedsNode, Ending::Exhausted)];
         }
         vec![wait(provisioning, Why::NeedsNode, Ending::Continues)]
@@ -252,6 +267,13 @@ impl<'a> Facts<'a> {
     fn pools_not_arrived(&self) -> Vec<ObjectKey> {
         let pools = self.cluster.declared.node_pools.iter().map(|pool| pool.location.object.clone());
         pools.filter(|key| !self.cluster.arrived_objects.contains(key)).collect()
+    }
+
+    /// The NodePools of the input, when none of them can be used as it is written.
+    fn unusable_pools(&self) -> Vec<ObjectKey> {
+        let declared = &self.cluster.declared;
+        let none = declared.node_pools.is_empty();
+        if none { placeable::unusable(self.cluster, &Kind::NodePool) } else { Vec::new() }
     }
 
     fn provisioners(&self) -> impl Iterator<Item = WorkloadId> + '_ {
@@ -353,11 +375,12 @@ impl<'a> Facts<'a> {
         waits
     }
 
+    /// During a roll-out the old pods do the work, whatever is unmet.
     fn has_ready_pod(&self, id: WorkloadId) -> bool {
         match self.unmet.get(&id) {
             None => true,
             Some(Unmet::NotArrived(_)) => false,
-            Some(Unmet::Workload { ready, .. }) => *ready > 0,
+            Some(Unmet::Workload { .. }) => stuck::ready_pods(self.cluster, id) > 0,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Finding {
     pub objects: Vec<ObjectKey>,
     /// Further sentences: numbers, what follows, what would not help.
     pub notes: Vec<String>,
+    /// What to do about it, in words; what was verified is a remedy.
+    pub help: Option<String>,
     /// The numbers behind the sentences, by name, units last (`addresses`, `limit_millis`).
     pub numbers: BTreeMap<&'static str, i64>,
 }
@@ -59,6 +61,7 @@ impl Finding {
             secondary: Vec::new(),
             objects: Vec::new(),
             notes: Vec::new(),
+            help: None,
             numbers: BTreeMap::new(),
         }
     }
@@ -81,6 +84,13 @@ impl Finding {
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Finding {
         self.notes.push(text.into());
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Finding {
+        self.help = Some(text.into());
         self
     }
 

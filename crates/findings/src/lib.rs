@@ -9,10 +9,15 @@ pub mod code;
 pub mod docs;
 mod expand;
 pub mod finding;
+mod launches;
 pub mod outcome;
+mod placeable;
 pub mod rules;
 pub mod scene;
 mod stuck;
+mod subnets;
+#[cfg(test)]
+mod testing;
 pub mod wait;
 mod words;
 
@@ -20,6 +25,7 @@ pub use chain::{Chain, Link};
 pub use code::Code;
 pub use finding::{Finding, Label, Severity};
 pub use outcome::Outcome;
+pub use placeable::NoSuchLabel;
 pub use rules::examine;
 pub use scene::Scene;
 pub use wait::{Party, Wait, WaitGraph, Why};

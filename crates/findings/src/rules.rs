@@ -10,13 +10,19 @@ pub mod img102;
 pub mod ip101;
 pub mod ip102;
 pub mod ip103;
+pub mod ip104;
+pub mod ip105;
 pub mod ip106;
 pub mod node101;
 pub mod node102;
 pub mod node103;
 pub mod node104;
+pub mod node105;
+pub mod node106;
+pub mod roll101;
 pub mod sched101;
 pub mod sched102;
+pub mod sched103;
 pub mod vol101;
 pub mod vol102;
 
@@ -46,13 +52,19 @@ pub const RULES: &[Rule] = &[
     ip101::RULE,
     ip102::RULE,
     ip103::RULE,
+    ip104::RULE,
+    ip105::RULE,
     ip106::RULE,
     node101::RULE,
     node102::RULE,
     node103::RULE,
     node104::RULE,
+    node105::RULE,
+    node106::RULE,
+    roll101::RULE,
     sched101::RULE,
     sched102::RULE,
+    sched103::RULE,
     vol101::RULE,
     vol102::RULE,
 ];

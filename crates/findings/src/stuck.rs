@@ -60,6 +60,27 @@ pub(crate) fn location(scene: &Scene<'_>, pods: &[PodId]) -> Option<cluster::Loc
     Some(scene.cluster.declared.workload(workload).location.clone())
 }
 
+/// How many pods of a workload are Ready and stay.
+pub(crate) fn ready_pods(cluster: &cluster::Cluster, id: cluster::WorkloadId) -> usize {
+    let ready = |pod: &&cluster::Pod| pod.stage == cluster::pod::Stage::Ready && pod.deleted.is_none();
+    cluster.pods.iter().filter(|pod| pod.workload == Some(id)).filter(ready).count()
+}
+
+/// `it` / `them`: what stands for the pods.
+pub(crate) fn them(count: usize) -> &'static str {
+    if count == 1 { "it" } else { "them" }
+}
+
+/// `1 address` / `3 addresses`.
+pub(crate) fn addresses(number: u32) -> String {
+    if number == 1 { "1 address".to_owned() } else { format!("{number} addresses") }
+}
+
+/// `1 node` / `3 nodes`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// `1 pod waits` / `3 pods wait`: subject and verb.
 pub(crate) fn pods_verb(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 pod {one}") } else { format!("{count} pods {many}") }

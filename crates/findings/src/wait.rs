@@ -11,6 +11,7 @@ use cluster::rejection::PoolReason;
 use cluster::{Cluster, Name, NodeId, ObjectKey, PodId, Timestamp, Unmet, Waiting, WorkloadId};
 
 use crate::expand;
+use crate::placeable::NoSuchLabel;
 
 /// Something that waits, or is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,10 @@ pub enum Why {
     Unreachable,
     /// Pods hold all of it and none of them leaves.
     Held,
+    /// The pods ask for a label that no node has and no pool gives.
+    NoSuchLabel(NoSuchLabel),
+    /// It is written, and refused for its own mistakes.
+    Unusable,
 }
 
 /// One party waits for another.

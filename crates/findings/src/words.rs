@@ -2,16 +2,19 @@
 
 use cluster::capability::Capability;
 use cluster::change::Refusal;
+use cluster::node_claim::LaunchFailure;
 use cluster::node_pool::NodePool;
 use cluster::rejection::PoolReason;
 use cluster::resources::format_amount;
 use cluster::role::Program;
 use cluster::waiting::{AddressShortage, AttachProblem, CrashCause, ImageProblem};
-use cluster::{Location, NodeId, PodId, Timestamp, Waiting, WorkloadId};
+use cluster::{Kind, Location, NodeId, PodId, Timestamp, Waiting, WorkloadId};
 
 use crate::chain::Link;
+use crate::launches::Launches;
+use crate::placeable::{self, NoSuchLabel};
 use crate::scene::Scene;
-use crate::wait::{Party, Wait, Why};
+use crate::wait::{Ending, Party, Wait, Why};
 
 /// One wait as a sentence.
 pub(crate) fn wait(scene: &Scene<'_>, wait: &Wait) -> String {
@@ -21,17 +24,59 @@ pub(crate) fn wait(scene: &Scene<'_>, wait: &Wait) -> String {
         Why::Refused(refusal) => format!("the API server refuses pods of {who}: {}", refused(refusal)),
         Why::Pool(reason) => {
             let pool = pool_of(scene, &wait.on).map_or("", |pool| pool.name.as_str());
-            format!("{}: NodePool {pool} cannot help: {}", pods(scene, &wait.pods), pool_reason(reason))
+            let why = reason_of(scene, pool, reason);
+            format!("{}: NodePool {pool} cannot help: {why}", pods(scene, &wait.pods))
         }
-        Why::NeedsNode => {
-            format!("{who}: more come only with another node, and {} adds nodes", party(scene, &wait.on))
+        Why::NeedsNode => needs_node(scene, wait),
+        Why::NoSuchLabel(label) => {
+            format!(
+                "{}: no node has {} and no NodePool gives it",
+                pods(scene, &wait.pods),
+                selector(&label.wanted)
+            )
         }
+        Why::Unusable => format!("{who}: {} cannot be used as it is written", party(scene, &wait.on)),
         Why::ProviderNotRunning => format!("{who} is not there: {} is not running", party(scene, &wait.on)),
         Why::ProviderBlocked => format!("{who} runs and cannot act: it needs {}", party(scene, &wait.on)),
         Why::NoProvider => format!("{who}: nothing in the input provides it"),
         Why::EarlierWave => format!("{who} has not arrived: its wave waits for {}", party(scene, &wait.on)),
         Why::Unreachable => format!("{} cannot be reached", party(scene, &wait.on)),
         Why::Held => format!("{who}: running pods hold all of them, and none of them leaves"),
+    }
+}
+
+/// Only another node helps; whoever adds nodes cannot act, or acts in vain.
+fn needs_node(scene: &Scene<'_>, wait: &Wait) -> String {
+    let (who, adds) = (party(scene, &wait.who), party(scene, &wait.on));
+    match Launches::of(scene).any_failure() {
+        Some(failure) if wait.ending == Ending::Exhausted => {
+            format!(
+                "{who}: {adds} asks for another node, and EC2 refuses: {}",
+                launch_failure(scene, failure)
+            )
+        }
+        _ => format!("{who}: more come only with another node, and {adds} adds nodes"),
+    }
+}
+
+/// What EC2 said when it did not launch.
+pub(crate) fn launch_failure(scene: &Scene<'_>, failure: &LaunchFailure) -> String {
+    match failure {
+        LaunchFailure::InsufficientCapacity => {
+            "InsufficientInstanceCapacity for every type, zone and capacity type that was asked for"
+                .to_owned()
+        }
+        LaunchFailure::SubnetFull(subnet) => {
+            let subnet = scene.cluster.subnets.get(subnet.0 as usize);
+            let name = subnet.map_or("a subnet", |subnet| subnet.name.as_str());
+            format!("InsufficientFreeAddressesInSubnet: {name} has no address for the node itself")
+        }
+        LaunchFailure::QuotaExceeded { quota, limit } => {
+            format!("VcpuLimitExceeded: the account's quota {quota} is {limit} vCPU")
+        }
+        LaunchFailure::Unauthorized(code)
+        | LaunchFailure::NodeClassNotReady(code)
+        | LaunchFailure::ServiceError(code) => code.to_string(),
     }
 }
 
@@ -195,14 +240,32 @@ fn refused(refusal: &Refusal) -> String {
     }
 }
 
+/// Why this pool cannot serve a pod. A node class that is written and cannot be used is told from one that is not.
+pub(crate) fn reason_of(scene: &Scene<'_>, pool: &str, reason: &PoolReason) -> String {
+    match reason {
+        PoolReason::NotReady { why } => format!("it is not ready: {}", not_ready(scene, pool, why)),
+        other => pool_reason(other),
+    }
+}
+
+/// Why a pool is not ready.
+pub(crate) fn not_ready(scene: &Scene<'_>, pool: &str, why: &str) -> String {
+    let class =
+        scene.cluster.declared.node_pools.iter().find(|own| own.name == pool).map(|own| &own.node_class);
+    let unusable = placeable::unusable(scene.cluster, &Kind::Ec2NodeClass);
+    match class.filter(|class| unusable.iter().any(|key| key.name == **class)) {
+        Some(class) => format!("EC2NodeClass {class} cannot be used as it is written"),
+        None => why.to_owned(),
+    }
+}
+
 /// Why a pool cannot serve a pod.
 pub(crate) fn pool_reason(reason: &PoolReason) -> String {
     match reason {
         PoolReason::NotReady { why } => format!("it is not ready: {why}"),
         PoolReason::Taint(taint) => format!("the pods do not tolerate its taint {}", taint.key),
         PoolReason::Requirement { key, wanted, offered } => {
-            let offered = offered.as_ref().map_or_else(|| "does not have the label".to_owned(), values);
-            format!("the pods need {key} {}, the pool {offered}", values(wanted))
+            format!("the pods need {key} {}, and the pool {}", values(wanted), offers(offered.as_ref()))
         }
         PoolReason::Limit { resource, limit, used, wanted } => format!(
             "its limit {resource} {} is reached: {} used, the next node adds {}",
@@ -233,6 +296,27 @@ pub(crate) fn pool_reason(reason: &PoolReason) -> String {
     }
 }
 
+fn offers(offered: Option<&cluster::SelectorRequirement>) -> String {
+    match offered {
+        None => "does not set it".to_owned(),
+        Some(offered) if offered.operator == cluster::SelectorOperator::In => {
+            let values: Vec<&str> = offered.values.iter().map(|value| value.as_str()).collect();
+            format!("has {}", values.join(", "))
+        }
+        Some(offered) if offered.operator == cluster::SelectorOperator::DoesNotExist => "has none".to_owned(),
+        Some(offered) => format!("has it {}", values(offered)),
+    }
+}
+
+/// `workload-type=application`, `zone in [a, b]`: what is asked of a label.
+pub(crate) fn selector(requirement: &cluster::SelectorRequirement) -> String {
+    match (requirement.operator, requirement.values.as_slice()) {
+        (cluster::SelectorOperator::In, [one]) => format!("{}={one}", requirement.key),
+        (cluster::SelectorOperator::Exists, _) => format!("the label {}", requirement.key),
+        _ => format!("{} {}", requirement.key, values(requirement)),
+    }
+}
+
 fn values(requirement: &cluster::SelectorRequirement) -> String {
     let values = requirement.values.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(", ");
     match requirement.operator {
@@ -253,6 +337,13 @@ pub(crate) fn location(scene: &Scene<'_>, wait: &Wait) -> Option<Location> {
     match (&wait.who, &wait.why) {
         (_, Why::Pool(reason)) => pool_of(scene, &wait.on).map(|pool| pool_location(pool, reason)),
         (_, Why::NeedsNode) => None,
+        (Party::Workload(id), Why::NoSuchLabel(label)) => {
+            Some(label_location(&of_workload(*id).template, label))
+        }
+        (_, Why::Unusable) => match &wait.on {
+            Party::Object(key) => Some(Location::object(key.clone())),
+            _ => None,
+        },
         (
             Party::Workload(id),
             Why::Pods(Waiting::Crashing { why: CrashCause::Needs(Capability::ClusterDns), .. }),
@@ -264,6 +355,14 @@ pub(crate) fn location(scene: &Scene<'_>, wait: &Wait) -> Option<Location> {
         },
         _ => None,
     }
+}
+
+/// Where pods ask for a label.
+pub(crate) fn label_location(template: &cluster::PodTemplate, label: &NoSuchLabel) -> Location {
+    let affinity = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
+    let escaped = label.wanted.key.replace('~', "~0").replace('/', "~1");
+    let selector = format!("/spec/nodeSelector/{escaped}");
+    template.location.at(if label.in_selector { &selector } else { affinity })
 }
 
 pub(crate) fn pool_location(pool: &NodePool, reason: &PoolReason) -> Location {
@@ -287,31 +386,4 @@ pub(crate) fn last_address(scene: &Scene<'_>, node: NodeId, pod: PodId, at: Time
     let text =
         format!("the last pod address on {} goes to {}", node_name(scene, node), scene.cluster.pod_name(pod));
     Link { at, text, location: Some(scene.cluster.node(node).location.clone()) }
-}
-
-/// Who holds the addresses of a subnet: the largest holders first, the hoarder told apart from the victim.
-pub(crate) fn holders(scene: &Scene<'_>, subnet: cluster::network::SubnetId) -> Vec<String> {
-    let mut holders: Vec<(u32, u32, NodeId)> = Vec::new();
-    for node in scene.cluster.live_nodes() {
-        let interfaces = node.network.interfaces.iter().filter(|interface| interface.subnet == Some(subnet));
-        let (mut held, mut assigned) = (0, 0);
-        for interface in interfaces {
-            held += 1 + interface.slots.iter().map(cluster::network::Slot::size).sum::<u32>();
-            assigned += interface.slots.iter().map(|slot| slot.assigned).sum::<u32>();
-        }
-        if held > 0 {
-            holders.push((held, assigned, node.id));
-        }
-    }
-    holders.sort_by_key(|(held, assigned, node)| (std::cmp::Reverse(held - assigned), *node));
-    let total: u32 = holders.iter().map(|(held, _, _)| held).sum();
-    let used: u32 = holders.iter().map(|(_, assigned, _)| assigned).sum();
-    let mut lines =
-        vec![format!("{} nodes hold {total} of its addresses, {used} of them for pods", holders.len())];
-    for (held, assigned, node) in holders.into_iter().take(3) {
-        let subject = scene.cluster.node(node);
-        let kind = &subject.instance_type;
-        lines.push(format!("{} ({kind}) holds {held} for {assigned} pods with an address", subject.name));
-    }
-    lines
 }

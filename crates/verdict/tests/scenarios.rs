@@ -113,10 +113,10 @@ fn what_is_expected_and_not_so_is_an_error_with_numbers() {
         said(&verdict),
         [
             "expected at least 9 running pods of Deployment apps/web at t+15m00s: there are 6",
-            "expected the verdict starvation at t+5m00s: it is converges",
-            "expected the verdict converges at the end: it is starvation",
-            "expected at least 1 nodes of NodePool none at t+5m00s: there are 0",
-            "expected at least 1 running pods of Deployment apps/api at t+5m00s: there is no such object",
+            "expected the verdict starvation at t+5m00s: it converges",
+            "expected the verdict converges at the end: it is a starvation",
+            "expected at least 1 node of NodePool none at t+5m00s: there are 0",
+            "expected at least 1 running pod of Deployment apps/api at t+5m00s: there is no such object",
         ]
     );
 }

@@ -43,15 +43,48 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
             Refusal::Quota { quota, resource, hard, used, wanted } => {
                 let workload = scene.cluster.declared.workload(*id);
                 let amount = |value| format_amount(resource, value);
-                let title = format!("{quota} refuses pods of {}: {resource} {}", workload.key, amount(*hard));
+                let title = format!(
+                    "{quota} refuses pods of {}: it allows {resource} {}",
+                    workload.key,
+                    amount(*hard)
+                );
                 let place = cluster::Location::object(quota.clone()).at(&format!("/spec/hard/{resource}"));
                 let mut finding = Finding::new(RULE.code, Severity::Error, title)
                     .at(place, "the limit")
-                    .note(format!("{} used, the next pod asks for {}", amount(*used), amount(*wanted)));
+                    .note(format!("{} used, the next pod asks for {}", amount(*used), amount(*wanted)))
+                    .help(format!("raise {resource} of {quota}, or lower what the namespace's pods ask for"));
                 finding.affects(workload.key.clone());
                 Some(finding)
             }
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{BARE, app, boot};
+
+    fn with_quota(cpu: u32) -> crate::testing::Ended {
+        let quota = format!(
+            "{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: team, namespace: default}}, spec: {{hard: {{cpu: '{cpu}'}}}}}}"
+        );
+        boot(&[BARE, &quota, &app(2, "cpu: '1'", "")])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = with_quota(1);
+        insta::assert_snapshot!(ended.told("ADM101"), @r#"
+        Error: ResourceQuota default/team refuses pods of Deployment default/app: it allows cpu 1
+         at ResourceQuota default/team spec.hard.cpu: the limit
+         note: 1 used, the next pod asks for 1
+         help: raise cpu of ResourceQuota default/team, or lower what the namespace's pods ask for
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(with_quota(2).told("ADM101"), "");
+    }
 }

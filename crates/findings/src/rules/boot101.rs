@@ -8,7 +8,7 @@ use crate::finding::{Finding, Severity};
 use crate::rules::Rule;
 use crate::scene::Scene;
 use crate::wait::Party;
-use crate::words;
+use crate::{stuck, words};
 
 /// The rule.
 pub const RULE: Rule =
@@ -68,11 +68,7 @@ fn finding(scene: &Scene<'_>, id: WorkloadId) -> Option<Finding> {
         return None;
     }
     let workload = scene.cluster.declared.workload(id);
-    let unmet = scene.unmet.iter().find(|unmet| unmet.workload() == id);
-    let ready = match unmet {
-        Some(cluster::Unmet::Workload { ready, .. }) => *ready,
-        _ => 0,
-    };
+    let ready = stuck::ready_pods(scene.cluster, id);
     let program = workload.template.role.program;
     let (severity, title) = if ready == 0 {
         (
@@ -83,15 +79,53 @@ fn finding(scene: &Scene<'_>, id: WorkloadId) -> Option<Finding> {
         (
             Severity::Warning,
             format!(
-                "{ready} of {program}'s pods run, the others cannot be placed: it will not add a node for itself"
+                "{} of {program} {} and the others cannot be placed: it adds no node for itself",
+                stuck::count(ready, "pod"),
+                if ready == 1 { "runs" } else { "run" }
             ),
         )
     };
     let mut finding = Finding::new(RULE.code, severity, title)
-        .at(workload.template.location.at("/spec"), "where it may run");
+        .at(workload.template.location.at("/spec"), "where it may run")
+        .help(format!(
+            "make room for {program} on nodes that it does not manage: one more node there, a toleration, or fewer replicas"
+        ));
     finding.affects(workload.key.clone());
     for wait in waits {
         finding = finding.note(words::wait(scene, wait));
     }
     Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{KARPENTER, boot, eks};
+
+    #[test]
+    fn a_second_replica_without_room_is_a_warning() {
+        let ended =
+            boot(&[&eks("scaling: {min: 1, max: 1}, taints: []", KARPENTER).replace("count: 2", "count: 1")]);
+        insta::assert_snapshot!(ended.told("BOOT101"), @r#"
+        Warning: 1 pod of Karpenter runs and the others cannot be placed: it adds no node for itself
+         at Cluster test spec.addons[2].spec: where it may run
+         note: kube-system/karpenter-7b48789dcf-1: 0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.
+         help: make room for Karpenter on nodes that it does not manage: one more node there, a toleration, or fewer replicas
+        "#);
+    }
+
+    #[test]
+    fn fires() {
+        let ended = boot(&[&eks("taints: [{key: dedicated, effect: NoSchedule}]", KARPENTER)]);
+        insta::assert_snapshot!(ended.told("BOOT101"), @r#"
+        Error: Karpenter waits for itself: none of its pods can start, and only it adds nodes
+         at Cluster test spec.addons[2].spec: where it may run
+         note: kube-system/karpenter-7b48789dcf-0, kube-system/karpenter-7b48789dcf-1: 0/2 nodes are available: 2 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
+         help: make room for Karpenter on nodes that it does not manage: one more node there, a toleration, or fewer replicas
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(boot(&[&eks("", KARPENTER)]).told("BOOT101"), "");
+    }
 }

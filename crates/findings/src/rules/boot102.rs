@@ -80,6 +80,9 @@ fn finding(scene: &Scene<'_>, id: WorkloadId) -> Finding {
         workload.template.location.at("/spec/dnsPolicy"),
         "ClusterFirst: sts and ec2 are resolved by cluster DNS",
     );
+    finding = finding.help(
+        "set dnsPolicy: Default, or keep room for cluster DNS on nodes that the provisioner does not manage",
+    );
     finding.affects(workload.key.clone());
     for wait in scene.graph.of(&Party::Capability(Capability::ClusterDns)) {
         finding = finding.note(words::wait(scene, wait));
@@ -88,4 +91,35 @@ fn finding(scene: &Scene<'_>, id: WorkloadId) -> Finding {
         }
     }
     finding
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{boot, eks};
+
+    /// Nodes whose taint Karpenter tolerates, and cluster DNS perhaps.
+    fn with_dns(coredns: &str) -> crate::testing::Ended {
+        let tolerates = "tolerations: [{key: dedicated, operator: Exists}]";
+        let addons = format!(
+            "addons: [{{name: vpc-cni}}, {{name: coredns, {coredns}}}, {{name: karpenter, {tolerates}}}]"
+        );
+        boot(&[&eks("taints: [{key: dedicated, effect: NoSchedule}]", &addons)])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = with_dns("replicas: 2");
+        insta::assert_snapshot!(ended.told("BOOT102"), @r#"
+        Error: Karpenter waits for cluster DNS, and cluster DNS cannot start without what only it can add
+         at Cluster test spec.addons[2].spec.dnsPolicy: ClusterFirst: sts and ec2 are resolved by cluster DNS
+         note: cluster DNS is not there: Deployment kube-system/coredns is not running
+         note: kube-system/coredns-8447f7f77c-0, kube-system/coredns-8447f7f77c-1: 0/2 nodes are available: 2 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
+         help: set dnsPolicy: Default, or keep room for cluster DNS on nodes that the provisioner does not manage
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(with_dns("tolerations: [{operator: Exists}]").told("BOOT102"), "");
+    }
 }

@@ -62,7 +62,10 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
             .iter()
             .find(|w| w.location.object == configuration && w.name == name);
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
-            .note(format!("Service {namespace}/{service} has no ready pod, and the webhook fails closed"));
+            .note(format!("Service {namespace}/{service} has no ready pod, and the webhook fails closed"))
+            .help(format!(
+                "exclude namespace {namespace} by the webhook's namespaceSelector, or set failurePolicy: Ignore"
+            ));
         if let Some(webhook) = found {
             finding = finding.at(webhook.location.at("/failurePolicy"), "Fail: no answer is a refusal");
         }
@@ -79,5 +82,45 @@ fn workloads_in_words(keys: &[ObjectKey]) -> String {
         [] => "nothing".to_owned(),
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{BARE, app, boot};
+
+    fn with_webhook(policy: &str) -> crate::testing::Ended {
+        let service = "{apiVersion: v1, kind: Service, metadata: {name: app, namespace: default}, spec: {selector: {app: app}}}";
+        let webhook = format!(
+            "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {{name: policy}}
+webhooks:
+- name: policy.example.com
+  failurePolicy: {policy}
+  sideEffects: None
+  admissionReviewVersions: [v1]
+  clientConfig: {{service: {{namespace: default, name: app}}}}
+  rules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}}]
+"
+        );
+        boot(&[BARE, service, &webhook, &app(1, "cpu: 100m", "")])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = with_webhook("Fail");
+        insta::assert_snapshot!(ended.told("BOOT103"), @r#"
+        Error: webhook policy.example.com refuses pods of DaemonSet kube-system/kube-proxy and 1 more while nothing answers it
+         at ValidatingWebhookConfiguration policy webhooks[0].failurePolicy: Fail: no answer is a refusal
+         note: Service default/app has no ready pod, and the webhook fails closed
+         help: exclude namespace default by the webhook's namespaceSelector, or set failurePolicy: Ignore
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(with_webhook("Ignore").told("BOOT103"), "");
     }
 }

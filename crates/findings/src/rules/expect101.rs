@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::finding::{Finding, Severity};
 use crate::rules::Rule;
 use crate::scene::Scene;
+use crate::stuck;
 
 /// The rule.
 pub const RULE: Rule =
@@ -47,13 +48,16 @@ fn finding(missed: &Missed) -> Finding {
     let Expectation { location, at, what } = &missed.expectation;
     let when = at.map_or_else(|| "at the end".to_owned(), |at| format!("at {at}"));
     let found = match &missed.found {
-        Found::Verdict(verdict) => format!("it is {verdict}"),
+        Found::Verdict(verdict) => is_verdict(verdict),
+        Found::Count(1) => "there is 1".to_owned(),
         Found::Count(count) => format!("there are {count}"),
         Found::NotReached(ended) => format!("the run ended at {ended}"),
         Found::NoSuchObject => "there is no such object".to_owned(),
     };
     let title = format!("expected {} {when}: {found}", expected(what));
-    let mut finding = Finding::new(RULE.code, Severity::Error, title).at(location.clone(), found);
+    let mut finding = Finding::new(RULE.code, Severity::Error, title)
+        .at(location.clone(), found)
+        .help("the other findings say why; or correct the expectation");
     match what {
         Expected::Running { target, .. } => finding.affects(target.clone()),
         Expected::Verdict(_) | Expected::Nodes { .. } => {}
@@ -68,20 +72,29 @@ fn expected(what: &Expected) -> String {
     match what {
         Expected::Verdict(verdict) => format!("the verdict {verdict}"),
         Expected::Running { target, at_least, at_most } => {
-            format!("{} running pods of {target}", range(*at_least, *at_most))
+            format!("{} of {target}", range(*at_least, *at_most, "running pod"))
         }
         Expected::Nodes { node_pool, at_least, at_most } => {
-            format!("{} nodes of NodePool {node_pool}", range(*at_least, *at_most))
+            format!("{} of NodePool {node_pool}", range(*at_least, *at_most, "node"))
         }
     }
 }
 
-fn range(at_least: u32, at_most: Option<u32>) -> String {
+fn is_verdict(verdict: &str) -> String {
+    match verdict {
+        "converges" => "it converges".to_owned(),
+        "inconclusive" => "it is inconclusive".to_owned(),
+        other => format!("it is a {other}"),
+    }
+}
+
+fn range(at_least: u32, at_most: Option<u32>, noun: &str) -> String {
+    let count = |number: u32| stuck::count(number as usize, noun);
     match at_most {
-        None => format!("at least {at_least}"),
-        Some(at_most) if at_most == at_least => at_least.to_string(),
-        Some(at_most) if at_least == 0 => format!("at most {at_most}"),
-        Some(at_most) => format!("{at_least} to {at_most}"),
+        None => format!("at least {}", count(at_least)),
+        Some(at_most) if at_most == at_least => count(at_least),
+        Some(at_most) if at_least == 0 => format!("at most {}", count(at_most)),
+        Some(at_most) => format!("{at_least} to {}", count(at_most)),
     }
 }
 
@@ -120,7 +133,7 @@ mod tests {
         );
         assert_eq!(
             title(Expected::Verdict("converges".into()), Found::Verdict("deadlock".into())),
-            "expected the verdict converges at t+25m00s: it is deadlock"
+            "expected the verdict converges at t+25m00s: it is a deadlock"
         );
     }
 }

@@ -62,9 +62,38 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         if let Some(container) = template.as_ref().and_then(|template| template.containers.first()) {
             finding = finding.at(container.location.at("/image"), "the image");
         }
-        finding = finding.note(format!("affected: {}", words::pods(scene, &pods)));
+        finding = finding.note(format!("affected: {}", words::pods(scene, &pods)))
+            .help(format!("build the image for {arch} too, or select nodes of its own architecture: nodeSelector kubernetes.io/arch"));
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{BARE, app, boot};
+
+    fn with_image(rule: &str) -> crate::testing::Ended {
+        let profile = format!("spec: {{{{provider: none, images: [{{{{match: 'example/*', {rule}}}}}]}}}}")
+            .replace("{{", "{")
+            .replace("}}", "}");
+        boot(&[&BARE.replace("spec: {provider: none}", &profile), &app(1, "cpu: 100m", "")])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = with_image("architectures: [arm64]");
+        insta::assert_snapshot!(ended.told("IMG101"), @r#"
+        Error: 1 pod cannot run on amd64 nodes with an image built for arm64
+         at Deployment default/app spec.template.spec.containers[0].image: the image
+         note: affected: default/app-6d88768796-0
+         help: build the image for amd64 too, or select nodes of its own architecture: nodeSelector kubernetes.io/arch
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(with_image("architectures: [arm64, amd64]").told("IMG101"), "");
+    }
 }

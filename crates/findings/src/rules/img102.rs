@@ -57,9 +57,63 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         if let Some(container) = template.iter().flat_map(|t| t.all_containers()).find(|c| c.image == image) {
             finding = finding.at(container.location.at("/image"), "the image");
         }
-        finding = finding.note(format!("affected: {}", words::pods(scene, &pods)));
+        finding = finding.note(format!("affected: {}", words::pods(scene, &pods))).help(help(why));
+        for secret in template.iter().flat_map(|template| &template.image_pull_secrets) {
+            finding = finding.note(pull_secret(secret, &image));
+        }
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+fn pull_secret(secret: &str, image: &str) -> String {
+    let lives = if image.contains(".dkr.ecr.") { "; a token of Amazon ECR lives 12h" } else { "" };
+    format!("its pull secret is {secret}{lives}")
+}
+
+fn help(why: ImageProblem) -> &'static str {
+    match why {
+        ImageProblem::NotFound => "correct the image's name or tag, or push it",
+        ImageProblem::Unauthorized => {
+            "give the pods a pull secret that is valid, or the nodes' role the right to pull"
+        }
+        ImageProblem::TokenExpired => "refresh the pull secret, and often enough: a CronJob does it",
+        ImageProblem::Unreachable => {
+            "make the registry reachable from the nodes' subnets, or mirror the image"
+        }
+        ImageProblem::NoPlatform => "build the image for the nodes' platform",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{BARE, app, boot};
+
+    fn with_image(rule: &str) -> crate::testing::Ended {
+        let profile = format!("spec: {{{{provider: none, images: [{{{{match: 'example/*', {rule}}}}}]}}}}")
+            .replace("{{", "{")
+            .replace("}}", "}");
+        boot(&[
+            &BARE.replace("spec: {provider: none}", &profile),
+            &app(1, "cpu: 100m", "imagePullSecrets: [{name: ecr}]"),
+        ])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = with_image("pull: unauthorized");
+        insta::assert_snapshot!(ended.told("IMG102"), @r#"
+        Error: 1 pod does not start: image example/app:1 is refused by its registry: no valid credentials
+         at Deployment default/app spec.template.spec.containers[0].image: the image
+         note: affected: default/app-6d88768796-0
+         note: its pull secret is ecr
+         help: give the pods a pull secret that is valid, or the nodes' role the right to pull
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(with_image("pull: ok").told("IMG102"), "");
+    }
 }

@@ -10,7 +10,7 @@ use crate::code::Code;
 use crate::finding::{Finding, Severity};
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::words;
+use crate::{stuck, words};
 
 /// The rule.
 pub const RULE: Rule =
@@ -78,7 +78,7 @@ fn finding(scene: &Scene<'_>, nodes: &BTreeMap<NodeId, Short>) -> Finding {
     let has = if wanting == 1 { "pod has" } else { "pods have" };
     let title = format!(
         "{wanting} {has} no address: {} cannot connect what is bound to them",
-        count_nodes(nodes.len())
+        stuck::count(nodes.len(), "node")
     );
     let mut finding =
         Finding::new(RULE.code, Severity::Error, title).number("pods_without_address", wanting as i64);
@@ -89,14 +89,8 @@ fn finding(scene: &Scene<'_>, nodes: &BTreeMap<NodeId, Short>) -> Finding {
         finding = finding.note(node_numbers(scene, *node, short));
     }
     finding = finding.note(format!("without an address: {}", words::pods(scene, &pods)));
-    for pod in pods.iter().filter_map(|pod| scene.cluster.pod(*pod).workload) {
-        finding.affects(scene.cluster.declared.workload(pod).key.clone());
-    }
-    finding
-}
-
-fn count_nodes(count: usize) -> String {
-    if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") }
+    stuck::affect(scene, &mut finding, &pods);
+    finding.help("lower maxPods to what the interfaces connect, turn on prefix delegation on fresh nodes, or add nodes")
 }
 
 fn node_numbers(scene: &Scene<'_>, node: NodeId, short: &Short) -> String {
@@ -141,5 +135,33 @@ fn cause(scene: &Scene<'_>) -> Option<(Location, String)> {
             "on, but nodes that already hold secondary addresses keep them".to_owned(),
         )),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{app, boot, eks};
+
+    fn dense(group: &str) -> crate::testing::Ended {
+        boot(&[&eks(group, "addons: [{name: vpc-cni}]"), &app(60, "cpu: 10m", "")])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = dense("maxPods: 110");
+        insta::assert_snapshot!(ended.told("IP101"), @r#"
+        Error: 6 pods have no address: 2 nodes cannot connect what is bound to them
+         at Cluster test spec.addons[0]: single secondary addresses: ENABLE_PREFIX_DELEGATION is off
+         note: system-1 (m6i.large): 27 addresses, 27 held by pods, 3 more wanted; maxPods 110
+         note: system-2 (m6i.large): 27 addresses, 27 held by pods, 3 more wanted; maxPods 110
+         note: without an address: default/app-6d88768796-54, default/app-6d88768796-56, default/app-6d88768796-58 and 3 more
+         help: lower maxPods to what the interfaces connect, turn on prefix delegation on fresh nodes, or add nodes
+         pods_without_address: 6
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(dense("").told("IP101"), "");
     }
 }

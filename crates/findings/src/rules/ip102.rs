@@ -1,14 +1,13 @@
 //! IP102: a subnet is drained by addresses that nodes hold and no pod uses.
 
 use cluster::Waiting;
-use cluster::network::SubnetId;
 use cluster::waiting::AddressShortage;
 
 use crate::code::Code;
 use crate::finding::{Finding, Severity};
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::{stuck, words};
+use crate::{stuck, subnets};
 
 /// The rule.
 pub const RULE: Rule =
@@ -41,10 +40,6 @@ A subnet whose addresses pods really use is IP103 alone.
 - amazon-vpc-cni-k8s: docs/eni-and-ip-target.md
 ";
 
-/// A subnet counts as held by warm pools when the idle addresses of its nodes are at least this many times what
-/// is wanted in vain.
-const IDLE_PER_WANTED: u32 = 1;
-
 fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     let short = stuck::by_wait(scene, |_, waiting| match waiting {
         Waiting::NoAddress(AddressShortage::SubnetFull { subnet, .. }) => Some(subnet.clone()),
@@ -53,11 +48,10 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, pods) in short {
         let Some(subnet) = scene.cluster.subnets.iter().find(|subnet| subnet.name == name) else { continue };
-        let idle = idle(scene, subnet.id);
-        let wanted = u32::try_from(pods.len()).unwrap_or(u32::MAX);
-        if idle < wanted.saturating_mul(IDLE_PER_WANTED) {
+        if !subnets::is_hoarded(scene, subnet.id, pods.len()) {
             continue;
         }
+        let idle = subnets::idle(scene, subnet.id);
         let title = format!(
             "nodes hold {idle} addresses of subnet {name} that no pod uses, while {} for one",
             stuck::pods_verb(pods.len(), "waits", "wait")
@@ -65,20 +59,55 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
             .at(subnet.location.clone(), "drained by warm pools")
             .number("idle_addresses", i64::from(idle))
-            .number("wanted_addresses", i64::from(wanted));
-        for line in words::holders(scene, subnet.id) {
+            .number("wanted_addresses", pods.len() as i64);
+        for line in subnets::holders(scene, subnet.id) {
             finding = finding.note(line);
         }
+        finding = finding.help(
+            "keep fewer addresses in reserve: WARM_IP_TARGET and MINIMUM_IP_TARGET, or a lower WARM_ENI_TARGET",
+        );
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
 }
 
-/// Addresses that nodes hold in a subnet and no pod uses; primaries are in use.
-fn idle(scene: &Scene<'_>, subnet: SubnetId) -> u32 {
-    let nodes = scene.cluster.live_nodes();
-    let interfaces = nodes.flat_map(|node| &node.network.interfaces);
-    let slots = interfaces.filter(|interface| interface.subnet == Some(subnet)).flat_map(|i| &i.slots);
-    slots.map(|slot| slot.size().saturating_sub(slot.assigned)).sum()
+#[cfg(test)]
+mod tests {
+    use crate::testing::{app, boot, eks};
+
+    /// One node with the addresses given and no pod, one with two for six pods, and a subnet with `free`.
+    fn two_nodes(idle: &str, free: u32) -> crate::testing::Ended {
+        let groups = format!(
+            "
+  nodeGroups:
+  - {{name: idle, instanceType: m6i.large, count: 1, amiFamily: AL2023, subnets: [subnet-a], held: {idle}}}
+  - {{name: busy, instanceType: m6i.large, count: 1, amiFamily: AL2023, subnets: [subnet-a], labels: {{role: busy}}, held: {{interfaces: 1, addresses: 2}}}}
+  addons: [{{name: vpc-cni}}]
+"
+        );
+        let text = eks("", "").replace("/22, tags", &format!("/22, freeAddresses: {free}, tags"));
+        let head = text.split("  nodeGroups:").next().unwrap_or_default();
+        boot(&[&format!("{head}{groups}"), &app(6, "cpu: 10m", "nodeSelector: {role: busy}")])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = two_nodes("{interfaces: 1, addresses: 9}", 0);
+        insta::assert_snapshot!(ended.told("IP102"), @r#"
+        Error: nodes hold 9 addresses of subnet subnet-a that no pod uses, while 4 pods wait for one
+         at Cluster test spec.network.subnets[0]: drained by warm pools
+         note: 2 nodes hold 13 of its addresses, 2 of them for pods
+         note: idle-1 (m6i.large) holds 10 for 0 pods with an address
+         note: busy-1 (m6i.large) holds 3 for 2 pods with an address
+         help: keep fewer addresses in reserve: WARM_IP_TARGET and MINIMUM_IP_TARGET, or a lower WARM_ENI_TARGET
+         idle_addresses: 9
+         wanted_addresses: 4
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(two_nodes("{interfaces: 1, addresses: 0}", 0).told("IP102"), "");
+    }
 }

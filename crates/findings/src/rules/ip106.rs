@@ -51,18 +51,83 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     for (name, pods) in subnets {
         let Some(subnet) = scene.cluster.subnets.iter().find(|subnet| subnet.name == name) else { continue };
         let title = format!(
-            "subnet {name} has {} free addresses and {} wholly free /28: {} without an address",
-            subnet.space.free,
-            subnet.space.free_blocks,
+            "subnet {name} has {} free but {}: {} without one",
+            stuck::addresses(subnet.space.free),
+            match subnet.space.free_blocks {
+                0 => "no wholly free /28 block".to_owned(),
+                blocks => format!("only {}", stuck::count(blocks as usize, "wholly free /28 block")),
+            },
             stuck::pods_verb(pods.len(), "is", "are")
         );
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
             .at(subnet.location.clone(), "fragmented")
             .number("free_addresses", i64::from(subnet.space.free))
             .number("free_prefixes", i64::from(subnet.space.free_blocks))
-            .note(format!("without an address: {}", words::pods(scene, &pods)));
+            .note(format!("without an address: {}", words::pods(scene, &pods)))
+            .help("reserve a CIDR of type prefix in the subnet, give pods a subnet of their own, or replace the nodes that hold scattered addresses");
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{app, boot, eks};
+
+    /// Nodes on which prefix delegation is on, and six pods.
+    fn prefixes(group: &str, subnet: &str) -> crate::testing::Ended {
+        let aws_node = "
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: aws-node, namespace: kube-system}
+spec:
+  selector: {matchLabels: {k8s-app: aws-node}}
+  template:
+    metadata: {labels: {k8s-app: aws-node}}
+    spec:
+      hostNetwork: true
+      tolerations: [{operator: Exists}]
+      containers:
+      - name: aws-node
+        image: example/amazon-k8s-cni:v1.20.4
+        env: [{name: ENABLE_PREFIX_DELEGATION, value: 'true'}]
+";
+        let profile = eks(group, "").replace("/22, tags", &format!("/22, {subnet} tags"));
+        boot(&[&profile, aws_node, &app(60, "cpu: 10m", "")])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = prefixes(
+            "addressMode: prefixes, held: {interfaces: 1, addresses: 0, prefixes: 1}, maxPods: 110",
+            "freeAddresses: 100, freePrefixes: 0,",
+        );
+        insta::assert_snapshot!(ended.told("IP106"), @r#"
+        Error: subnet subnet-a has 100 addresses free but no wholly free /28 block: 14 pods are without one
+         at Cluster test spec.network.subnets[0]: fragmented
+         note: without an address: default/app-6d88768796-32, default/app-6d88768796-34, default/app-6d88768796-36 and 11 more
+         help: reserve a CIDR of type prefix in the subnet, give pods a subnet of their own, or replace the nodes that hold scattered addresses
+         free_addresses: 100
+         free_prefixes: 0
+        Error: subnet subnet-b has 100 addresses free but no wholly free /28 block: 14 pods are without one
+         at Cluster test spec.network.subnets[1]: fragmented
+         note: without an address: default/app-6d88768796-33, default/app-6d88768796-35, default/app-6d88768796-37 and 11 more
+         help: reserve a CIDR of type prefix in the subnet, give pods a subnet of their own, or replace the nodes that hold scattered addresses
+         free_addresses: 100
+         free_prefixes: 0
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(
+            prefixes(
+                "addressMode: prefixes, held: {interfaces: 1, addresses: 0, prefixes: 1}, maxPods: 110",
+                "freeAddresses: 100, freePrefixes: 4,"
+            )
+            .told("IP106"),
+            ""
+        );
+    }
 }

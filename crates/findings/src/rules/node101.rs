@@ -61,9 +61,44 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
             .at(place, "what this pool makes")
             .note(why)
-            .note(format!("waiting: {}", words::pods(scene, &pods)));
+            .note(format!("waiting: {}", words::pods(scene, &pods)))
+            .help(format!(
+                "add the architecture to NodePool {}, or run the pods on the one that it makes",
+                pool.name
+            ));
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{CLASS, KARPENTER, app, boot, eks, pool};
+
+    fn on_types(types: &str) -> crate::testing::Ended {
+        boot(&[
+            &eks("", KARPENTER),
+            CLASS,
+            &pool(types, "", ""),
+            &app(1, "cpu: 100m", "nodeSelector: {kubernetes.io/arch: arm64}"),
+        ])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = on_types("m6i.xlarge");
+        insta::assert_snapshot!(ended.told("NODE101"), @r#"
+        Error: 1 pod waits for a node of another architecture than NodePool default makes
+         at NodePool default : what this pool makes
+         note: the pods need kubernetes.io/arch in [arm64], and the pool has amd64
+         note: waiting: default/app-6d88768796-0
+         help: add the architecture to NodePool default, or run the pods on the one that it makes
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(on_types("m7g.xlarge").told("NODE101"), "");
+    }
 }

@@ -56,9 +56,10 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         let pool = &scene.cluster.declared.node_pools[index];
         let amount = |value| format_amount(&resource, value);
         let title = format!(
-            "{} for nodes that NodePool {} may not add: its {resource} limit is reached",
+            "{} for nodes that NodePool {} may not add: its {resource} limit of {} is reached",
             stuck::pods_verb(pods.len(), "waits", "wait"),
-            pool.name
+            pool.name,
+            amount(limit)
         );
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
             .at(pool.location.at(&format!("/spec/limits/{resource}")), "the limit")
@@ -68,9 +69,44 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
                 amount(used),
                 amount(wanted)
             ))
-            .note(format!("waiting: {}", words::pods(scene, &pods)));
+            .note(format!("waiting: {}", words::pods(scene, &pods)))
+            .help(format!(
+                "raise the {resource} limit of NodePool {}, or let it use smaller types",
+                pool.name
+            ));
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{CLASS, KARPENTER, app, boot, eks, pool};
+
+    fn with_limit(cpu: &str) -> crate::testing::Ended {
+        boot(&[
+            &eks("", KARPENTER),
+            CLASS,
+            &pool("m6i.large", "", &format!("limits: {{cpu: {cpu}}}")),
+            &app(9, "cpu: 1100m", ""),
+        ])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = with_limit("8");
+        insta::assert_snapshot!(ended.told("NODE102"), @r#"
+        Error: 3 pods wait for nodes that NodePool default may not add: its cpu limit of 8 is reached
+         at NodePool default spec.limits.cpu: the limit
+         note: cpu: limit 8, its nodes have 8, the next one adds 2
+         note: waiting: default/app-6d88768796-6, default/app-6d88768796-7, default/app-6d88768796-8
+         help: raise the cpu limit of NodePool default, or let it use smaller types
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(with_limit("80").told("NODE102"), "");
+    }
 }

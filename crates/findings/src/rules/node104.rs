@@ -45,6 +45,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for ((index, why), pods) in pools {
         let pool = &scene.cluster.declared.node_pools[index];
+        let why = words::not_ready(scene, &pool.name, &why);
         let title = format!(
             "{} for NodePool {}, which is not ready: {why}",
             stuck::pods_verb(pods.len(), "waits", "wait"),
@@ -53,6 +54,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
             .at(pool.location.at("/spec/template/spec/nodeClassRef"), "the node class of this pool")
             .note(format!("waiting: {}", words::pods(scene, &pods)));
+        finding = finding.help(format!("repair EC2NodeClass {}, or name one that is ready", pool.node_class));
         if let Some(class) = scene.cluster.declared.node_class(&pool.node_class) {
             finding = finding.also(class.location.clone(), "the node class");
         }
@@ -60,4 +62,47 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{CLASS, KARPENTER, app, boot, eks, pool};
+
+    fn selecting(tag: &str) -> crate::testing::Ended {
+        boot(&[
+            &eks("", KARPENTER),
+            &CLASS.replace(
+                "subnetSelectorTerms: [{tags: {discovery: test",
+                &format!("subnetSelectorTerms: [{{tags: {{{tag}"),
+            ),
+            &pool("m6i.large", "", ""),
+            &app(4, "cpu: 1100m", ""),
+        ])
+    }
+
+    #[test]
+    fn a_class_that_is_written_wrongly_is_not_called_missing() {
+        let class = CLASS.replace("role: nodes", &format!("role: {}", "x".repeat(65)));
+        let ended =
+            boot(&[&eks("", KARPENTER), &class, &pool("m6i.large", "", ""), &app(4, "cpu: 1100m", "")]);
+        assert_eq!(ended.outcome(), crate::Outcome::Misconfiguration);
+        insta::assert_snapshot!(ended.told("NODE104").lines().next().unwrap_or_default(), @"Error: 2 pods wait for NodePool default, which is not ready: EC2NodeClass default cannot be used as it is written");
+    }
+
+    #[test]
+    fn fires() {
+        let ended = selecting("discovery: prod");
+        insta::assert_snapshot!(ended.told("NODE104"), @r#"
+        Error: 2 pods wait for NodePool default, which is not ready: EC2NodeClass default: no subnet matches subnetSelectorTerms
+         at NodePool default spec.template.spec.nodeClassRef: the node class of this pool
+         at EC2NodeClass default : the node class
+         note: waiting: default/app-6d88768796-2, default/app-6d88768796-3
+         help: repair EC2NodeClass default, or name one that is ready
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(selecting("discovery: test").told("NODE104"), "");
+    }
 }

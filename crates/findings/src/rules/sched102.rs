@@ -59,9 +59,47 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         }
         finding = finding
             .also(pool.location.at("/spec/template/spec/requirements"), "the domains this pool can make")
-            .note(format!("waiting: {}", words::pods(scene, &pods)));
+            .note(format!("waiting: {}", words::pods(scene, &pods)))
+            .help(format!(
+                "require the domains of NodePool {} in the pods' node affinity, or let it make all of them",
+                pool.name
+            ));
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{CLASS, KARPENTER, app, boot, eks, pool};
+
+    fn spread(when: &str) -> crate::testing::Ended {
+        let constraint = format!(
+            "topologySpreadConstraints: [{{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: {when}, labelSelector: {{matchLabels: {{app: app}}}}}}]"
+        );
+        let narrow =
+            pool("m6i.large", "- {key: topology.kubernetes.io/zone, operator: In, values: [us-east-1a]}", "")
+                .replace("  template:\n", "  template:\n    metadata: {labels: {team: app}}\n");
+        let wide = pool("m6i.large", "", "").replace("metadata: {name: default}", "metadata: {name: wide}");
+        let pods = format!("nodeSelector: {{team: app}}\n      {constraint}");
+        boot(&[&eks("", KARPENTER), CLASS, &narrow, &wide, &app(3, "cpu: 1100m", &pods)])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = spread("DoNotSchedule");
+        insta::assert_snapshot!(ended.told("SCHED102"), @r#"
+        Error: 2 pods wait for a topology.kubernetes.io/zone domain that NodePool default cannot make
+         at Deployment default/app : what must spread
+         at NodePool default spec.template.spec.requirements: the domains this pool can make
+         note: waiting: default/app-6d88768796-1, default/app-6d88768796-2
+         help: require the domains of NodePool default in the pods' node affinity, or let it make all of them
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(spread("ScheduleAnyway").told("SCHED102"), "");
+    }
 }

@@ -56,8 +56,54 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
             finding = finding.at(location, "what waits");
         }
         finding = finding.note(format!("waiting: {}", words::pods(scene, &pods)));
+        finding = finding.help(match waits_for {
+            Some(_) => "install the driver, or help its controller run: other findings say what it waits for",
+            None => "name a storage class that exists, make one the default, or create the volume",
+        });
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{app, boot, eks};
+
+    fn with_claim(addons: &str) -> crate::testing::Ended {
+        let volumes = "
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: gp3}
+provisioner: ebs.csi.aws.com
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: default}
+spec: {storageClassName: gp3, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+        let pod = "volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]";
+        boot(&[
+            &eks("", &format!("addons: [{{name: vpc-cni}}, {{name: coredns}}{addons}]")),
+            volumes,
+            &app(1, "cpu: 100m", pod),
+        ])
+    }
+
+    #[test]
+    fn fires() {
+        let ended = with_claim("");
+        insta::assert_snapshot!(ended.told("VOL102"), @r#"
+        Error: volume claim data is not bound: it waits for volumes of ebs.csi.aws.com
+         at Deployment default/app : what waits
+         note: waiting: default/app-6d88768796-0
+         help: install the driver, or help its controller run: other findings say what it waits for
+        "#);
+    }
+
+    #[test]
+    fn is_silent_otherwise() {
+        assert_eq!(with_claim(", {name: aws-ebs-csi-driver}").told("VOL102"), "");
+    }
 }

@@ -62,6 +62,9 @@ pub struct FindingReport {
     pub objects: Vec<ObjectRef>,
     /// Further sentences.
     pub notes: Vec<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
     /// The numbers behind them, by name with the unit last.
     pub numbers: BTreeMap<String, i64>,
     /// The same for the same finding of another run: `--baseline` compares it.
@@ -157,6 +160,7 @@ pub(super) fn finding(judged: &Judged<'_>, found: &findings::Finding, why: Optio
         places: labels.map(|label| place(judged, &label.location, &label.text)).collect(),
         objects: found.objects.iter().map(ObjectRef::from).collect(),
         notes: found.notes.clone(),
+        help: found.help.clone(),
         numbers: found.numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
         fingerprint: fingerprint::of_finding(found),
         suppressed: why.map(suppressed),

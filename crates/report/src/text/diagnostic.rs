@@ -40,6 +40,9 @@ pub(super) fn finding(
     for note in &notes {
         group = group.element(Level::NOTE.message(note.as_str()));
     }
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
     format!("{}\n\n", renderer(style).render(&[group]))
 }
 

@@ -9,7 +9,8 @@ pub mod instance;
 pub mod quota;
 pub mod subnets;
 
-use cluster::{Change, ClaimId};
+use catalog::InstanceType;
+use cluster::{Change, ClaimId, NodeClaim};
 
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
@@ -30,10 +31,20 @@ impl Actor for Instances {
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
         for claim in std::mem::take(&mut self.launched) {
             let claim = context.cluster.claim(claim);
+            if never_joins(claim, context) {
+                continue;
+            }
             if let Some(node) = instance::node(context.cluster, context.catalog, claim) {
                 let boot_ms = context.cluster.declared.profile.latencies.node_ready_ms;
                 effects.after(boot_ms, Effect::RegisterNode(Box::new(node)));
             }
         }
     }
+}
+
+/// The kubelet refuses to start with swap on.
+fn never_joins(claim: &NodeClaim, context: Context<'_>) -> bool {
+    let launched = claim.launched.as_ref();
+    let it = launched.and_then(|launched| context.catalog.instance_type(&launched.option.instance_type));
+    it.is_some_and(InstanceType::has_swap_volume)
 }
