@@ -14,6 +14,7 @@ use crate::class::{Class, ClassId};
 use crate::daemons::all_tolerated;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::ports;
+use crate::reservations::Reservations;
 use crate::sets::{SetId, Sets, hostname_agrees};
 use crate::topology::{Place, Topology};
 
@@ -38,6 +39,8 @@ pub struct OpenClaim {
     pub host: usize,
     /// Its stand-in host name.
     pub hostname: Name,
+    /// Capacity reservations that it may be launched from.
+    pub reserved: Vec<Name>,
 }
 
 /// What a claim would be with one more pod.
@@ -47,6 +50,8 @@ pub struct Fit {
     pub set: SetId,
     /// Types that hold all pods.
     pub alive: Bits,
+    /// Capacity reservations that it may be launched from.
+    pub reserved: Vec<Name>,
 }
 
 /// Why a pod cannot join.
@@ -56,6 +61,8 @@ pub enum Misfit {
     Never,
     /// Not as things are.
     NotNow,
+    /// Other claims hold the reserved capacity that it needs: the pod waits, with all its preferences.
+    Reserved,
 }
 
 /// Types of each template that agree with a set of requirements; computed once a set.
@@ -84,6 +91,8 @@ pub struct Bench<'a> {
     pub types: &'a mut CompatibleTypes,
     /// The rules.
     pub topology: &'a Topology,
+    /// Capacity reservations.
+    pub reservations: &'a Reservations,
     /// `minValues` are lowered rather than failed.
     pub lower_min_values: bool,
 }
@@ -105,19 +114,19 @@ impl Bench<'_> {
         if class.volumes.is_empty() {
             return self.fit_at(claim, id, class, base);
         }
-        let mut worst = Misfit::Never;
+        // The last alternative's refusal stands for all, save that none is final unless all are.
+        let mut refusal = Misfit::Never;
         for (volume, host) in &class.volumes {
-            if !hostname_agrees(host.as_ref(), &claim.hostname) {
-                continue;
-            }
-            let Some(set) = self.sets.narrow(base, *volume, Undefined::WellKnownAllowed) else { continue };
-            match self.fit_at(claim, id, class, set) {
+            let set = self.sets.narrow(base, *volume, Undefined::WellKnownAllowed);
+            let set = set.filter(|_| hostname_agrees(host.as_ref(), &claim.hostname));
+            let fit = set.ok_or(Misfit::Never).and_then(|set| self.fit_at(claim, id, class, set));
+            match fit {
                 Ok(fit) => return Ok(fit),
-                Err(Misfit::NotNow) => worst = Misfit::NotNow,
-                Err(Misfit::Never) => {}
+                Err(Misfit::Never) if refusal != Misfit::Never => refusal = Misfit::NotNow,
+                Err(misfit) => refusal = misfit,
             }
         }
-        Err(worst)
+        Err(refusal)
     }
 
     fn fit_at(&mut self, claim: &OpenClaim, id: ClassId, class: &Class, set: SetId) -> Result<Fit, Misfit> {
@@ -144,7 +153,10 @@ impl Bench<'_> {
             return Err(misfit);
         }
         let set = self.meet_min_values(pool, set, &alive).ok_or(misfit)?;
-        Ok(Fit { set, alive })
+        let requirements = self.sets.get(set);
+        let reserved =
+            self.reservations.for_claim(claim.host, &claim.reserved, &pool.types, &alive, requirements);
+        Ok(Fit { set, alive, reserved: reserved.ok_or(Misfit::Reserved)? })
     }
 
     /// The set with its `minValues` met, lowered where that is allowed; `None` when they are not met.
@@ -198,6 +210,7 @@ impl OpenClaim {
             ports: Vec::new(),
             host,
             hostname: Name::from(format!("hostname-placeholder-{host:04}")),
+            reserved: Vec::new(),
         };
         claim.measure(pool);
         claim
@@ -208,6 +221,7 @@ impl OpenClaim {
         self.pods.push(pod);
         self.set = fit.set;
         self.alive = fit.alive;
+        self.reserved = fit.reserved;
         self.requests.add(&class.constraints.requests);
         self.ports.extend(class.constraints.host_ports.iter().cloned());
         self.measure(pool);

@@ -51,6 +51,9 @@ pub struct Constraints {
     pub host_ports: Vec<HostPort>,
     /// Where the pod's volumes can be used: alternatives; empty is everywhere.
     pub volumes: Vec<Requirements>,
+    /// Karpenter does not know the pod's topology rules yet, and counts the pod where it runs: so with pods that
+    /// have to move and whose volumes it cannot make sense of, until the first preference is given up.
+    pub untracked: bool,
 }
 
 impl Constraints {
@@ -86,6 +89,7 @@ impl Constraints {
             requests: template.requests.clone(),
             host_ports: template.host_ports.clone(),
             volumes,
+            untracked: false,
         }
     }
 
@@ -229,11 +233,11 @@ impl Classes {
     }
 }
 
-/// Whether Karpenter adds nodes for this pod at all: marked unschedulable by the scheduler, not bound, not about to
-/// be bound after a preemption, not a DaemonSet's (`pkg/utils/pod/scheduling.go` `IsProvisionable`), and not one that
+/// Whether Karpenter adds nodes for this pod at all: marked unschedulable by the scheduler (even while it is being
+/// deleted), not bound, not about to be bound after a preemption, not a DaemonSet's (`pkg/utils/pod/scheduling.go` `IsProvisionable`), and not one that
 /// Fargate's scheduler places, whose refusals have reasons of their own.
 pub fn is_provisionable(cluster: &Cluster, pod: &Pod) -> bool {
-    pod.is_wanted()
+    !pod.is_over()
         && pod.node.is_none()
         && pod.nominated.is_none()
         && pod.for_node.is_none()

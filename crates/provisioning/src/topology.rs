@@ -104,6 +104,9 @@ impl Topology {
             return;
         }
         let constraints = &class.constraints;
+        if constraints.untracked {
+            return;
+        }
         for term in &constraints.anti_affinity {
             let group = Group::of_term(
                 Kind::AntiAffinity,
