@@ -87,7 +87,8 @@ fn kind_of(difference: &Difference) -> String {
 }
 
 /// Kinds whose fields hang together: shrinking leaves them out whole or not at all.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 10] = [
+    "NodePool",
     "Settings",
     "InstanceType",
     "Node",
@@ -110,15 +111,14 @@ fn is_whole(objects: &[Value], all: &[Value]) -> bool {
             let node = &object["spec"]["nodeName"];
             has(object, "uid") && has(object, "namespace") && (node.is_null() || named("Node", node))
         }
-        Some("Settings") => all.contains(object),
         Some("NodeClaim") => {
             all.contains(object) && named("NodePool", &object["metadata"]["labels"]["karpenter.sh/nodepool"])
         }
         Some(kind) if WHOLE.contains(&kind) => all.contains(object),
         _ => true,
     };
-    let settings = objects.iter().any(|object| object["kind"] == "Settings");
-    settings && objects.iter().all(whole)
+    let stays = |object: &&Value| matches!(object["kind"].as_str(), Some("Settings" | "Namespace"));
+    all.iter().filter(stays).all(|object| objects.contains(object)) && objects.iter().all(whole)
 }
 
 fn show(program: &mut Program, seed: u64, objects: Vec<Value>, out: &mut impl Write) -> Result<()> {
