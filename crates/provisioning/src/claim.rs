@@ -15,7 +15,7 @@ use crate::daemons::all_tolerated;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::ports;
 use crate::reservations::Reservations;
-use crate::sets::{SetId, Sets, hostname_agrees};
+use crate::sets::{Clash, SetId, Sets, hostname_agrees};
 use crate::topology::{Place, Topology};
 
 /// A claim under construction.
@@ -65,6 +65,15 @@ pub enum Misfit {
     Reserved,
 }
 
+impl From<Clash> for Misfit {
+    fn from(clash: Clash) -> Misfit {
+        match clash {
+            Clash::Final => Misfit::Never,
+            Clash::ForNow => Misfit::NotNow,
+        }
+    }
+}
+
 /// Types of each template that agree with a set of requirements; computed once a set.
 #[derive(Debug, Default)]
 pub struct CompatibleTypes {
@@ -109,8 +118,7 @@ impl Bench<'_> {
         {
             return Err(Misfit::Never);
         }
-        let base =
-            self.sets.narrow(claim.set, class.wanted, Undefined::WellKnownAllowed).ok_or(Misfit::Never)?;
+        let base = self.sets.narrow(claim.set, class.wanted, Undefined::WellKnownAllowed)?;
         if class.volumes.is_empty() {
             return self.fit_at(claim, id, class, base);
         }
@@ -118,8 +126,10 @@ impl Bench<'_> {
         let mut refusal = Misfit::Never;
         for (volume, host) in &class.volumes {
             let set = self.sets.narrow(base, *volume, Undefined::WellKnownAllowed);
-            let set = set.filter(|_| hostname_agrees(host.as_ref(), &claim.hostname));
-            let fit = set.ok_or(Misfit::Never).and_then(|set| self.fit_at(claim, id, class, set));
+            let fit = match hostname_agrees(host.as_ref(), &claim.hostname) {
+                true => set.map_err(Misfit::from).and_then(|set| self.fit_at(claim, id, class, set)),
+                false => Err(Misfit::Never),
+            };
             match fit {
                 Ok(fit) => return Ok(fit),
                 Err(Misfit::Never) if refusal != Misfit::Never => refusal = Misfit::NotNow,
@@ -132,7 +142,7 @@ impl Bench<'_> {
     fn fit_at(&mut self, claim: &OpenClaim, id: ClassId, class: &Class, set: SetId) -> Result<Fit, Misfit> {
         let pool = &self.templates[claim.template];
         let mut set = set;
-        let mut misfit = Misfit::Never;
+        let mut misfit = if class.is_plain { Misfit::Never } else { Misfit::NotNow };
         if self.topology.binds(id) {
             let place = Place { host: claim.host, hostname: &claim.hostname, taints: &pool.taints };
             let narrowing = self.topology.narrowing(id, class, &place, self.sets.get(set));
@@ -144,7 +154,7 @@ impl Bench<'_> {
                 // Another domain may be allowed later.
                 misfit = Misfit::NotNow;
                 let narrowing = self.sets.intern(narrowing);
-                set = self.sets.narrow(set, narrowing, Undefined::WellKnownAllowed).ok_or(misfit)?;
+                set = self.sets.narrow(set, narrowing, Undefined::WellKnownAllowed).map_err(|_| misfit)?;
             }
         }
         let compatible = self.types.of(claim.template, pool, set, self.sets);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cluster::labels::SelectorOperator;
-use cluster::requirements::{Requirement, Requirements};
+use cluster::requirements::{Requirement, Requirements, Shape};
 use cluster::template::{HostPort, NodeSelectorTerm, PodAffinityTerm, TopologySpread};
 use cluster::{Cluster, Labels, Name, Pod, PodTemplate, Resources, SelectorRequirement, Toleration};
 
@@ -158,6 +158,8 @@ pub struct Class {
     pub strict: Requirements,
     /// Alternatives for the volumes: a set and a requirement on the host name.
     pub volumes: Vec<(SetId, Option<Requirement>)>,
+    /// It asks for certain values only: what excludes it from an instance type once always will.
+    pub is_plain: bool,
 }
 
 /// The classes of one plan.
@@ -183,6 +185,9 @@ impl Classes {
         });
         let volumes = volumes.collect();
         let strict = constraints.requirements(true);
+        let is_certain = |own: &Requirement| own.shape() == Shape::In;
+        let is_plain =
+            wanted.iter().chain(constraints.volumes.iter().flat_map(Requirements::iter)).all(is_certain);
         let wanted = sets.intern(wanted);
         self.classes.push(Class {
             constraints: Arc::clone(&constraints),
@@ -190,6 +195,7 @@ impl Classes {
             wanted_host,
             strict,
             volumes,
+            is_plain,
         });
         self.index.insert(constraints, id);
         id

@@ -94,7 +94,11 @@ impl<'a> Scheduler<'a> {
         let volumes = VolumeIndex::of(cluster);
         let (mut sets, mut classes) = (Sets::default(), Classes::default());
         let (requests, unplannable) = queue(input, &volumes, &mut classes, &mut sets);
-        let keys = classes.keys();
+        let mut keys = classes.keys();
+        // Pods that run keep others away by these.
+        let running = cluster.pods.iter().filter(|pod| pod.holds_node());
+        let terms = running.flat_map(|pod| &pod.template.pod_anti_affinity.required);
+        keys.extend(terms.map(|term| term.topology_key.clone()));
         let nodes = existing::existing(input, &keys, &daemon_sets, &volumes, &mut sets);
         let tracked = requests.iter().filter(|waiting| !classes.get(waiting.class).constraints.untracked);
         let moving: Bits = tracked.map(|waiting| waiting.pod.0 as usize).collect();
@@ -154,7 +158,7 @@ impl<'a> Scheduler<'a> {
             }
             let narrowed =
                 self.sets.narrow(self.template_sets[template], class.wanted, Undefined::WellKnownAllowed);
-            let Some(set) = narrowed else { continue };
+            let Ok(set) = narrowed else { continue };
             let pool = &self.templates[template];
             let types = self.types.of(template, pool, set, &self.sets).and(&pool.holds_daemons);
             match demands.iter_mut().find(|(known, _, _)| *known == types) {
@@ -367,7 +371,7 @@ impl<'a> Scheduler<'a> {
             // Depends on the pod's own claims, not on its class.
             return Err(Misfit::NotNow);
         }
-        let base = self.sets.narrow(node.set, class.wanted, Undefined::Denied).ok_or(Misfit::Never)?;
+        let base = self.sets.narrow(node.set, class.wanted, Undefined::Denied)?;
         let place = Place { host: index, hostname: &node.hostname, taints: &node.taints };
         if class.volumes.is_empty() {
             return narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, base);
@@ -377,8 +381,11 @@ impl<'a> Scheduler<'a> {
             if !hostname_agrees(host.as_ref(), &node.hostname) {
                 continue;
             }
-            let Some(set) = self.sets.narrow(base, *volume, Undefined::Denied) else { continue };
-            match narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, set) {
+            let set = self.sets.narrow(base, *volume, Undefined::Denied);
+            let fit = set
+                .map_err(Misfit::from)
+                .and_then(|set| narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, set));
+            match fit {
                 Ok(set) => return Ok(set),
                 Err(Misfit::Never) => {}
                 Err(misfit) => worst = misfit,
@@ -539,7 +546,7 @@ fn narrowed_by_topology(
         return Ok(set);
     }
     let narrowing = sets.intern(narrowing);
-    sets.narrow(set, narrowing, Undefined::Denied).ok_or(Misfit::NotNow)
+    sets.narrow(set, narrowing, Undefined::Denied).map_err(|_| Misfit::NotNow)
 }
 
 /// The pods to place, largest first, and those that Karpenter does not plan for because of their volumes.

@@ -60,10 +60,6 @@ pub fn seeds(path: &Path, first: u64, count: u64, shown: usize, out: &mut impl W
             }
             Outcome::Differs(found) => {
                 differed += 1;
-                if std::env::var_os("LIST").is_some() {
-                    let kinds: BTreeSet<String> = found.iter().map(kind_of).collect();
-                    writeln!(out, "seed {seed} {kinds:?}")?;
-                }
                 for kind in found.iter().map(kind_of).collect::<BTreeSet<String>>() {
                     *kinds.entry(kind).or_insert(0_u64) += 1;
                 }
@@ -109,7 +105,16 @@ fn is_whole(objects: &[Value], all: &[Value]) -> bool {
     let whole = |object: &Value| match object["kind"].as_str() {
         Some("Pod") => {
             let node = &object["spec"]["nodeName"];
-            has(object, "uid") && has(object, "namespace") && (node.is_null() || named("Node", node))
+            let claims = object["spec"]["volumes"].as_array().into_iter().flatten();
+            let mut claims = claims.filter_map(|volume| volume.get("persistentVolumeClaim"));
+            has(object, "uid")
+                && has(object, "namespace")
+                && (node.is_null() || named("Node", node))
+                && claims.all(|claim| claim["claimName"].is_string())
+        }
+        Some("PersistentVolumeClaim") => {
+            let volume = &object["spec"]["volumeName"];
+            all.contains(object) && (volume.is_null() || named("PersistentVolume", volume))
         }
         Some("NodeClaim") => {
             all.contains(object) && named("NodePool", &object["metadata"]["labels"]["karpenter.sh/nodepool"])
