@@ -39,9 +39,11 @@ pub(crate) fn refused(
     node: NodeId,
 ) -> Option<Refused> {
     let place = node.0 as usize;
+    let ports = index.ports[place].clone();
     guests.iter().for_each(|pod| index.add(*pod, place));
     let crowded = pass(index, cluster, query, node);
     guests.iter().for_each(|pod| index.drop(*pod, place));
+    index.ports[place] = ports;
     crowded.or_else(|| pass(index, cluster, query, node))
 }
 

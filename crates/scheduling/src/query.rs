@@ -66,6 +66,8 @@ pub(crate) struct Query {
     pub wishes: Arc<Wishes>,
     pub pinned: Option<NodeId>,
     pub volumes: Option<VolumePlan>,
+    /// `InterPodAffinity` has nothing to do: it then does not look at pods that nodes are reserved for either.
+    pub alone: bool,
 }
 
 impl Query {
@@ -91,6 +93,7 @@ impl Query {
             wishes,
             pinned: pod.pinned,
             volumes,
+            alone: false,
         }
     }
 }
@@ -108,7 +111,7 @@ impl Moment {
         let constraints = query.wishes.hard_spread.iter();
         Moment {
             minima: constraints.map(|constraint| pod_topology_spread::minimum(index, constraint)).collect(),
-            felt: Felt::new(index, query.class, &query.wishes),
+            felt: if query.alone { Felt::default() } else { Felt::new(index, query.class, &query.wishes) },
         }
     }
 }

@@ -194,9 +194,11 @@ fn select_victims(
         return Err(vec![(Plugin::DefaultPreemption, FilterReason::NoVictims)]);
     }
     lesser.sort_by_key(|pod| importance(index, *pod));
+    let ports = index.ports[place].clone();
     lesser.iter().for_each(|pod| index.drop(*pod, place));
     if let Some(reasons) = refused(index, cluster, query, node) {
         lesser.iter().for_each(|pod| index.add(*pod, place));
+        index.ports[place] = ports;
         return Err(reasons);
     }
     let (guarded, free) = budgets.split(&lesser);
@@ -212,6 +214,7 @@ fn select_victims(
         }
     }
     victims.iter().for_each(|pod| index.add(*pod, place));
+    index.ports[place] = ports;
     victims.sort_by_key(|pod| importance(index, *pod));
     if victims.is_empty() {
         // Upstream calls this an error: what the filters said a moment ago does not hold any more.
