@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_port_is_taken_once_by_all_containers_together() {
         let twice = "  containers:\n  - {name: a, image: a, ports: [{containerPort: 80, hostPort: 80}]}\n  - {name: b, image: b, ports: [{containerPort: 81, hostPort: 80}]}\n";
-        assert_eq!(problems(twice), ["/spec/containers/1/ports/0/hostPort: duplicate value \"TCP//80\""]);
+        assert_eq!(problems(twice), ["spec.containers[1].ports[0].hostPort: duplicate value \"TCP//80\""]);
         let apart = "  containers:\n  - {name: a, image: a, ports: [{containerPort: 80, hostPort: 80}]}\n  - {name: b, image: b, ports: [{containerPort: 80, hostPort: 80, protocol: UDP}]}\n  initContainers:\n  - {name: c, image: c, ports: [{containerPort: 80, hostPort: 80}]}\n";
         assert_eq!(problems(apart), Vec::<String>::new());
     }

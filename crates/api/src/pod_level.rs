@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "/spec/resources/requests/cpu: 2 of the containers must be less than or equal to the pod's requests of 1"
+                "spec.resources.requests.cpu: 2 of the containers must be less than or equal to the pod's requests of 1"
             ]
         );
         let (_, problems) = of("{limits: {cpu: 1}}", "{limits: {cpu: 1}}");
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "/spec/resources/limits/cpu: 2 of the containers must be less than or equal to the pod's limits of 1"
+                "spec.resources.limits.cpu: 2 of the containers must be less than or equal to the pod's limits of 1"
             ]
         );
     }

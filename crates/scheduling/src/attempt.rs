@@ -16,6 +16,7 @@ use crate::nominated::{self, Refused};
 use crate::placements::{Placements, len};
 use crate::plugins::default_preemption::{self, Outcome};
 use crate::plugins::node_affinity::{self, Named};
+use crate::plugins::pod_topology_spread::Rest;
 use crate::plugins::{inter_pod_affinity, volume_binding, volume_restrictions};
 use crate::query::{Incoming, Moment, Query};
 use crate::score;
@@ -282,7 +283,8 @@ fn look(
     if !index.nominated.is_empty() {
         let guests = nominated::respected(index, query, node);
         if !guests.is_empty() {
-            return nominated::refused(index, cluster, query, &guests, node);
+            let rest = Rest::new(index, &query.wishes.hard_spread);
+            return nominated::refused(index, cluster, query, &guests, node, &rest);
         }
     }
     let refusal = filter::refusal(index, cluster, query, moment, node.0 as usize)?;

@@ -7,7 +7,7 @@ use cluster::{Cluster, Name, NodeId, Pod, PodId, PodTemplate, WorkloadId};
 use crate::class::{ClassId, Wishes};
 use crate::placements::Placements;
 use crate::plugins::inter_pod_affinity::{self, Felt};
-use crate::plugins::pod_topology_spread;
+use crate::plugins::pod_topology_spread::{self, Rest};
 use crate::plugins::volume_binding::VolumePlan;
 use crate::room::Request;
 
@@ -103,14 +103,21 @@ impl Query {
 pub(crate) struct Moment {
     /// The fewest matching pods, for each hard spread constraint.
     pub minima: Vec<i64>,
+    /// How spreading was counted before pods came or went for a try.
+    pub rest: Rest,
     pub felt: Felt,
 }
 
 impl Moment {
     pub fn new(index: &Placements, query: &Query) -> Moment {
-        let constraints = query.wishes.hard_spread.iter();
+        Moment::during(index, query, &Rest::default())
+    }
+
+    /// While pods have come or gone for a try.
+    pub fn during(index: &Placements, query: &Query, rest: &Rest) -> Moment {
         Moment {
-            minima: constraints.map(|constraint| pod_topology_spread::minimum(index, constraint)).collect(),
+            minima: pod_topology_spread::minima(index, &query.wishes.hard_spread, rest),
+            rest: rest.clone(),
             felt: if query.alone { Felt::default() } else { Felt::new(index, query.class, &query.wishes) },
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Follows `plugins/interpodaffinity/{filtering,scoring,plugin}.go` with `hardPodAffinityWeight: 1`.
 
+use std::collections::BTreeMap;
+
 use cluster::template::PodAffinityTerm;
 use cluster::{Cluster, LabelSelector, Labels, Name};
 
@@ -57,9 +59,19 @@ pub(crate) fn own_terms(index: &mut Placements, cluster: &Cluster, id: u32) {
         .chain(likes.required.iter().map(weighs(HARD_AFFINITY_WEIGHT)))
         .chain(likes.preferred.iter().map(|(weight, term)| weighs(i64::from(*weight))(term)))
         .chain(dislikes.preferred.iter().map(|(weight, term)| weighs(-i64::from(*weight))(term)));
+    // A term that is written twice weighs twice.
+    let mut owned: BTreeMap<(PodTerm, u32), (bool, i64)> = BTreeMap::new();
     for (term, kind) in terms {
         let key = index.key(cluster, &term.topology_key);
-        index.own(cluster, id, OwnedTerm { term: resolve(term, &namespace), key, kind });
+        let (repels, weight) = owned.entry((resolve(term, &namespace), key)).or_default();
+        *repels |= kind == OwnedKind::Repels;
+        *weight += kind.weight();
+    }
+    for ((term, key), (repels, weight)) in owned {
+        let kinds = [(repels, OwnedKind::Repels), (weight != 0, OwnedKind::Weighs(weight))];
+        for (_, kind) in kinds.into_iter().filter(|(there, _)| *there) {
+            index.own(cluster, id, OwnedTerm { term: term.clone(), key, kind });
+        }
     }
 }
 
