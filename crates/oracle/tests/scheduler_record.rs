@@ -1,7 +1,6 @@
 //! The engine against recorded decisions of kube-scheduler, without kube-scheduler.
 
-#![allow(clippy::print_stdout, reason = "the agreement is a number that people ask for")]
-
+use std::io::Write as _;
 use std::path::Path;
 
 use oracle::record::Record;
