@@ -17,7 +17,7 @@ use crate::problem::Reporter;
 use crate::requests::{self, Part};
 use crate::role::{self, Candidate};
 use crate::runtime_class;
-use crate::{pod_volume, requirement, selector};
+use crate::{host_port, pod_level, pod_volume, requirement, selector};
 
 /// Where a template stands.
 pub(crate) struct Owner<'a> {
@@ -70,7 +70,7 @@ pub(crate) fn template(
         pod_level,
         overhead,
         host_network,
-        host_ports: host_ports(spec, host_network, &path, reporter),
+        host_ports: host_port::host_ports(spec, object.live, &path, reporter),
         dns_policy: dns_policy(spec, &path, reporter),
         node_name: written(&spec.node_name).map(Name::from),
         node_selector: selector::labels(spec.node_selector.as_ref()),
@@ -207,13 +207,8 @@ fn sum_containers(
     let (init_containers, init_parts) =
         container::containers(inits, &path.child("initContainers"), &surroundings(true), reporter);
     let overhead = container::named(spec.overhead.as_ref(), &path.child("overhead"), reporter);
-    let pod_level = spec.resources.as_ref().map(|resources| {
-        let at = path.child("resources");
-        let requests = container::named(resources.requests.as_ref(), &at.child("requests"), reporter);
-        let limits = container::named(resources.limits.as_ref(), &at.child("limits"), reporter);
-        requests::pod_level(&parts, &init_parts, requests, &limits)
-    });
-    let pod_level = pod_level.unwrap_or_default();
+    let sums = [&parts, &init_parts].map(Vec::as_slice);
+    let pod_level = pod_level::pod_level(spec, sums, object.live, path, reporter);
     let total = requests::pod_requests(&parts, &init_parts, &pod_level, &overhead);
     if !object.live {
         check_pod_limits(&parts, &init_parts, object, admission, path, reporter);
@@ -305,36 +300,6 @@ fn priority(
             (name.into(), 0, !never)
         }
     }
-}
-
-fn host_ports(
-    spec: &core::PodSpec,
-    host_network: bool,
-    path: &FieldPath,
-    reporter: &mut Reporter<'_>,
-) -> Vec<cluster::template::HostPort> {
-    let mut ports = Vec::new();
-    for (index, wire) in spec.containers.iter().enumerate() {
-        ports.extend(container::host_ports(
-            wire,
-            host_network,
-            &path.child("containers").child(index),
-            reporter,
-        ));
-    }
-    for (index, wire) in spec.init_containers.iter().flatten().enumerate() {
-        if wire.restart_policy.as_deref() == Some("Always") {
-            ports.extend(container::host_ports(
-                wire,
-                host_network,
-                &path.child("initContainers").child(index),
-                reporter,
-            ));
-        }
-    }
-    ports.sort();
-    ports.dedup();
-    ports
 }
 
 fn dns_policy(spec: &core::PodSpec, path: &FieldPath, reporter: &mut Reporter<'_>) -> DnsPolicy {
