@@ -283,8 +283,8 @@ fn daemon_pods_go_to_their_node_only() {
     assert_eq!(
         world.settle(),
         [
-            "0 waits: 0/2 nodes are available: 1 Too many pods, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. \
-          preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not \
+            "0 waits: 0/2 nodes are available: 1 Too many pods, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. no \
+          new claims to deallocate, preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not \
           helpful for scheduling."
         ]
     );
