@@ -143,15 +143,9 @@ fn part(
     }
     if !around.live {
         around.admission.default_container(around.namespace, &mut requests, &mut limits);
-        if let Some(refusal) =
-            around.admission.limit_range_refusal(around.namespace, "Container", &requests, &limits)
-        {
-            reporter.error(
-                &resources,
-                code::LIMIT_RANGE_REFUSES,
-                refusal,
-                "change the requests and limits, or the LimitRange",
-            );
+        let refusal = around.admission.limit_range_refusal(around.namespace, "Container", &requests, &limits);
+        if let Some((message, range)) = refusal {
+            reporter.refuse_by_limit_range(message, range, around.place.at(&resources.0));
         }
     }
     let sidecar = around.init && wire.restart_policy.as_deref() == Some("Always");

@@ -56,7 +56,7 @@ pub(crate) fn template(
     let topology_spread =
         topology_spread(spread, &subject, &path.child("topologySpreadConstraints"), reporter);
     let tolerations = tolerations(spec, &requests, &path, object, admission, reporter);
-    let priority = priority(spec, &path, object, admission, reporter);
+    let priority = priority(spec, object, admission);
     let (volumes, mut needs_objects) = pod_volume::volumes(spec, namespace, &path, reporter);
     add_container_needs(spec, namespace, &mut needs_objects);
     PodTemplate {
@@ -234,14 +234,8 @@ fn check_pod_limits(
     }
     let requests = requests::aggregate(parts, inits, |part| &part.requests);
     let limits = requests::aggregate(parts, inits, |part| &part.limits);
-    if let Some(refusal) = admission.limit_range_refusal(namespace, "Pod", &requests, &limits) {
-        let at = path.child("containers");
-        reporter.error(
-            &at,
-            code::LIMIT_RANGE_REFUSES,
-            refusal,
-            "change the requests and limits, or the LimitRange",
-        );
+    if let Some((message, range)) = admission.limit_range_refusal(namespace, "Pod", &requests, &limits) {
+        reporter.refuse_by_limit_range(message, range, object.place.at(&path.child("containers").0));
     }
 }
 
@@ -271,33 +265,15 @@ fn affinities(
 }
 
 /// The class's name, its value and whether the pod may preempt.
-fn priority(
-    spec: &core::PodSpec,
-    path: &FieldPath,
-    object: &Object,
-    admission: &Admission,
-    reporter: &mut Reporter<'_>,
-) -> (Name, i32, bool) {
+fn priority(spec: &core::PodSpec, object: &Object, admission: &Admission) -> (Name, i32, bool) {
     let named = spec.priority_class_name.as_deref();
     let never = spec.preemption_policy.as_deref() == Some("Never");
     match admission.priority(named) {
         Priority::Class(class) => (class.name.clone(), class.value, class.preempts && !never),
         Priority::None => (Name::default(), spec.priority.filter(|_| object.live).unwrap_or(0), !never),
-        Priority::Missing if object.live => {
-            (named.unwrap_or_default().into(), spec.priority.unwrap_or(0), !never)
-        }
+        // Whether it exists all the same is told by `absent`.
         Priority::Missing => {
-            let at = path.child("priorityClassName");
-            let name = named.unwrap_or_default();
-            let message = format!("{at}: no PriorityClass with name {name} was found");
-            let help = crate::suggest::did_you_mean(name, admission.classes.keys().map(Name::as_str))
-                .unwrap_or_else(|| format!("add a PriorityClass {name}, or remove the field"));
-            if object.key.kind == Kind::Pod {
-                reporter.error(&at, code::UNKNOWN_PRIORITY_CLASS, message, help);
-            } else {
-                reporter.warning(&at, code::UNKNOWN_PRIORITY_CLASS, message, help);
-            }
-            (name.into(), 0, !never)
+            (named.unwrap_or_default().into(), spec.priority.filter(|_| object.live).unwrap_or(0), !never)
         }
     }
 }

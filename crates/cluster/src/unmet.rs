@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::node_selector::should_run;
 use crate::pod::Stage;
 use crate::workload::Shape;
-use crate::{Cluster, PodId, WorkloadId};
+use crate::{Cluster, Node, NodeId, PodId, WorkloadId};
 
 /// Something wanted that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,10 @@ pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
         if cluster.deleted_workloads.contains(&id) {
             continue;
         }
-        let tally = tally.remove(&id).unwrap_or_default();
+        let mut tally = tally.remove(&id).unwrap_or_default();
+        if cluster.creation_refusals.contains_key(&id) {
+            tally.refused = refused(cluster, id);
+        }
         if let Some(found) = tally.unmet(id, &workload.shape) {
             unmet.push(found);
         }
@@ -52,11 +56,27 @@ pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
     unmet
 }
 
+/// The pods that a workload whose pods are refused lacks: a DaemonSet's one a node, else the one that was tried.
+fn refused(cluster: &Cluster, id: WorkloadId) -> u32 {
+    let workload = cluster.declared.workload(id);
+    if workload.shape != Shape::DaemonSet {
+        return 1;
+    }
+    let has = |node: NodeId| {
+        let mut own = cluster.live_pods().filter(|pod| pod.workload == Some(id));
+        own.any(|pod| pod.for_node.or(pod.node) == Some(node))
+    };
+    let lacking = |node: &&Node| should_run(&workload.template, node).0 && !has(node.id);
+    u32::try_from(cluster.live_nodes().filter(lacking).count()).unwrap_or(u32::MAX)
+}
+
 #[derive(Default)]
 struct Tally {
     ready: u32,
     succeeded: u32,
     waiting: Vec<PodId>,
+    /// Pods that the API server refuses, where the shape does not say how many there should be.
+    refused: u32,
     /// Ready and waiting pods by revision.
     revisions: BTreeMap<u32, (u32, u32)>,
 }
@@ -93,9 +113,9 @@ impl Tally {
                 (*replicas, self.ready.min(replicas.saturating_sub(self.rolling())))
             }
             Shape::ReplicaSet { replicas } | Shape::StatefulSet { replicas, .. } => (*replicas, self.ready),
-            Shape::DaemonSet => (self.ready + waiting, self.ready),
+            Shape::DaemonSet => (self.ready.saturating_add(waiting).saturating_add(self.refused), self.ready),
             Shape::Job { completions, .. } => (*completions, self.succeeded),
-            Shape::CronJob { .. } => (waiting, 0),
+            Shape::CronJob { .. } => (waiting.max(self.refused), 0),
             Shape::Pod => (1, self.ready + self.succeeded),
         };
         (ready < wanted).then_some(Unmet::Workload { workload, wanted, ready, waiting: self.waiting })

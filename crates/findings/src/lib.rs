@@ -12,12 +12,14 @@ pub mod finding;
 mod launches;
 pub mod outcome;
 mod placeable;
+mod refused;
 pub mod rules;
 pub mod scene;
 mod stuck;
 mod subnets;
 #[cfg(test)]
 mod testing;
+pub mod volumes;
 pub mod wait;
 mod words;
 

@@ -11,7 +11,7 @@ use crate::launches::Launches;
 use crate::placeable::{self, Placeable};
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::{stuck, words};
+use crate::{stuck, volumes, words};
 
 /// The rule.
 pub const RULE: Rule = Rule { code: Code { id: "SCHED101", name: "unschedulable" }, docs: DOCS, examine };
@@ -37,7 +37,7 @@ As the reasons say; or a provisioner, or another node.
 
 ## Exceptions
 Pods that a NodePool refused have their reason there: NODE101 to NODE106, SCHED102; a label that no node has
-is SCHED103.
+is SCHED103; a volume that keeps them off every node is VOL102 to VOL105.
 
 ## References
 - kubernetes: pkg/scheduler/framework/plugins
@@ -56,6 +56,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         if !answered
             && !provisioner
             && placeable.impossible(&pod.template).is_none()
+            && volumes::kept(scene.cluster, pod).is_none()
             && !refused.contains(&pod.id)
             && !launches.is_planned(scene, pod.id)
         {
