@@ -10,6 +10,7 @@ use cluster::{Cluster, NodeId, NodePool, Pod, PodId, Timestamp};
 use super::pdb::PodBudgets;
 use super::pods;
 use crate::existing::View;
+use crate::input::Policy;
 use crate::market::{Market, TypeOnOffer};
 
 /// A node that may go.
@@ -47,6 +48,8 @@ pub struct Held<'a> {
     pub going: &'a BTreeSet<NodeId>,
     /// Nodes that pods were planned for, and until when they are protected.
     pub nominated: &'a BTreeMap<NodeId, Timestamp>,
+    /// Whose decisions: where pods of nodes that go are tried.
+    pub policy: Policy<'a>,
 }
 
 /// Every node that may go.
