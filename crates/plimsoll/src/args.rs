@@ -146,6 +146,9 @@ pub struct SimulateArgs {
     /// Changes: a patch file, or `KIND/[NAMESPACE/]NAME:path.to.field=value`. Repeatable.
     #[arg(long = "with", value_name = "PATCH")]
     pub with: Vec<String>,
+    /// Whose decisions the provisioner makes.
+    #[arg(long, value_enum, default_value_t = Policy::Karpenter, env = "PLIMSOLL_POLICY")]
+    pub policy: Policy,
 }
 
 /// `explain`.
@@ -162,6 +165,14 @@ pub enum FailOn {
     Error,
     Warning,
     Never,
+}
+
+/// See [`SimulateArgs::policy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Policy {
+    Karpenter,
+    Plimsoll,
 }
 
 /// See [`OutputArgs::color`].

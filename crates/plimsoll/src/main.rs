@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{CheckArgs, Cli, Command, InputArgs, OutputArgs, SimulateArgs};
+use args::{CheckArgs, Cli, Command, InputArgs, OutputArgs, Policy, SimulateArgs};
 use load::Loaded;
 use report::{Judged, Report};
 use timings::Timings;
@@ -73,7 +73,12 @@ fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
     let mut loaded = load::load(&args.input)?;
     loaded.cases = load::patched(loaded.cases, &args.with)?;
     timings.mark("load");
-    let options = verdict::Options { seed: args.input.seed, search: false, ..verdict::Options::default() };
+    let provisioner = match args.policy {
+        Policy::Karpenter => simulation::Provisioner::Karpenter,
+        Policy::Plimsoll => simulation::Provisioner::Plimsoll,
+    };
+    let options =
+        verdict::Options { seed: args.input.seed, provisioner, search: false, ..verdict::Options::default() };
     judge_and_report("simulate", &args.input, &args.output, &loaded, options, &mut timings)
 }
 

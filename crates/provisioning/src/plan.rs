@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use cluster::network::SubnetId;
 use cluster::node_claim::{LaunchOption, NewClaim};
 use cluster::rejection::{PoolReason, PoolRejection};
 use cluster::requirements::{Requirement, Requirements, Shape, is_well_known};
@@ -14,6 +15,7 @@ use crate::bits::Bits;
 use crate::claim::OpenClaim;
 use crate::daemons::DaemonGroup;
 use crate::market::{CAPACITY_TYPE, Offers, RESERVATION, TypeOnOffer};
+use crate::plimsoll::addresses::ADDRESSES;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::scheduler::Scheduler;
 
@@ -39,6 +41,8 @@ pub struct PlannedClaim {
     pub options: Vec<usize>,
     /// What its pods and the daemons ask for.
     pub requests: Resources,
+    /// The subnet that its room was counted in; `None` where the launch chooses.
+    pub subnet: Option<SubnetId>,
 }
 
 impl PlannedClaim {
@@ -70,9 +74,16 @@ impl PlannedClaim {
             };
             return (None, claim.pods.into_iter().map(refuse).collect());
         }
-        let types = Arc::clone(&pool.types);
-        let planned =
-            PlannedClaim { pool: pool.pool, pods: claim.pods, requirements, types, options, requests };
+        let (types, subnet) = (Arc::clone(&pool.types), None);
+        let planned = PlannedClaim {
+            pool: pool.pool,
+            pods: claim.pods,
+            requirements,
+            types,
+            options,
+            requests,
+            subnet,
+        };
         (Some(planned), Vec::new())
     }
 
@@ -90,13 +101,16 @@ impl PlannedClaim {
         labels.insert("karpenter.sh/nodepool".into(), declared.name.clone());
         labels.insert("karpenter.k8s.aws/ec2nodeclass".into(), declared.node_class.clone());
         labels.extend(resolved_labels(&self.requirements));
+        // Nodes do not report addresses: a claim that asked for them would never be initialized.
+        let mut requests = self.requests.clone();
+        requests.set(ADDRESSES, 0);
         NewClaim {
             pool: self.pool,
             labels,
             taints: declared.taints.clone(),
             startup_taints: declared.startup_taints.clone(),
             options: self.launch_options(),
-            requests: self.requests.clone(),
+            requests,
         }
     }
 

@@ -73,7 +73,7 @@ pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
         Box::new(kubelet::Kubelets::new(crate::needs::missing_need)),
         Box::new(startup_taints::StartupTaints::default()),
         Box::new(ec2::Instances::default()),
-        Box::new(karpenter::Karpenter::new(options.seed, options.shelf.clone())),
+        Box::new(karpenter::Karpenter::new(options.seed, options.shelf.clone(), options.provisioner)),
         Box::new(cluster_autoscaler::ClusterAutoscaler::default()),
     ];
     actors.extend(cni::all(declared));

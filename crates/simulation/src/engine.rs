@@ -17,6 +17,7 @@ use provisioning::market::Shelf;
 
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
+use crate::provisioner::Provisioner;
 use crate::world::World;
 use crate::{actors, start};
 
@@ -33,6 +34,8 @@ pub struct Options {
     pub keep_timeline: bool,
     /// Workloads that run one of these programs start, or restart, only after everything else has come to rest.
     pub late: Vec<Program>,
+    /// Whose decisions the provisioner makes.
+    pub provisioner: Provisioner,
     /// What happens from outside.
     pub script: Arc<Script>,
     /// What pools can buy, as far as runs with the same catalog have worked it out already. Changes no result.
@@ -47,6 +50,7 @@ impl Default for Options {
             max_rounds: 10_000,
             keep_timeline: true,
             late: Vec::new(),
+            provisioner: Provisioner::Karpenter,
             script: Arc::default(),
             shelf: Shelf::default(),
         }

@@ -5,6 +5,7 @@ use cluster::network::{EniCall, EniOutcome, Interface};
 use cluster::node_claim::{ClaimStage, LaunchFailure, Launched, NewClaim, NodeClaim};
 use cluster::{Change, ClaimId, Name, Node, NodeId, Timestamp};
 
+use crate::actors::ec2::instance;
 use crate::effect::Effect;
 use crate::needs;
 use crate::world::World;
@@ -59,14 +60,14 @@ pub(crate) fn perform(world: &mut World, effect: Effect, catalog: &Catalog, chan
         Effect::CniOwnEndpoints(node, count) => node_mut(world, node).network.own_endpoints = count,
         Effect::CallEni(node, call) => call_eni(world, node, call, catalog, changes),
         Effect::RegisterDriver(node, driver, limit) => register_driver(world, node, driver, limit, changes),
-        effect => perform_on_claim(world, effect, changes),
+        effect => perform_on_claim(world, effect, catalog, changes),
     }
 }
 
-fn perform_on_claim(world: &mut World, effect: Effect, changes: &mut Vec<Change>) {
+fn perform_on_claim(world: &mut World, effect: Effect, catalog: &Catalog, changes: &mut Vec<Change>) {
     match effect {
         Effect::CreateClaim(new) => create_claim(world, *new, changes),
-        Effect::LaunchClaim(claim, launched) => launch(world, claim, *launched, changes),
+        Effect::LaunchClaim(claim, launched) => launch(world, claim, *launched, catalog, changes),
         Effect::FailClaim(claim, why) => {
             if world.cluster.claim(claim).stage == ClaimStage::Created {
                 changes.push(Change::ClaimFailed(claim, why));
@@ -233,7 +234,13 @@ fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
 }
 
 /// EC2 takes the primary address at launch; that is the only address it asks the subnet for.
-fn launch(world: &mut World, claim: ClaimId, launched: Launched, changes: &mut Vec<Change>) {
+fn launch(
+    world: &mut World,
+    claim: ClaimId,
+    launched: Launched,
+    catalog: &Catalog,
+    changes: &mut Vec<Change>,
+) {
     if world.cluster.claim(claim).stage != ClaimStage::Created {
         return;
     }
@@ -251,8 +258,10 @@ fn launch(world: &mut World, claim: ClaimId, launched: Launched, changes: &mut V
         }
     };
     world.primaries.insert(claim, primary);
+    let labels =
+        instance::claim_labels(&world.cluster, catalog, world.cluster.claim(claim), &launched.option);
     let subject = claim_mut(world, claim);
-    subject.stage = ClaimStage::Launched;
+    (subject.stage, subject.labels) = (ClaimStage::Launched, labels);
     subject.launched = Some(launched.clone());
     changes.push(Change::ClaimLaunched(claim, Box::new(launched)));
 }

@@ -6,6 +6,7 @@ use api::Problem;
 use catalog::Catalog;
 use cluster::Declared;
 use findings::{Chain, Finding, Outcome, Scene};
+use simulation::Provisioner;
 use sources::Inputs;
 
 use crate::attempt::{Baseline, Ground};
@@ -21,6 +22,8 @@ use crate::trial::{Stock, Trial};
 pub struct Options {
     /// Seed of everything that the real system leaves to chance.
     pub seed: u64,
+    /// Whose decisions the provisioner makes.
+    pub provisioner: Provisioner,
     /// Search for remedies.
     pub search: bool,
     /// Bounds of that search.
@@ -29,7 +32,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { seed: 0, search: true, bounds: Bounds::default() }
+        Options { seed: 0, provisioner: Provisioner::Karpenter, search: true, bounds: Bounds::default() }
     }
 }
 
@@ -61,7 +64,7 @@ pub struct Verdict {
 /// Judges `inputs`.
 pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
     let play = Play::new(inputs, catalog);
-    let stock = Stock::of(catalog);
+    let stock = Stock { provisioner: options.provisioner, ..Stock::of(catalog) };
     let first = Trial::new(&play, &stock, Branch::declared(), options.seed, true);
     let as_declared = first.outcome;
     let mut branches = vec![(first.branch.clone(), first.outcome, first.missing())];

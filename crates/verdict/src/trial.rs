@@ -3,7 +3,7 @@
 use catalog::Catalog;
 use cluster::declared::Unmodelled;
 use findings::{Outcome, WaitGraph};
-use simulation::{End, Run, Shelf};
+use simulation::{End, Provisioner, Run, Shelf};
 
 use crate::branch::Branch;
 use crate::play::Play;
@@ -24,19 +24,21 @@ pub struct Trial {
     pub open: Vec<Unmodelled>,
 }
 
-/// What can be bought. Runs that are given the same one share what they work out about it.
+/// What can be bought, and by whom. Runs that are given the same one share what they work out about it.
 #[derive(Debug)]
 pub struct Stock<'a> {
     /// The tables.
     pub catalog: &'a Catalog,
     /// What Karpenter makes of them.
     pub shelf: Shelf,
+    /// Whose decisions the provisioner makes.
+    pub provisioner: Provisioner,
 }
 
 impl<'a> Stock<'a> {
-    /// Of a catalog, with nothing worked out yet.
+    /// Of a catalog, with nothing worked out yet, for a cluster that runs Karpenter.
     pub fn of(catalog: &'a Catalog) -> Stock<'a> {
-        Stock { catalog, shelf: Shelf::default() }
+        Stock { catalog, shelf: Shelf::default(), provisioner: Provisioner::Karpenter }
     }
 }
 
@@ -50,6 +52,7 @@ impl Trial {
             keep_timeline,
             script: play.script.clone(),
             shelf: stock.shelf.clone(),
+            provisioner: stock.provisioner,
             ..simulation::Options::default()
         };
         let run = simulation::run(&assumed, stock.catalog, &options);

@@ -56,7 +56,7 @@ fn provision(cluster: &Cluster, market: &Market) -> Value {
 }
 
 fn disrupt(cluster: &Cluster, market: &Market) -> Value {
-    let held = Held { going: &BTreeSet::new(), nominated: &BTreeMap::new() };
+    let held = Held { going: &BTreeSet::new(), nominated: &BTreeMap::new(), policy: Policy::Karpenter };
     let Some(command) = consolidation::command(cluster, market, held) else { return json!({"commands": []}) };
     let mut nodes: Vec<&Name> = command.nodes.iter().map(|node| &cluster.node(*node).name).collect();
     nodes.sort_unstable();

@@ -11,6 +11,7 @@ use cluster::{Cluster, Labels, NodeId, NodePool, Pod, PodId, Timestamp};
 use super::pdb::PodBudgets;
 use super::pods;
 use crate::existing::View;
+use crate::input::Policy;
 use crate::market::{Market, TypeOnOffer};
 
 /// A node that may go.
@@ -50,6 +51,8 @@ pub struct Held<'a> {
     pub going: &'a BTreeSet<NodeId>,
     /// Nodes that pods were planned for, and until when they are protected.
     pub nominated: &'a BTreeMap<NodeId, Timestamp>,
+    /// Whose decisions: where pods of nodes that go are tried.
+    pub policy: Policy<'a>,
 }
 
 /// Every node that may go.

@@ -19,7 +19,7 @@ use super::{Command, budget, pods};
 use crate::bits::Bits;
 use crate::class::is_provisionable;
 use crate::existing::View;
-use crate::input::{Input, Policy, Purpose};
+use crate::input::{Input, Purpose};
 use crate::market::{CAPACITY_TYPE, Market};
 use crate::plan::PlannedClaim;
 use crate::pool::unmet_min_values;
@@ -208,7 +208,7 @@ fn simulate(
         pods: &all,
         leaving: &leaving,
         settling: &candidate::settling(cluster),
-        policy: Policy::Karpenter,
+        policy: held.policy,
         purpose: Purpose::Disruption,
     };
     let solution = solve(&input);

@@ -11,6 +11,7 @@ use cluster::{ClaimId, Labels, Name, NodeId, Resources, Timestamp};
 use super::candidate::Held;
 use super::consolidation::{command, is_still_valid};
 use super::{Command, budget, pods};
+use crate::input::Policy;
 use crate::testing::*;
 
 /// A node that Karpenter made from the first pool, initialized.
@@ -54,7 +55,7 @@ fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &str) -> NodeI
 
 fn find(fixture: &mut Fixture) -> Option<Command> {
     let (going, nominated) = (BTreeSet::new(), BTreeMap::new());
-    let held = Held { going: &going, nominated: &nominated };
+    let held = Held { going: &going, nominated: &nominated, policy: Policy::Karpenter };
     let market = fixture.market();
     let found = command(fixture.sealed(), &market, held);
     if let Some(found) = &found {

@@ -12,9 +12,11 @@ use addressing::vpc_cni::Ipamd;
 use addressing::vpc_cni::plan::settled;
 use catalog::branch_interfaces::is_trunking_compatible;
 use catalog::{Catalog, InstanceType};
+use cluster::change::ClaimOrNode;
 use cluster::network::{AddressMode, Cni, NodeNetwork, PREFIX_ADDRESSES, SubnetId};
 use cluster::{Cluster, Name, NodeId, PodTemplate};
 
+use super::growth::{Feeder, feeders};
 use super::room::{Draw, SubnetRoom};
 
 /// An address for a pod, as a resource: nodes have so many, pods on the pod network ask for one.
@@ -31,8 +33,10 @@ pub struct Addresses {
     types: BTreeMap<Name, Shape>,
     /// By node: addresses that are left for pods.
     left: Vec<i64>,
-    /// By subnet: what is free.
+    /// By subnet: what is free and nobody grows into.
     rooms: Vec<SubnetRoom>,
+    /// Nodes that are there and claims on their way, in the order of their ids.
+    feeders: Vec<Feeder>,
     /// Under custom networking, by zone: the subnet of the pods.
     pod_subnets: BTreeMap<Name, SubnetId>,
 }
@@ -50,40 +54,93 @@ impl Addresses {
     pub fn of(cluster: &Cluster, catalog: &Catalog) -> Addresses {
         let cni = cluster.declared.cni.clone();
         let types = catalog.instance_types().iter().map(|it| (it.name.clone(), Shape::of(it, &cni)));
-        let zone_of = |name: &Name| cluster.subnets.iter().find(|subnet| subnet.name == *name);
+        let by_name = |name: &Name| cluster.subnets.iter().find(|subnet| subnet.name == *name);
         let pod_subnets = match &cni {
             Cni::VpcCni(settings) if settings.custom_networking => settings
                 .eni_configs
                 .iter()
-                .filter_map(|(_, subnet)| zone_of(subnet).map(|subnet| (subnet.zone.clone(), subnet.id)))
+                .filter_map(|(_, subnet)| by_name(subnet).map(|subnet| (subnet.zone.clone(), subnet.id)))
                 .collect(),
             _ => BTreeMap::new(),
         };
         let mut addresses = Addresses {
             types: types.collect(),
-            left: Vec::new(),
+            left: vec![UNLIMITED; cluster.nodes.len()],
             rooms: cluster.subnets.iter().map(SubnetRoom::of).collect(),
+            feeders: Vec::new(),
             pod_subnets,
             cni,
         };
-        addresses.left =
-            cluster.nodes.iter().map(|node| addresses.left_on(cluster, catalog, node.id)).collect();
+        addresses.feeders = feeders(cluster, addresses.has_pod_subnets());
+        let granted: Vec<i64> =
+            (0..addresses.feeders.len()).map(|index| addresses.keep_growth(index)).collect();
+        for (feeder, granted) in addresses.feeders.clone().iter().zip(granted) {
+            if let ClaimOrNode::Node(id) = feeder.id {
+                addresses.left[id.0 as usize] = addresses.left_on(cluster, catalog, feeder, granted);
+            }
+        }
         addresses
     }
 
-    fn left_on(&self, cluster: &Cluster, catalog: &Catalog, id: NodeId) -> i64 {
+    /// Whether pods have subnets of their own.
+    fn has_pod_subnets(&self) -> bool {
+        matches!(&self.cni, Cni::VpcCni(settings) if settings.custom_networking)
+    }
+
+    /// Keeps what a feeder's pool will grow by for the pods that it has; how many addresses for pods that is.
+    fn keep_growth(&mut self, index: usize) -> i64 {
+        let growth = self.growth(&self.feeders[index], 0);
+        let (subnet, zone) = (self.feeders[index].subnet, self.feeders[index].zone.clone());
+        let fed_by = if self.has_pod_subnets() { growth.pods } else { growth.node };
+        let free = self.free_for_pods(subnet, &zone).saturating_sub(i64::from(fed_by.interfaces)).max(0);
+        self.take(subnet, &zone, growth);
+        free.min(i64::from(fed_by.for_pods()))
+    }
+
+    /// Free addresses of the subnet that feeds the pods of a node.
+    fn free_for_pods(&self, subnet: Option<SubnetId>, zone: &str) -> i64 {
+        let subnet = self.pod_subnet(zone).or(subnet);
+        subnet.map_or(0, |subnet| i64::from(self.rooms[subnet.0 as usize].free))
+    }
+
+    /// Takes a draw from the subnets of a node.
+    pub(super) fn take(&mut self, subnet: Option<SubnetId>, zone: &str, draw: Draw) {
+        if let Some(subnet) = subnet {
+            self.rooms[subnet.0 as usize].take(draw.node);
+        }
+        if let Some(subnet) = self.pod_subnet(zone) {
+            self.rooms[subnet.0 as usize].take(draw.pods);
+        }
+    }
+
+    fn left_on(&self, cluster: &Cluster, catalog: &Catalog, feeder: &Feeder, granted: i64) -> i64 {
+        let ClaimOrNode::Node(id) = feeder.id else { return UNLIMITED };
         let node = cluster.node(id);
         let Some(capacity) = capacity(node, catalog.instance_type(&node.instance_type), &self.cni) else {
             return UNLIMITED;
         };
         // What the interfaces have room for, and what the subnet can still put there.
-        let allocated = i64::from(node.network.allocated());
-        let refill =
-            node.network.subnet.map_or(UNLIMITED, |subnet| self.rooms[subnet.0 as usize].most(&node.network));
+        let feeding = self.pod_subnet(&feeder.zone).or(feeder.subnet);
+        let refill = feeding.map_or(UNLIMITED, |subnet| self.rooms[subnet.0 as usize].most(&node.network));
+        let allocated = i64::from(node.network.allocated()).saturating_add(granted);
         let fed = allocated.saturating_add(refill).min(i64::from(capacity.addresses));
-        let bound = cluster.pods.iter().filter(|pod| pod.holds_node() && pod.node == Some(id));
-        let used = bound.filter(|pod| wants_address(&pod.template)).count();
-        fed.saturating_sub(i64::from(capacity.own)).saturating_sub(i64::try_from(used).unwrap_or(i64::MAX))
+        fed.saturating_sub(i64::from(capacity.own)).saturating_sub(i64::from(feeder.pods)).max(0)
+    }
+
+    /// Nodes that are there and claims on their way.
+    pub(super) fn feeders(&self) -> &[Feeder] {
+        &self.feeders
+    }
+
+    /// Fewer addresses for more pods than was thought.
+    pub(super) fn cap(&mut self, id: ClaimOrNode, left: i64) {
+        let known = match id {
+            ClaimOrNode::Node(node) => self.left.get_mut(node.0 as usize),
+            ClaimOrNode::Claim(_) => None,
+        };
+        if let Some(known) = known {
+            *known = left.min(*known);
+        }
     }
 
     /// Addresses for pods that a fresh node of a type can have at the most.

@@ -12,15 +12,15 @@ const MARGINS: [Margin; 3] = [Margin(2), Margin(10), Margin(25)];
 const PODS_PLANNED_MAX: usize = 40_000;
 
 /// The cheapest of several plans; `plan` makes one, led to types within a margin or, without one, not led.
-pub fn cheapest(input: &Input<'_>, plan: impl Fn(Option<Margin>) -> Solution) -> Solution {
+pub fn cheapest<T>(input: &Input<'_>, plan: impl Fn(Option<Margin>) -> (Solution, T)) -> (Solution, T) {
     let mut best = plan(None);
     let plans = PODS_PLANNED_MAX.checked_div(input.pods.len()).unwrap_or(0).saturating_sub(1);
-    if best.new_claims.is_empty() {
+    if best.0.new_claims.is_empty() {
         return best;
     }
     for margin in MARGINS.into_iter().take(plans.max(1)) {
         let other = plan(Some(margin));
-        if rank(&other) < rank(&best) {
+        if rank(&other.0) < rank(&best.0) {
             best = other;
         }
     }

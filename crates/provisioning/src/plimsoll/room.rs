@@ -28,7 +28,9 @@ pub struct Draw {
 /// A part of a [`Draw`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
-    /// Single addresses.
+    /// Interfaces, each with a primary address of its own.
+    pub interfaces: u32,
+    /// Single addresses for pods.
     pub addresses: u32,
     /// Whole /28 blocks.
     pub blocks: u32,
@@ -37,21 +39,54 @@ pub struct Share {
 impl Share {
     /// All of it in addresses.
     pub fn total(self) -> u32 {
+        self.interfaces.saturating_add(self.for_pods())
+    }
+
+    /// Addresses that pods can get.
+    pub fn for_pods(self) -> u32 {
         self.addresses.saturating_add(self.blocks.saturating_mul(PREFIX_ADDRESSES))
+    }
+
+    /// Both together.
+    pub(super) fn plus(self, other: Share) -> Share {
+        Share {
+            interfaces: self.interfaces.saturating_add(other.interfaces),
+            addresses: self.addresses.saturating_add(other.addresses),
+            blocks: self.blocks.saturating_add(other.blocks),
+        }
+    }
+
+    /// What is left without the other; nothing below zero.
+    pub(super) fn minus(self, other: Share) -> Share {
+        Share {
+            interfaces: self.interfaces.saturating_sub(other.interfaces),
+            addresses: self.addresses.saturating_sub(other.addresses),
+            blocks: self.blocks.saturating_sub(other.blocks),
+        }
     }
 }
 
 impl Draw {
     /// A node's primary address only.
     pub fn primary() -> Draw {
-        Draw { node: Share { addresses: 1, blocks: 0 }, pods: Share::default() }
+        Draw { node: Share { interfaces: 1, ..Share::default() }, pods: Share::default() }
     }
 
-    /// So many slots on so many interfaces, each of which has a primary address too.
+    /// All of it in addresses.
+    pub fn total(self) -> u32 {
+        self.node.total().saturating_add(self.pods.total())
+    }
+
+    /// What is left without the other; nothing below zero.
+    pub(super) fn minus(self, other: Draw) -> Draw {
+        Draw { node: self.node.minus(other.node), pods: self.pods.minus(other.pods) }
+    }
+
+    /// So many slots on so many interfaces.
     pub(super) fn of(prefixes: bool, slots: u32, interfaces: u32) -> Share {
         match prefixes {
-            true => Share { addresses: interfaces, blocks: slots },
-            false => Share { addresses: interfaces.saturating_add(slots), blocks: 0 },
+            true => Share { interfaces, addresses: 0, blocks: slots },
+            false => Share { interfaces, addresses: slots, blocks: 0 },
         }
     }
 }
@@ -103,12 +138,12 @@ mod tests {
     #[test]
     fn blocks_are_broken_up_last() {
         let mut room = SubnetRoom { zone: "z".into(), free: 40, free_blocks: 2 };
-        let two_blocks = Share { addresses: 1, blocks: 2 };
+        let two_blocks = Share { interfaces: 1, addresses: 0, blocks: 2 };
         assert!(room.holds(two_blocks));
-        room.take(Share { addresses: 8, blocks: 0 });
+        room.take(Share { addresses: 8, ..Share::default() });
         assert_eq!((room.free, room.free_blocks), (32, 2));
         assert!(!room.holds(two_blocks), "33 addresses of 32");
-        room.take(Share { addresses: 1, blocks: 0 });
+        room.take(Share { addresses: 1, ..Share::default() });
         assert_eq!((room.free, room.free_blocks), (31, 1));
     }
 }

@@ -38,11 +38,13 @@ use self::provision::Planned;
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
 use crate::needs;
+use crate::provisioner::Provisioner;
 
 /// The controller.
 #[derive(Debug, Default)]
 pub struct Karpenter {
     seed: u64,
+    provisioner: Provisioner,
     leader: Option<(WorkloadId, PodId)>,
     /// It cannot reach EC2: what it lacks was noted.
     blocked: bool,
@@ -80,8 +82,8 @@ struct News {
 
 impl Karpenter {
     /// `seed` decides what EC2 leaves to chance; `shelf` has what pools can buy as far as it is known already.
-    pub fn new(seed: u64, shelf: Shelf) -> Karpenter {
-        Karpenter { seed, shelf, ..Karpenter::default() }
+    pub fn new(seed: u64, shelf: Shelf, provisioner: Provisioner) -> Karpenter {
+        Karpenter { seed, shelf, provisioner, ..Karpenter::default() }
     }
 }
 

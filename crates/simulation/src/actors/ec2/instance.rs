@@ -8,7 +8,7 @@
 
 use catalog::{Catalog, InstanceType, KarpenterNode, KubeletNode};
 use cluster::network::NodeNetwork;
-use cluster::node_claim::NodeClaim;
+use cluster::node_claim::{LaunchOption, NodeClaim};
 use cluster::workload::Shape;
 use cluster::{Cluster, Effect, Labels, Name, Node, NodeClass, NodeId, Resources, Taint, Timestamp};
 use provisioning::existing::UNREGISTERED;
@@ -30,7 +30,7 @@ pub fn node(cluster: &Cluster, catalog: &Catalog, claim: &NodeClaim) -> Option<N
         claim: Some(claim.id),
         instance_type: it.name.clone(),
         zone: launched.option.zone.clone(),
-        labels: labels(cluster, claim, class, it),
+        labels: labels(cluster, catalog, claim, &launched.option),
         annotations: pool.annotations.clone(),
         taints: taints(claim),
         unschedulable: false,
@@ -48,21 +48,42 @@ pub fn node(cluster: &Cluster, catalog: &Catalog, claim: &NodeClaim) -> Option<N
     Some(node)
 }
 
-fn labels(cluster: &Cluster, claim: &NodeClaim, class: &NodeClass, it: &InstanceType) -> Labels {
-    let mut labels = catalog::labels::labels(it);
-    let os = if class.ami_family.is_windows() { "windows" } else { "linux" };
+/// The labels of a claim once it is launched as `option`: its own, and what the instance makes certain. Pods are
+/// planned for the node by these labels before it joins.
+///
+/// aws/karpenter-provider-aws v1.14.1 `pkg/cloudprovider/cloudprovider.go` (`instanceToNodeClaim`) and
+/// sigs.k8s.io/karpenter v1.14.1 `pkg/controllers/nodeclaim/lifecycle/launch.go` (`PopulateNodeClaimDetails`).
+pub fn claim_labels(
+    cluster: &Cluster,
+    catalog: &Catalog,
+    claim: &NodeClaim,
+    option: &LaunchOption,
+) -> Labels {
+    let pool = cluster.declared.node_pools.get(claim.pool as usize);
+    let class = pool.and_then(|pool| cluster.declared.node_class(&pool.node_class));
+    let is_windows = class.is_some_and(|class| class.ami_family.is_windows());
+    let mut labels =
+        catalog.instance_type(&option.instance_type).map(catalog::labels::labels).unwrap_or_default();
     let mut set = |key: &str, value: &str| labels.insert(key.into(), value.into());
-    set("kubernetes.io/os", os);
-    set("beta.kubernetes.io/os", os);
-    set("beta.kubernetes.io/arch", it.arch);
-    set("kubernetes.io/hostname", &claim.name);
+    set("kubernetes.io/os", if is_windows { "windows" } else { "linux" });
     set("topology.kubernetes.io/region", &cluster.declared.profile.region);
-    if let Some(launched) = &claim.launched {
-        set("topology.kubernetes.io/zone", &launched.option.zone);
-        set("topology.ebs.csi.aws.com/zone", &launched.option.zone);
-        set("karpenter.sh/capacity-type", &launched.option.capacity_type);
-    }
+    set("topology.kubernetes.io/zone", &option.zone);
+    set("karpenter.sh/capacity-type", &option.capacity_type);
     labels.extend(claim.labels.clone());
+    labels
+}
+
+fn labels(cluster: &Cluster, catalog: &Catalog, claim: &NodeClaim, option: &LaunchOption) -> Labels {
+    let mut labels = claim_labels(cluster, catalog, claim, option);
+    let mut copy = |from: &str, to: &str| {
+        if let Some(value) = labels.get(from).cloned() {
+            labels.insert(to.into(), value);
+        }
+    };
+    copy("kubernetes.io/os", "beta.kubernetes.io/os");
+    copy("kubernetes.io/arch", "beta.kubernetes.io/arch");
+    copy("topology.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone");
+    labels.insert("kubernetes.io/hostname".into(), claim.name.clone());
     labels
 }
 

@@ -18,6 +18,8 @@ pub struct SubnetView {
     read: Option<Timestamp>,
     free: BTreeMap<SubnetId, i64>,
     in_flight: BTreeMap<SubnetId, i64>,
+    /// The only one that the next launch may use.
+    only: Option<SubnetId>,
 }
 
 impl SubnetView {
@@ -58,6 +60,11 @@ impl SubnetView {
         }
     }
 
+    /// The next launch may use only this subnet; any, when none is given.
+    pub fn only(&mut self, subnet: Option<SubnetId>) {
+        self.only = subnet;
+    }
+
     /// EC2 said that a subnet has no address left: it comes last from now on.
     pub fn mark_empty(&mut self, subnet: SubnetId) {
         self.free.insert(subnet, 0);
@@ -80,7 +87,8 @@ impl SubnetView {
     /// The node class's subnets, those with the most free addresses first.
     fn selected(&self, cluster: &Cluster, class: &NodeClass) -> Vec<SubnetId> {
         let matches = |subnet: &&cluster::network::Subnet| {
-            class.subnets.iter().any(|term| term.matches(&subnet.name, "", &subnet.tags))
+            self.only.is_none_or(|only| only == subnet.id)
+                && class.subnets.iter().any(|term| term.matches(&subnet.name, "", &subnet.tags))
         };
         let mut ids: Vec<SubnetId> = cluster.subnets.iter().filter(matches).map(|subnet| subnet.id).collect();
         ids.sort_by_key(|id| (std::cmp::Reverse(self.free.get(id).copied().unwrap_or(0)), *id));

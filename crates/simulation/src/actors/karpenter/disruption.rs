@@ -15,6 +15,7 @@ use provisioning::existing::View;
 use super::Karpenter;
 use crate::actor::Context;
 use crate::effect::{Effect, Effects};
+use crate::provisioner;
 
 /// Between two looks.
 const POLL_MS: i64 = 10_000;
@@ -119,7 +120,9 @@ impl Karpenter {
         self.refresh_market(context);
         let Some(market) = self.market.take() else { return };
         let going = self.disruption.going();
-        let held = Held { going: &going, nominated: &self.nominated };
+        let facts = self.provisioner.facts(cluster, context.catalog);
+        let policy = provisioner::policy(facts.as_ref());
+        let held = Held { going: &going, nominated: &self.nominated, policy };
         if let Some(command) = consolidation::command(cluster, &market, held) {
             self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS)));
         }
@@ -134,7 +137,9 @@ impl Karpenter {
         self.refresh_market(context);
         let Some(market) = self.market.take() else { return };
         let going = self.disruption.going();
-        let held = Held { going: &going, nominated: &self.nominated };
+        let facts = self.provisioner.facts(cluster, context.catalog);
+        let policy = provisioner::policy(facts.as_ref());
+        let held = Held { going: &going, nominated: &self.nominated, policy };
         let valid = consolidation::is_still_valid(cluster, &market, held, &command);
         self.market = Some(market);
         self.disruption.changed = true;

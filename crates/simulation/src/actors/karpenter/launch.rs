@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cluster::network::SubnetId;
 use cluster::node_claim::{ClaimStage, LaunchFailure};
 use cluster::{ClaimId, Cluster, Timestamp};
 
@@ -26,6 +27,8 @@ pub struct Launches {
     in_flight: Timers<ClaimId>,
     retries: BTreeMap<ClaimId, Retry>,
     given_up: Vec<ClaimId>,
+    /// The subnets that claims were planned into, where a plan says so.
+    planned_into: BTreeMap<ClaimId, SubnetId>,
     subnets: SubnetView,
 }
 
@@ -36,9 +39,10 @@ struct Retry {
 }
 
 impl Launches {
-    /// A claim wants an instance.
-    pub fn submit(&mut self, claim: ClaimId) {
+    /// A claim wants an instance, in a subnet that it was planned into or wherever Karpenter would.
+    pub fn submit(&mut self, claim: ClaimId, subnet: Option<SubnetId>) {
         self.to_submit.insert(claim);
+        self.planned_into.extend(subnet.map(|subnet| (claim, subnet)));
     }
 
     /// A new leader launches what is not launched.
@@ -128,6 +132,8 @@ impl Launches {
         }
         let chance = seed.wrapping_add(u64::from(id.0));
         let known = |option: &_| errors.covers(option);
+        let into = self.planned_into.remove(&id);
+        self.subnets.only(into);
         let answer = fleet::launch(cluster, context.catalog, claim, &mut self.subnets, known, chance);
         for (option, subnet, why) in &answer.refused {
             errors.note(option, why, cluster.now);

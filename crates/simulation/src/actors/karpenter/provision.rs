@@ -6,39 +6,52 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use cluster::change::ClaimOrNode;
+use cluster::network::SubnetId;
 use cluster::{ClaimId, Cluster, PodId};
 use provisioning::class::is_provisionable;
 use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
-use provisioning::{Input, PlannedClaim, Policy, Purpose, Solution, pool};
+use provisioning::{Input, PlannedClaim, Purpose, Solution, pool};
 
 use super::Karpenter;
 use super::batch::REQUEUE_MS;
 use crate::actor::Context;
 use crate::effect::{Effect, Effects};
+use crate::provisioner;
 
 /// Claims asked for, in order, until the API has them.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
-    asked: VecDeque<(Vec<PodId>, Option<u32>)>,
-    created: Vec<(ClaimId, Vec<PodId>, Option<u32>)>,
+    asked: VecDeque<Asked>,
+    created: Vec<(ClaimId, Asked)>,
+}
+
+/// What a claim was asked for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The pods that it is for.
+    pub pods: Vec<PodId>,
+    /// The disruption command whose replacement it is.
+    pub command: Option<u32>,
+    /// The subnet that it was planned into.
+    pub subnet: Option<SubnetId>,
 }
 
 impl Planned {
-    /// A claim was asked for, for these pods, as the replacement of a disruption command or not.
-    pub fn asked(&mut self, pods: Vec<PodId>, command: Option<u32>) {
-        self.asked.push_back((pods, command));
+    /// A claim was asked for.
+    pub fn asked(&mut self, asked: Asked) {
+        self.asked.push_back(asked);
     }
 
     /// The API has the claim that was asked for first.
     pub fn created(&mut self, claim: ClaimId) {
-        if let Some((pods, command)) = self.asked.pop_front() {
-            self.created.push((claim, pods, command));
+        if let Some(asked) = self.asked.pop_front() {
+            self.created.push((claim, asked));
         }
     }
 
     /// Claims that the API has since this was last asked.
-    pub fn take_created(&mut self) -> Vec<(ClaimId, Vec<PodId>, Option<u32>)> {
+    pub fn take_created(&mut self) -> Vec<(ClaimId, Asked)> {
         std::mem::take(&mut self.created)
     }
 }
@@ -47,9 +60,9 @@ impl Karpenter {
     /// Plans when the window closes.
     pub(super) fn provision(&mut self, context: Context<'_>, effects: &mut Effects) {
         let (cluster, now) = (context.cluster, context.cluster.now);
-        for (claim, pods, command) in self.planned.take_created() {
+        for (claim, Asked { pods, command, subnet }) in self.planned.take_created() {
             self.disruption.replacement_created(command, claim);
-            self.launches.submit(claim);
+            self.launches.submit(claim, subnet);
             for pod in pods.into_iter().filter(|pod| is_provisionable(cluster, cluster.pod(*pod))) {
                 self.expect(pod, ClaimOrNode::Claim(claim), effects);
             }
@@ -109,13 +122,14 @@ impl Karpenter {
         let mut pods: Vec<PodId> = self.pending.iter().copied().collect();
         pods.extend(pods_of_leaving(cluster, &budgets, &going));
         if !pods.is_empty() {
+            let facts = self.provisioner.facts(cluster, context.catalog);
             let solution = provisioning::solve(&Input {
                 cluster,
                 market: &market,
                 pods: &pods,
                 leaving: &going,
                 settling: &BTreeSet::new(),
-                policy: Policy::Karpenter,
+                policy: provisioner::policy(facts.as_ref()),
                 purpose: Purpose::Provisioning,
             });
             self.carry_out(cluster, solution, effects);
@@ -158,7 +172,7 @@ impl Karpenter {
             return false;
         }
         let new = claim.new_claim(cluster);
-        self.planned.asked(claim.pods, command);
+        self.planned.asked(Asked { pods: claim.pods, command, subnet: claim.subnet });
         effects.now(Effect::CreateClaim(Box::new(new)));
         true
     }

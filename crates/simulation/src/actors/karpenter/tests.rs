@@ -151,6 +151,22 @@ fn a_pending_pod_gets_a_node_with_its_label() {
 }
 
 #[test]
+fn a_node_that_is_launched_is_known_by_the_labels_of_its_type() {
+    let mut first = app("a", 1, 500);
+    let mut template = (*first.template).clone();
+    template.node_selector.insert("kubernetes.io/arch".into(), "amd64".into());
+    template.node_selector.insert("kubernetes.io/os".into(), "linux".into());
+    first.template = Arc::new(template);
+    let run = play(spoke(vec![first]));
+    assert!(run.converged(), "{:?} {:?}", run.end, run.unmet);
+    // Another batch, while the node boots, would otherwise find no label to place the pod by, and buy again.
+    let of_claims = run.cluster.claims.iter().map(|claim| claim.labels["kubernetes.io/arch"].as_str());
+    assert_eq!(of_claims.collect::<Vec<_>>(), ["amd64"]);
+    assert_eq!(run.cluster.claims[0].labels["node.kubernetes.io/instance-type"], "t3a.small");
+    assert_eq!(run.cluster.claims[0].labels["kubernetes.io/os"], "linux");
+}
+
+#[test]
 fn pods_wait_together_and_share_nodes() {
     let run = play(spoke(vec![app("a", 3, 600), app("b", 2, 600)]));
     assert!(run.converged(), "{:?} {:?}", run.end, run.unmet);
