@@ -7,6 +7,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
@@ -34,6 +35,16 @@ type decision struct {
 	Node       string                      `json:"node,omitempty"`
 	Preemption *preemption                 `json:"preemption,omitempty"`
 	Message    string                      `json:"message,omitempty"`
+	// Work says how much was asked; it is no part of the decision.
+	Work *work `json:"work,omitempty"`
+}
+
+// work is what judge did.
+type work struct {
+	// Nodes that every filter was asked about.
+	Nodes int `json:"nodes"`
+	// Skipped are the filters that had nothing to do for the pod.
+	Skipped []string `json:"skipped"`
 }
 
 func say(s *fwk.Status) status {
@@ -125,11 +136,13 @@ func (c *cluster) judge(pod *v1.Pod, made *decision) error {
 		return err
 	}
 	made.Filters = map[string]map[string]status{}
+	made.Work = &work{Skipped: sets.List(state.GetSkipFilterPlugins())}
 	for _, node := range nodes {
 		name := node.Node().Name
 		if !only.AllNodes() && !only.NodeNames.Has(name) {
 			continue
 		}
+		made.Work.Nodes++
 		said := map[string]status{}
 		for _, plugin := range c.filters {
 			if state.GetSkipFilterPlugins().Has(plugin.Name()) {

@@ -8,6 +8,7 @@
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
 mod fuzz;
+mod oracle;
 mod repository;
 mod tidy;
 
@@ -39,12 +40,15 @@ enum Chore {
         /// Only this one.
         target: Option<String>,
     },
+    /// Play seeded clusters against an upstream's own code (needs Go); a difference is printed and fails.
+    Oracle(oracle::Request),
 }
 
 fn main() -> Result<ExitCode> {
     let done = match Arguments::parse().chore {
         Chore::Tidy => tidy::report(&repository::root())?,
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true)?,
+        Chore::Oracle(request) => oracle::run(&request)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })

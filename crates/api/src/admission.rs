@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::admission::PriorityClass;
 use cluster::resources::format_amount;
-use cluster::{Effect, Name, ObjectKey, Resources, Toleration};
+use cluster::{Effect, Location, Name, ObjectKey, Resources, Toleration};
 use k8s_openapi::api::node::v1::RuntimeClass;
 
 use crate::amounts::is_extended;
@@ -42,6 +42,8 @@ pub(crate) struct Limits {
     pub(crate) min: Vec<(Name, i64)>,
     /// `max`.
     pub(crate) max: Vec<(Name, i64)>,
+    /// Where it is written.
+    pub(crate) location: Option<Location>,
 }
 
 /// The classes that every cluster has (`pkg/apis/scheduling` `SystemPriorityClasses`).
@@ -94,15 +96,17 @@ impl Admission {
         }
     }
 
-    /// Why a LimitRange refuses a container or a pod with these requests and limits, in the plugin's words.
+    /// Why a LimitRange refuses a container or a pod with these requests and limits, in the plugin's words, and
+    /// where its bound is written.
     pub(crate) fn limit_range_refusal(
         &self,
         namespace: &str,
         kind: &str,
         requests: &Named,
         limits: &Named,
-    ) -> Option<String> {
-        self.limits(namespace, kind).find_map(|range| range.refusal(requests, limits))
+    ) -> Option<(String, Option<Location>)> {
+        let mut ranges = self.limits(namespace, kind);
+        ranges.find_map(|range| Some((range.refusal(requests, limits)?, range.location.clone())))
     }
 
     /// Tolerations that admission adds.
@@ -275,7 +279,8 @@ mod tests {
         admission.limit_ranges.insert("apps".into(), vec![limits]);
         let requests = Named::new(vec![("cpu".into(), 50)]);
         let refusal = admission.limit_range_refusal("apps", "Container", &requests, &Named::default());
-        assert_eq!(refusal.as_deref(), Some("minimum cpu usage per Container is 100m, but request is 50m"));
+        let message = refusal.map(|(message, _)| message);
+        assert_eq!(message.as_deref(), Some("minimum cpu usage per Container is 100m, but request is 50m"));
         assert_eq!(admission.limit_range_refusal("other", "Container", &requests, &Named::default()), None);
     }
 

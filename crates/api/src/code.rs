@@ -20,6 +20,7 @@ macro_rules! codes {
     };
 }
 
+// CONF109 and CONF118 were what ADM103 is now.
 codes! {
     MALFORMED_OBJECT = "CONF100", "malformed-object", "A document is not a Kubernetes object: it lacks apiVersion, kind or a name";
     UNKNOWN_FIELD = "CONF101", "unknown-field", "A field does not exist in this kind: the API server drops it or refuses the object";
@@ -29,17 +30,15 @@ codes! {
     DUPLICATE_OBJECT = "CONF105", "duplicate-object", "Two documents are the same object: the later one replaces the earlier one";
     UNKNOWN_INSTANCE_TYPE = "CONF106", "unknown-instance-type", "No EC2 instance type has this name";
     ROLE_NAME_TOO_LONG = "CONF107", "role-name-too-long", "An IAM role's name is longer than the 64 characters that IAM allows";
-    UNKNOWN_PRIORITY_CLASS = "CONF108", "unknown-priority-class", "No PriorityClass has this name: the API server refuses to create the pods";
-    LIMIT_RANGE_REFUSES = "CONF109", "limit-range-refuses", "The pods are outside of what a LimitRange of their namespace allows: the API server refuses to create them";
+    UNKNOWN_PRIORITY_CLASS = "CONF108", "unknown-priority-class", "No PriorityClass of the input has this name: unless it exists elsewhere, the API server refuses to create the pods";
     SELECTOR_MISMATCH = "CONF110", "selector-mismatch", "A workload's selector does not select its own template's labels";
     EXCLUSIVE_FIELDS = "CONF111", "exclusive-fields", "Fields that exclude each other are both written";
     RESTRICTED_LABEL = "CONF112", "restricted-label", "A label or requirement uses a key or domain that Karpenter keeps for itself";
     SEVERAL_PROFILES = "CONF113", "several-profiles", "There is more than one cluster profile";
     TOO_MANY_PODS = "CONF114", "too-many-pods", "More pods are asked for than a run can hold";
-    UNKNOWN_REFERENCE = "CONF115", "unknown-reference", "A name refers to something that is not declared";
+    UNKNOWN_REFERENCE = "CONF115", "unknown-reference", "A name refers to something that is not declared; where it may exist elsewhere, it is taken to exist";
     UNKNOWN_ADDON = "CONF116", "unknown-addon", "An add-on is neither known nor described by a pod template";
     OUTDATED_CRD = "CONF117", "outdated-crd", "A CustomResourceDefinition of the input does not serve the version that its objects need";
-    QUOTA_NEEDS_REQUESTS = "CONF118", "quota-needs-requests", "A ResourceQuota limits a resource that the pods do not ask for: the API server refuses to create them";
     NOT_MODELLED = "CONF119", "not-modelled", "A setting that matters is understood but not modelled";
     NO_SUCH_RELEASE = "CONF120", "no-such-release", "An image tag is written in a way that the project never released";
     FINALIZER_WITHOUT_CONTROLLER = "CONF121", "finalizer-without-controller", "An object is being deleted and waits for a controller that is not there";

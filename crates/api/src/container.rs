@@ -1,8 +1,8 @@
-//! Containers: images, requests and limits with their defaults, host ports, probes, what they refer to.
+//! Containers: images, requests and limits with their defaults, probes, what they refer to.
 //!
 //! Follows `kubernetes/kubernetes` v1.36 `pkg/apis/core/v1/defaults.go` and `pkg/apis/core/validation`.
 
-use cluster::template::{Container, HostPort};
+use cluster::template::Container;
 use cluster::{FieldPath, Kind, Name, ObjectKey};
 use k8s_openapi::api::core::v1 as core;
 
@@ -143,15 +143,9 @@ fn part(
     }
     if !around.live {
         around.admission.default_container(around.namespace, &mut requests, &mut limits);
-        if let Some(refusal) =
-            around.admission.limit_range_refusal(around.namespace, "Container", &requests, &limits)
-        {
-            reporter.error(
-                &resources,
-                code::LIMIT_RANGE_REFUSES,
-                refusal,
-                "change the requests and limits, or the LimitRange",
-            );
+        let refusal = around.admission.limit_range_refusal(around.namespace, "Container", &requests, &limits);
+        if let Some((message, range)) = refusal {
+            reporter.refuse_by_limit_range(message, range, around.place.at(&resources.0));
         }
     }
     let sidecar = around.init && wire.restart_policy.as_deref() == Some("Always");
@@ -199,51 +193,6 @@ fn always_pull(wire: &core::Container) -> bool {
         }
         Some(policy) => policy == "Always",
     }
-}
-
-/// Ports that the container takes on the node; on the host network every port is one.
-pub(crate) fn host_ports(
-    wire: &core::Container,
-    host_network: bool,
-    path: &FieldPath,
-    reporter: &mut Reporter<'_>,
-) -> Vec<HostPort> {
-    let mut ports = Vec::new();
-    for (index, port) in wire.ports.iter().flatten().enumerate() {
-        let at = |field: &str| path.child("ports").child(index).child(field);
-        let number = match port.host_port.unwrap_or(0) {
-            0 if host_network => port.container_port,
-            number => number,
-        };
-        if !(1..=65535).contains(&port.container_port) {
-            let message =
-                format!("{}: {} is not a port (1 to 65535)", at("containerPort"), port.container_port);
-            reporter.error(&at("containerPort"), code::BAD_VALUE, message, "");
-        }
-        match u16::try_from(number) {
-            Ok(0) => {}
-            Ok(port_number) => ports.push(HostPort {
-                ip: port
-                    .host_ip
-                    .as_deref()
-                    .filter(|ip| !matches!(*ip, "0.0.0.0" | "::"))
-                    .unwrap_or_default()
-                    .into(),
-                port: port_number,
-                protocol: port
-                    .protocol
-                    .as_deref()
-                    .filter(|protocol| !protocol.is_empty())
-                    .unwrap_or("TCP")
-                    .into(),
-            }),
-            Err(_) => {
-                let message = format!("{}: {number} is not a port (1 to 65535)", at("hostPort"));
-                reporter.error(&at("hostPort"), code::BAD_VALUE, message, "");
-            }
-        }
-    }
-    ports
 }
 
 /// Milliseconds from the container's start to its first passed readiness probe, all probes answering at once: the

@@ -1,10 +1,13 @@
 //! What the lowering of one object needs to know of the others and of the profile.
 
+use std::collections::BTreeMap;
+
 use cluster::arrival::Arrival;
 use cluster::{Name, ObjectKey};
 
 use crate::admission::Admission;
 use crate::arrival::arrival;
+use crate::autoscaler::Bounds;
 use crate::object::Object;
 use crate::pattern::matches;
 use crate::problem::Reporter;
@@ -21,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) runtimes: Vec<(Pattern, i64)>,
     /// The profile's `existing`: which objects, and whether their pods run.
     pub(crate) existing: Vec<(Pattern, bool)>,
+    /// The bounds of HorizontalPodAutoscalers, by what they scale.
+    pub(crate) autoscalers: BTreeMap<ObjectKey, Bounds>,
 }
 
 /// Which objects a rule of the profile is about; `*` matches anything.

@@ -21,6 +21,7 @@ const KINDS: &[(Kind, &str, &[&str], Scope)] = {
         (Kind::Pod, "", &["v1"], Namespaced),
         (Kind::Deployment, "apps", &["v1"], Namespaced),
         (Kind::ReplicaSet, "apps", &["v1"], Namespaced),
+        (Kind::ReplicationController, "", &["v1"], Namespaced),
         (Kind::StatefulSet, "apps", &["v1"], Namespaced),
         (Kind::DaemonSet, "apps", &["v1"], Namespaced),
         (Kind::Job, "batch", &["v1"], Namespaced),

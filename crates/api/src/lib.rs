@@ -3,12 +3,14 @@
 //! Wire objects (as JSON values, whatever they were written in) are decoded, defaulted as the API server would,
 //! and lowered into the model. Nothing fails: a bad object becomes [`Problem`]s and the rest is still lowered.
 
+mod absent;
 pub mod addons;
 mod admission;
 mod affinity;
 mod ami;
 mod amounts;
 mod arrival;
+mod autoscaler;
 mod budget;
 mod cilium;
 mod cilium_node;
@@ -22,6 +24,7 @@ mod duration;
 mod environment;
 mod group;
 mod group_claims;
+mod host_port;
 mod job;
 mod karpenter_settings;
 mod kinds;
@@ -37,6 +40,8 @@ mod owners;
 mod packaging;
 mod pattern;
 mod pod;
+mod pod_level;
+mod pod_security;
 mod pod_volume;
 pub mod problem;
 pub mod profile;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalog::Catalog;
+use cluster::admission::PodRefusal;
 use cluster::declared::Decides;
 use cluster::{Declared, Kind, Labels, Name, Node, ObjectKey, Workload};
 
@@ -14,8 +15,9 @@ use crate::scenario::Scenario;
 use crate::tables::Tables;
 use crate::workload::MAX_PODS;
 use crate::{
-    Lowered, addons, admission, cilium_node, claims, cni, code, group_claims, kinds, late, live, node,
-    node_class, node_pool, owners, packaging, profile, small, storage, tables, unmodelled, webhook, workload,
+    Lowered, absent, addons, admission, autoscaler, cilium_node, claims, cni, code, group_claims, kinds,
+    late, live, node, node_class, node_pool, owners, packaging, pod_security, profile, small, storage,
+    tables, unmodelled, webhook, workload,
 };
 
 /// Turns wire objects into the model. Nothing fails: what the API server would refuse is a problem and does not take
@@ -26,13 +28,13 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     let (parsed, scenario) = documents(&objects, catalog, &mut problems);
     let tables = tables::read(&objects, parsed.profile.provider, &mut problems);
     let Tables { admission, config_maps, limit_quotas, .. } = tables;
-    let mut context =
-        Context { admission, runtimes: parsed.runtimes.clone(), existing: parsed.existing.clone() };
+    let (runtimes, existing) = (parsed.runtimes.clone(), parsed.existing.clone());
+    let mut context = Context { admission, runtimes, existing, autoscalers: autoscaler::read(&objects) };
 
     let owners = owners::Owners::of(&objects);
-    let mut workloads =
-        workloads(objects.iter().filter(|object| !owners.is_made(object)), &context, &mut problems);
     let mut declared = empty(parsed.profile);
+    let made_by_hand = objects.iter().filter(|object| !owners.is_made(object));
+    let mut workloads = workloads(made_by_hand, &context, &mut declared.pod_refusals, &mut problems);
     declared.defaults = parsed.defaults;
     rest(&objects, &context, &mut declared, &mut problems);
 
@@ -47,7 +49,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     if brought.iter().any(|object| object.key.kind == Kind::Service) {
         tables::add_dns_selectors(&brought, &mut context.admission);
     }
-    let mut all = self::workloads(brought.iter(), &context, &mut problems);
+    let mut all = self::workloads(brought.iter(), &context, &mut declared.pod_refusals, &mut problems);
     rest(&brought, &context, &mut declared, &mut problems);
     all.append(&mut workloads);
     cap_pods(&mut all, &objects, &mut problems);
@@ -67,7 +69,8 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     group_claims::make(&mut declared, catalog, document, &mut problems);
     packaging::check(&objects, &mut declared, &mut problems);
     note_runtimes(&context, &mut declared);
-    tables::check_quotas(&declared, &limit_quotas, &objects, &mut problems);
+    tables::check_quotas(&mut declared, &limit_quotas, &objects);
+    refuse_pods(&everything, &mut declared, &mut problems);
     unmodelled::say(&declared, &objects, &mut problems);
     Lowered { declared, problems: problems.finish(), scenario, faults: parsed.faults }
 }
@@ -121,6 +124,7 @@ fn documents(
 fn workloads<'o>(
     objects: impl Iterator<Item = &'o Object>,
     context: &Context,
+    refusals: &mut BTreeMap<ObjectKey, Vec<PodRefusal>>,
     problems: &mut Problems,
 ) -> Vec<Workload> {
     let makes_pods = |kind: &Kind| {
@@ -129,6 +133,7 @@ fn workloads<'o>(
             Kind::Pod
                 | Kind::Deployment
                 | Kind::ReplicaSet
+                | Kind::ReplicationController
                 | Kind::StatefulSet
                 | Kind::DaemonSet
                 | Kind::Job
@@ -137,7 +142,14 @@ fn workloads<'o>(
     };
     let objects = objects.filter(|object| makes_pods(&object.key.kind));
     objects
-        .filter_map(|object| workload::workload(object, context, &mut Reporter::new(problems, object)))
+        .filter_map(|object| {
+            let mut reporter = Reporter::new(problems, object);
+            let workload = workload::workload(object, context, &mut reporter)?;
+            if !reporter.pod_refusals.is_empty() {
+                refusals.insert(workload.key.clone(), reporter.pod_refusals);
+            }
+            Some(workload)
+        })
         .collect()
 }
 
@@ -189,7 +201,7 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             declared.objects.insert(object.key.clone(), object.labels.clone());
         }
     }
-    storage::add_eks_class(objects, declared);
+    storage::add_provided_class(objects, declared);
     live::add_claims(written_claims, declared);
 }
 
@@ -232,6 +244,15 @@ fn nodes(
         node.id = cluster::NodeId(id);
     }
     nodes
+}
+
+/// What the API server refuses of the pods, by what else the input holds, in the order of its checks.
+fn refuse_pods(objects: &[&Object], declared: &mut Declared, problems: &mut Problems) {
+    pod_security::refuse(objects, declared, problems);
+    absent::check(objects, declared, problems);
+    for refusals in declared.pod_refusals.values_mut() {
+        refusals.sort_by_key(|refusal| refusal.by);
+    }
 }
 
 /// The default of `runtimes`, where a Job relies on it.
@@ -301,6 +322,7 @@ fn empty(profile: cluster::profile::Profile) -> Declared {
         webhooks: Vec::new(),
         disruption_budgets: Vec::new(),
         priority_classes: admission::system_classes(),
+        pod_refusals: BTreeMap::new(),
         quotas: Vec::new(),
         storage_classes: Vec::new(),
         volume_claims: Vec::new(),

@@ -17,7 +17,7 @@ use crate::problem::Reporter;
 use crate::requests::{self, Part};
 use crate::role::{self, Candidate};
 use crate::runtime_class;
-use crate::{pod_volume, requirement, selector};
+use crate::{host_port, pod_level, pod_volume, requirement, selector};
 
 /// Where a template stands.
 pub(crate) struct Owner<'a> {
@@ -56,7 +56,7 @@ pub(crate) fn template(
     let topology_spread =
         topology_spread(spread, &subject, &path.child("topologySpreadConstraints"), reporter);
     let tolerations = tolerations(spec, &requests, &path, object, admission, reporter);
-    let priority = priority(spec, &path, object, admission, reporter);
+    let priority = priority(spec, object, admission);
     let (volumes, mut needs_objects) = pod_volume::volumes(spec, namespace, &path, reporter);
     add_container_needs(spec, namespace, &mut needs_objects);
     PodTemplate {
@@ -70,7 +70,7 @@ pub(crate) fn template(
         pod_level,
         overhead,
         host_network,
-        host_ports: host_ports(spec, host_network, &path, reporter),
+        host_ports: host_port::host_ports(spec, object.live, &path, reporter),
         dns_policy: dns_policy(spec, &path, reporter),
         node_name: written(&spec.node_name).map(Name::from),
         node_selector: selector::labels(spec.node_selector.as_ref()),
@@ -207,13 +207,8 @@ fn sum_containers(
     let (init_containers, init_parts) =
         container::containers(inits, &path.child("initContainers"), &surroundings(true), reporter);
     let overhead = container::named(spec.overhead.as_ref(), &path.child("overhead"), reporter);
-    let pod_level = spec.resources.as_ref().map(|resources| {
-        let at = path.child("resources");
-        let requests = container::named(resources.requests.as_ref(), &at.child("requests"), reporter);
-        let limits = container::named(resources.limits.as_ref(), &at.child("limits"), reporter);
-        requests::pod_level(&parts, &init_parts, requests, &limits)
-    });
-    let pod_level = pod_level.unwrap_or_default();
+    let sums = [&parts, &init_parts].map(Vec::as_slice);
+    let pod_level = pod_level::pod_level(spec, sums, object.live, path, reporter);
     let total = requests::pod_requests(&parts, &init_parts, &pod_level, &overhead);
     if !object.live {
         check_pod_limits(&parts, &init_parts, object, admission, path, reporter);
@@ -239,14 +234,8 @@ fn check_pod_limits(
     }
     let requests = requests::aggregate(parts, inits, |part| &part.requests);
     let limits = requests::aggregate(parts, inits, |part| &part.limits);
-    if let Some(refusal) = admission.limit_range_refusal(namespace, "Pod", &requests, &limits) {
-        let at = path.child("containers");
-        reporter.error(
-            &at,
-            code::LIMIT_RANGE_REFUSES,
-            refusal,
-            "change the requests and limits, or the LimitRange",
-        );
+    if let Some((message, range)) = admission.limit_range_refusal(namespace, "Pod", &requests, &limits) {
+        reporter.refuse_by_limit_range(message, range, object.place.at(&path.child("containers").0));
     }
 }
 
@@ -276,65 +265,17 @@ fn affinities(
 }
 
 /// The class's name, its value and whether the pod may preempt.
-fn priority(
-    spec: &core::PodSpec,
-    path: &FieldPath,
-    object: &Object,
-    admission: &Admission,
-    reporter: &mut Reporter<'_>,
-) -> (Name, i32, bool) {
+fn priority(spec: &core::PodSpec, object: &Object, admission: &Admission) -> (Name, i32, bool) {
     let named = spec.priority_class_name.as_deref();
     let never = spec.preemption_policy.as_deref() == Some("Never");
     match admission.priority(named) {
         Priority::Class(class) => (class.name.clone(), class.value, class.preempts && !never),
         Priority::None => (Name::default(), spec.priority.filter(|_| object.live).unwrap_or(0), !never),
-        Priority::Missing if object.live => {
-            (named.unwrap_or_default().into(), spec.priority.unwrap_or(0), !never)
-        }
+        // Whether it exists all the same is told by `absent`.
         Priority::Missing => {
-            let at = path.child("priorityClassName");
-            let name = named.unwrap_or_default();
-            let message = format!("{at}: no PriorityClass with name {name} was found");
-            let help = crate::suggest::did_you_mean(name, admission.classes.keys().map(Name::as_str))
-                .unwrap_or_else(|| format!("add a PriorityClass {name}, or remove the field"));
-            if object.key.kind == Kind::Pod {
-                reporter.error(&at, code::UNKNOWN_PRIORITY_CLASS, message, help);
-            } else {
-                reporter.warning(&at, code::UNKNOWN_PRIORITY_CLASS, message, help);
-            }
-            (name.into(), 0, !never)
+            (named.unwrap_or_default().into(), spec.priority.filter(|_| object.live).unwrap_or(0), !never)
         }
     }
-}
-
-fn host_ports(
-    spec: &core::PodSpec,
-    host_network: bool,
-    path: &FieldPath,
-    reporter: &mut Reporter<'_>,
-) -> Vec<cluster::template::HostPort> {
-    let mut ports = Vec::new();
-    for (index, wire) in spec.containers.iter().enumerate() {
-        ports.extend(container::host_ports(
-            wire,
-            host_network,
-            &path.child("containers").child(index),
-            reporter,
-        ));
-    }
-    for (index, wire) in spec.init_containers.iter().flatten().enumerate() {
-        if wire.restart_policy.as_deref() == Some("Always") {
-            ports.extend(container::host_ports(
-                wire,
-                host_network,
-                &path.child("initContainers").child(index),
-                reporter,
-            ));
-        }
-    }
-    ports.sort();
-    ports.dedup();
-    ports
 }
 
 fn dns_policy(spec: &core::PodSpec, path: &FieldPath, reporter: &mut Reporter<'_>) -> DnsPolicy {

@@ -1,6 +1,7 @@
 //! Something wrong with the input, and how problems are collected.
 
-use cluster::FieldPath;
+use cluster::admission::{PodRefusal, Refuser, Violation};
+use cluster::{FieldPath, Location, Name};
 
 use crate::code;
 use crate::object::{Object, RawObject};
@@ -88,6 +89,8 @@ pub(crate) struct Reporter<'p> {
     reported: usize,
     /// An error was reported: the object does not take part.
     pub(crate) refused: bool,
+    /// Why the API server refuses the pods that the object makes, one for each check.
+    pub(crate) pod_refusals: Vec<PodRefusal>,
 }
 
 impl<'p> Reporter<'p> {
@@ -100,6 +103,31 @@ impl<'p> Reporter<'p> {
             folded: object.place.fixed,
             reported: 0,
             refused: false,
+            pod_refusals: Vec::new(),
+        }
+    }
+
+    /// A LimitRange refuses the pods that the object makes: the object itself takes part. Several refusals are one
+    /// answer, as of `k8s.io/apimachinery` `pkg/util/errors` `NewAggregate`.
+    pub(crate) fn refuse_by_limit_range(&mut self, message: String, range: Option<Location>, at: Location) {
+        let what = Name::from(message.as_str());
+        let instead = Name::from("change the requests and limits, or the LimitRange");
+        let violation = Violation { location: at, what, instead };
+        match self.pod_refusals.iter_mut().find(|refusal| refusal.by == Refuser::LimitRanger) {
+            Some(refusal) if refusal.violations.iter().any(|known| known.what == violation.what) => {
+                refusal.violations.push(violation);
+            }
+            Some(refusal) => {
+                let known = refusal.message.trim_start_matches('[').trim_end_matches(']');
+                refusal.message = Name::from(format!("[{known}, {message}]"));
+                refusal.violations.push(violation);
+            }
+            None => self.pod_refusals.push(PodRefusal {
+                by: Refuser::LimitRanger,
+                message: message.into(),
+                object: range,
+                violations: vec![violation],
+            }),
         }
     }
 

@@ -1,9 +1,6 @@
-//! What a whole pod asks for: containers, init containers, sidecars, pod-level resources, overhead.
+//! What a whole pod asks for: containers, init containers, sidecars, overhead.
 //!
-//! Follows `k8s.io/component-helpers` v0.36 `resource/helpers.go` `PodRequests` and `pkg/apis/core/v1/defaults.go`
-//! `defaultPodRequests`.
-
-use cluster::Name;
+//! Follows `k8s.io/component-helpers` v0.36 `resource/helpers.go` `PodRequests`.
 
 use crate::admission::Named;
 
@@ -40,7 +37,7 @@ pub(crate) fn aggregate(containers: &[Part], init_containers: &[Part], pick: Pic
     running
 }
 
-/// Requests of the pod; `pod_level` are those of [`pod_level`].
+/// Requests of the pod; `pod_level` are those of [`crate::pod_level`].
 pub(crate) fn pod_requests(
     containers: &[Part],
     init_containers: &[Part],
@@ -51,32 +48,6 @@ pub(crate) fn pod_requests(
     requests.0.extend(pod_level.0.clone());
     requests.add(overhead);
     requests
-}
-
-/// What the pod as a whole requests: `spec.resources` requests and limits, with defaults.
-pub(crate) fn pod_level(
-    containers: &[Part],
-    init_containers: &[Part],
-    requests: Named,
-    limits: &Named,
-) -> Named {
-    let sum = aggregate(containers, init_containers, |part| &part.requests);
-    let mut requests = requests;
-    default_pod_requests(&mut requests, limits, &sum);
-    requests.0.retain(|name, _| is_pod_level(name));
-    requests
-}
-
-/// A pod-level limit without a request: the containers' sum where they name one, else the limit.
-fn default_pod_requests(requests: &mut Named, limits: &Named, containers: &Named) {
-    for (name, limit) in &limits.0 {
-        requests.set_if_absent(name, containers.get(name).unwrap_or(*limit));
-    }
-}
-
-/// Resources that may be written for the pod as a whole (`IsSupportedPodLevelResource`).
-fn is_pod_level(name: &Name) -> bool {
-    matches!(name.as_str(), "cpu" | "memory") || name.starts_with("hugepages-")
 }
 
 #[cfg(test)]
@@ -104,13 +75,9 @@ mod tests {
     #[test]
     fn pod_level_resources_replace_the_sum_and_overhead_comes_on_top() {
         let parts = [part(100, false)];
-        let whole = pod_level(&parts, &[], Named::new(vec![("cpu".into(), 1000)]), &Named::default());
+        let whole = Named::new(vec![("cpu".into(), 1000)]);
         let overhead = Named::new(vec![("cpu".into(), 250)]);
         let requests = pod_requests(&parts, &[], &whole, &overhead);
         assert_eq!(requests.get("cpu"), Some(1250));
-        let limits = Named::new(vec![("cpu".into(), 800), ("memory".into(), 64)]);
-        let whole = pod_level(&parts, &[], Named::default(), &limits);
-        let requests = pod_requests(&parts, &[], &whole, &Named::default());
-        assert_eq!((requests.get("cpu"), requests.get("memory")), (Some(100), Some(64)));
     }
 }

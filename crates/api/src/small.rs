@@ -68,6 +68,7 @@ pub(crate) fn limit_range(object: &Object, reporter: &mut Reporter<'_>) -> Optio
             default_request: list(item.default_request.as_ref(), "defaultRequest"),
             min: list(item.min.as_ref(), "min"),
             max: list(item.max.as_ref(), "max"),
+            location: Some(object.place.at(&path.0)),
         };
         items.push(limits.with_defaults());
     }

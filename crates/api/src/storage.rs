@@ -64,19 +64,26 @@ pub(crate) fn storage_class(object: &Object, reporter: &mut Reporter<'_>) -> Opt
     })
 }
 
-/// The class that EKS makes in every cluster, up to Kubernetes 1.29 as the default one ("Amazon EKS Kubernetes
-/// versions", 1.30). What the input says of a `gp2` or of a default class wins, and so does a dump of a cluster.
-pub(crate) fn add_eks_class(objects: &[Object], declared: &mut Declared) {
+/// The class that a provider makes in every cluster: EKS `gp2`, up to Kubernetes 1.29 as the default one ("Amazon EKS
+/// Kubernetes versions", 1.30); GKE `standard-rwo` and AKS `default`, each the default one. What the input says of a
+/// class of that name or of a default class wins, and so does a dump of a cluster.
+pub(crate) fn add_provided_class(objects: &[Object], declared: &mut Declared) {
+    let (name, provisioner, default) = match declared.profile.provider {
+        Provider::Eks => ("gp2", "kubernetes.io/aws-ebs", declared.profile.kubernetes < (1, 30)),
+        Provider::Gke => ("standard-rwo", "pd.csi.storage.gke.io", true),
+        Provider::Aks => ("default", "disk.csi.azure.com", true),
+        Provider::None => return,
+    };
     let dumped = objects.iter().any(|object| object.key.kind == Kind::StorageClass && object.live);
-    if declared.profile.provider != Provider::Eks || dumped || declared.storage_class("gp2").is_some() {
+    if dumped || declared.storage_class(name).is_some() {
         return;
     }
     declared.storage_classes.push(StorageClass {
-        name: "gp2".into(),
+        name: name.into(),
         location: declared.profile.location.clone(),
-        provisioner: "kubernetes.io/aws-ebs".into(),
+        provisioner: provisioner.into(),
         wait_for_consumer: true,
-        is_default: declared.profile.kubernetes < (1, 30) && declared.default_storage_class().is_none(),
+        is_default: default && declared.default_storage_class().is_none(),
         allowed_topologies: Vec::new(),
     });
 }

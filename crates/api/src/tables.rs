@@ -1,10 +1,11 @@
 //! Cluster-wide tables that the lowering of workloads needs, and checks over several objects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use cluster::admission::{PodRefusal, Refuser, Violation};
 use cluster::profile::Provider;
 use cluster::template::Container;
-use cluster::{Declared, FieldPath, Kind, Name, ObjectKey, Workload};
+use cluster::{Declared, FieldPath, Kind, Location, Name, ObjectKey, Workload};
 use serde_json::Value;
 
 use crate::admission::{Admission, system_classes};
@@ -94,43 +95,72 @@ fn demands(object: &Object) -> Vec<(Name, ObjectKey, Name)> {
     compute.map(|name| (object.key.namespace.clone(), object.key.clone(), name.into())).collect()
 }
 
-/// Workloads whose pods a quota refuses because a container does not name the resource.
-pub(crate) fn check_quotas(
-    declared: &Declared,
-    demands: &[(Name, ObjectKey, Name)],
-    objects: &[Object],
-    problems: &mut Problems,
-) {
-    if demands.is_empty() {
-        return;
-    }
-    for workload in
-        declared.workloads.iter().filter(|workload| !workload.arrival.existing && !workload.arrival.addon)
-    {
-        let missing = demands.iter().filter(|(namespace, ..)| *namespace == workload.key.namespace).find(
-            |(_, _, resource)| {
-                let (limits, name) = match resource.strip_prefix("limits.") {
-                    Some(name) => (true, name),
-                    None => (false, resource.strip_prefix("requests.").unwrap_or(resource)),
-                };
-                let part = if limits { "limits" } else { "requests" };
-                workload.template.all_containers().any(|container| {
-                    let amounts = if limits { &container.limits } else { &container.requests };
-                    amounts.get(name) == 0 && !writes(workload, container, &[part, name], objects)
-                })
-            },
-        );
-        let Some((_, quota, resource)) = missing else { continue };
+/// Adds the workloads whose pods a quota refuses because a container does not name the resource. The message is that
+/// of `pkg/quota/v1/evaluator/core/pods.go` `Constraints`: resources and containers in the order of their names.
+pub(crate) fn check_quotas(declared: &mut Declared, demands: &[(Name, ObjectKey, Name)], objects: &[Object]) {
+    let judged = |workload: &&Workload| !workload.arrival.existing && !workload.arrival.addon;
+    let mut found = Vec::new();
+    for workload in declared.workloads.iter().filter(judged) {
         let Some(object) = objects.iter().find(|object| object.key == workload.key) else { continue };
-        let message = format!(
-            "{}: failed quota: {}: must specify {resource} for every container",
-            workload.key, quota.name
-        );
-        let path = &workload.template.location.path.child("spec").child("containers");
-        let help =
-            format!("write resources for {resource}, or give the namespace a LimitRange with defaults");
-        Reporter::new(problems, object).error(path, code::QUOTA_NEEDS_REQUESTS, message, help);
+        let own = demands.iter().filter(|(namespace, ..)| *namespace == workload.key.namespace);
+        let mut missing: BTreeMap<&ObjectKey, BTreeMap<&Name, BTreeSet<&Name>>> = BTreeMap::new();
+        for (_, quota, resource) in own {
+            for container in workload.template.all_containers() {
+                if !names_resource(container, resource, workload, objects) {
+                    let containers = missing.entry(quota).or_default().entry(resource).or_default();
+                    containers.insert(&container.name);
+                }
+            }
+        }
+        // The first quota that is not met answers.
+        let Some((quota, resources)) = missing.into_iter().next() else { continue };
+        found.push((workload.key.clone(), quota_refusal(workload, object, quota, &resources)));
     }
+    for (key, refusal) in found {
+        declared.pod_refusals.entry(key).or_default().push(refusal);
+    }
+}
+
+fn quota_refusal(
+    workload: &Workload,
+    object: &Object,
+    quota: &ObjectKey,
+    resources: &BTreeMap<&Name, BTreeSet<&Name>>,
+) -> PodRefusal {
+    let mut missing = Vec::new();
+    let mut violations = Vec::new();
+    let spec = workload.template.location.path.child("spec");
+    for (resource, containers) in resources {
+        let names: Vec<&str> = containers.iter().map(|name| name.as_str()).collect();
+        missing.push(format!("{resource} for: {}", names.join(",")));
+        let (part, name) = named_by(resource);
+        violations.push(Violation {
+            location: object.place.at(&spec.child("containers").0),
+            what: format!("no {part} of {name} in {}", names.join(", ")).into(),
+            instead: format!("write {part} of {name}, or give the namespace a LimitRange with defaults")
+                .into(),
+        });
+    }
+    PodRefusal {
+        by: Refuser::ResourceQuota,
+        message: format!("failed quota: {}: must specify {}", quota.name, missing.join("; ")).into(),
+        object: Some(Location::object(quota.clone()).at("/spec/hard")),
+        violations,
+    }
+}
+
+/// The part of a container's resources that names what a quota limits, and the name there.
+fn named_by(resource: &str) -> (&'static str, &str) {
+    match resource.strip_prefix("limits.") {
+        Some(name) => ("limits", name),
+        None => ("requests", resource.strip_prefix("requests.").unwrap_or(resource)),
+    }
+}
+
+fn names_resource(container: &Container, resource: &str, workload: &Workload, objects: &[Object]) -> bool {
+    let (part, name) = named_by(resource);
+    let amounts = if part == "limits" { &container.limits } else { &container.requests };
+    amounts.get(name) != 0 || writes(workload, container, &[part, name], objects)
 }
 
 /// Whether a container's resources say something, be it zero, which is no absence.

@@ -13,7 +13,7 @@ use crate::problem::{Problems, Reporter};
 
 /// API group, kind (empty: every kind of the group), what it could change.
 const WOULD_MATTER: &[(&str, &str, &str)] = &[
-    ("autoscaling", "HorizontalPodAutoscaler", REPLICAS),
+    ("autoscaling", "HorizontalPodAutoscaler", MORE_REPLICAS),
     ("keda.sh", "ScaledObject", REPLICAS),
     ("keda.sh", "ScaledJob", PODS),
     ("autoscaling.k8s.io", "VerticalPodAutoscaler", "it may change the pods' requests"),
@@ -63,10 +63,10 @@ const WOULD_MATTER: &[(&str, &str, &str)] = &[
     ("druid.apache.org", "Druid", PODS),
     ("operator.tigera.io", "Installation", "it decides who hands out addresses"),
     ("apps.openshift.io", "DeploymentConfig", PODS),
-    ("", "ReplicationController", PODS),
 ];
 
 const DEVICES: &str = "pods with claims are placed by device";
+const MORE_REPLICAS: &str = "it may add pods, up to its maxReplicas";
 const REPLICAS: &str = "it may change the number of pods";
 const PODS: &str = "it makes pods that are not in the input";
 const ELSEWHERE: &str = "what it deploys is not in the input";
@@ -192,6 +192,6 @@ mod tests {
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "a"}});
         assert_eq!(would_matter(&object(&role)), None);
         let hpa = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a"}});
-        assert_eq!(would_matter(&object(&hpa)), Some(REPLICAS));
+        assert_eq!(would_matter(&object(&hpa)), Some(MORE_REPLICAS));
     }
 }

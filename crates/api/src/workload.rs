@@ -1,7 +1,8 @@
-//! Deployments, ReplicaSets, StatefulSets, DaemonSets and bare pods. Jobs are in `job`.
+//! Deployments, ReplicaSets, ReplicationControllers, StatefulSets, DaemonSets and bare pods. Jobs are in `job`.
 //!
-//! Follows `kubernetes/kubernetes` v1.36 `pkg/apis/apps/{v1/defaults.go,validation}` and
-//! `pkg/controller/deployment/util` `ResolveFenceposts`.
+//! Follows `kubernetes/kubernetes` v1.36 `pkg/apis/apps/{v1/defaults.go,validation}`, `pkg/apis/core/v1/defaults.go`
+//! (`SetDefaults_ReplicationController`) and `pkg/controller/deployment/util` `ResolveFenceposts`. The controller of
+//! ReplicationControllers is that of ReplicaSets behind an adapter (`pkg/controller/replication`).
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub(crate) fn workload(object: &Object, context: &Context, reporter: &mut Report
     let lowered = match object.key.kind {
         Kind::Deployment => deployment(object, context, reporter),
         Kind::ReplicaSet => replica_set(object, context, reporter),
+        Kind::ReplicationController => replication_controller(object, context, reporter),
         Kind::StatefulSet => stateful_set(object, context, reporter),
         Kind::DaemonSet => daemon_set(object, context, reporter),
         Kind::Job => crate::job::job(object, context, reporter),
@@ -65,7 +67,7 @@ fn was_running(object: &Object) -> bool {
 fn deployment(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: apps::Deployment = decode(object, Strictness::Prune, reporter)?;
     let spec = wire.spec.unwrap_or_default();
-    let mut replicas = replicas(spec.replicas, object, reporter);
+    let mut replicas = replicas(spec.replicas, object, context, reporter);
     if spec.paused == Some(true) && !object.live {
         // The controller only scales what there is: a new Deployment stays without a ReplicaSet.
         let path = FieldPath::of("/spec/paused");
@@ -108,17 +110,31 @@ const ALWAYS: &[&str] = &["Always"];
 fn replica_set(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: apps::ReplicaSet = decode(object, Strictness::Prune, reporter)?;
     let spec = wire.spec.unwrap_or_default();
-    let replicas = replicas(spec.replicas, object, reporter);
+    let replicas = replicas(spec.replicas, object, context, reporter);
     let template = spec.template.unwrap_or_default();
     let (template, selector) =
         owned_template(&template, Some(&spec.selector), Labels::new(), ALWAYS, object, context, reporter)?;
     Some((Shape::ReplicaSet { replicas }, template, selector))
 }
 
+/// Without a selector it selects by the template's labels.
+fn replication_controller(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
+    let wire: core::ReplicationController = decode(object, Strictness::Prune, reporter)?;
+    let spec = wire.spec.unwrap_or_default();
+    let replicas = replicas(spec.replicas, object, context, reporter);
+    let template = spec.template.unwrap_or_default();
+    let own = || template.metadata.as_ref().and_then(|metadata| metadata.labels.clone());
+    let match_labels = spec.selector.filter(|selector| !selector.is_empty()).or_else(own);
+    let selector = meta::LabelSelector { match_labels, match_expressions: None };
+    let (template, selector) =
+        owned_template(&template, Some(&selector), Labels::new(), ALWAYS, object, context, reporter)?;
+    Some((Shape::ReplicaSet { replicas }, template, selector))
+}
+
 fn stateful_set(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: apps::StatefulSet = decode(object, Strictness::Prune, reporter)?;
     let spec = wire.spec.unwrap_or_default();
-    let replicas = replicas(spec.replicas, object, reporter);
+    let replicas = replicas(spec.replicas, object, context, reporter);
     let parallel = spec.pod_management_policy.as_deref() == Some("Parallel");
     let hash = hash_label(object, "controller-revision-hash");
     let (mut template, selector) =
@@ -243,9 +259,10 @@ fn equal(labels: &Labels) -> LabelSelector {
     LabelSelector { requirements: requirements.collect() }
 }
 
-/// `spec.replicas`, 1 where absent; capped with a problem.
-fn replicas(written: Option<i32>, object: &Object, reporter: &mut Reporter<'_>) -> u32 {
-    count(written, 1, &FieldPath::of("/spec/replicas"), object, reporter)
+/// `spec.replicas`, 1 where absent; capped with a problem; within the bounds of an autoscaler.
+fn replicas(written: Option<i32>, object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> u32 {
+    let count = count(written, 1, &FieldPath::of("/spec/replicas"), object, reporter);
+    context.autoscalers.get(&object.key).map_or(count, |bounds| bounds.of(count))
 }
 
 /// A count of pods: not negative, not absurd.

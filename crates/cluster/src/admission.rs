@@ -126,6 +126,47 @@ impl Quota {
     }
 }
 
+/// Why the API server refuses every pod of a workload for as long as the input stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodRefusal {
+    /// Which check refuses.
+    pub by: Refuser,
+    /// What the API server answers after `pods "…" is forbidden: `.
+    pub message: Name,
+    /// What asks for it: the namespace, the LimitRange, the quota; `None` where the pods alone decide.
+    pub object: Option<Location>,
+    /// What of the pods it refuses; never empty.
+    pub violations: Vec<Violation>,
+}
+
+/// A check of the API server, in the order in which it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refuser {
+    /// The service account is not there.
+    ServiceAccount,
+    /// The priority class is not there.
+    Priority,
+    /// The runtime class is not there.
+    RuntimeClass,
+    /// A LimitRange's bounds.
+    LimitRanger,
+    /// The level of Pod Security that the namespace enforces.
+    PodSecurity,
+    /// A quota over a resource that a container does not name.
+    ResourceQuota,
+}
+
+/// A field of a pod that a check of the API server refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field, or where it would have to be written.
+    pub location: Location,
+    /// What is wrong with it, in a few words.
+    pub what: Name,
+    /// What to write instead.
+    pub instead: Name,
+}
+
 /// A PodDisruptionBudget.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisruptionBudget {

@@ -135,6 +135,8 @@ pub enum Refusal {
         /// The Service without ready endpoints, as namespace and name.
         service: (Name, Name),
     },
+    /// A check that looks at the pod alone refuses it.
+    Check(Box<crate::admission::PodRefusal>),
     /// A quota is used up.
     Quota {
         /// The ResourceQuota.

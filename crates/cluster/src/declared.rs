@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::admission::{
-    DisruptionBudget, Namespace, PriorityClass, Quota, SecurityGroupPolicy, Service, Webhook,
+    DisruptionBudget, Namespace, PodRefusal, PriorityClass, Quota, SecurityGroupPolicy, Service, Webhook,
 };
 use crate::arrival::Arrival;
 use crate::network::Cni;
@@ -45,6 +45,8 @@ pub struct Declared {
     pub disruption_budgets: Vec<DisruptionBudget>,
     /// Priority classes by name, the two system classes included.
     pub priority_classes: BTreeMap<Name, PriorityClass>,
+    /// Why the API server refuses the pods of a workload, in the order of its checks; by the workload's key.
+    pub pod_refusals: BTreeMap<ObjectKey, Vec<PodRefusal>>,
     /// Quotas.
     pub quotas: Vec<Quota>,
     /// Storage classes.

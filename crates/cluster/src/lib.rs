@@ -20,6 +20,7 @@ pub mod node;
 pub mod node_claim;
 pub mod node_class;
 pub mod node_pool;
+pub mod node_selector;
 pub mod pod;
 pub mod profile;
 pub mod quantity;

@@ -12,6 +12,7 @@ pub enum Kind {
     Pod,
     Deployment,
     ReplicaSet,
+    ReplicationController,
     StatefulSet,
     DaemonSet,
     Job,
@@ -54,6 +55,7 @@ impl Kind {
             Kind::Pod => "Pod",
             Kind::Deployment => "Deployment",
             Kind::ReplicaSet => "ReplicaSet",
+            Kind::ReplicationController => "ReplicationController",
             Kind::StatefulSet => "StatefulSet",
             Kind::DaemonSet => "DaemonSet",
             Kind::Job => "Job",
@@ -92,10 +94,11 @@ impl Kind {
 /// Parses the kind as written; what the model does not know becomes `Other`.
 impl From<&str> for Kind {
     fn from(text: &str) -> Kind {
-        const KNOWN: [Kind; 33] = [
+        const KNOWN: [Kind; 34] = [
             Kind::Pod,
             Kind::Deployment,
             Kind::ReplicaSet,
+            Kind::ReplicationController,
             Kind::StatefulSet,
             Kind::DaemonSet,
             Kind::Job,

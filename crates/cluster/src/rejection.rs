@@ -84,7 +84,10 @@ pub enum FilterReason {
     PreemptionUnhelpful,
     NoVictims,
     /// Outside the nodes that the pod names (`matchFields`; DaemonSet pods).
-    NotSelected,
+    NotSelected {
+        /// The plugin that refused the node that was reserved for the pod: upstream counts it in.
+        also: Option<Plugin>,
+    },
     /// The terms of the pod's affinity name no node together.
     AffinityConflict,
     /// A `ReadWriteOncePod` claim is used by another pod.

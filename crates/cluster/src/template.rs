@@ -219,3 +219,14 @@ pub enum PodVolume {
         stateful: bool,
     },
 }
+
+impl PodVolume {
+    /// The claim that a pod of this name uses for it.
+    pub fn claim_name(&self, pod: &str) -> Name {
+        match self {
+            PodVolume::Claim(name) => name.clone(),
+            PodVolume::Template { name, stateful: true, .. } => Name::from(format!("{name}-{pod}")),
+            PodVolume::Template { name, stateful: false, .. } => Name::from(format!("{pod}-{name}")),
+        }
+    }
+}

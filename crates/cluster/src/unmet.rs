@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::node_selector::should_run;
 use crate::pod::Stage;
 use crate::workload::{POD_TEMPLATE_HASH, Shape};
-use crate::{Cluster, Pod, PodId, PodTemplate, WorkloadId};
+use crate::{Cluster, Node, NodeId, Pod, PodId, PodTemplate, WorkloadId};
 
 /// Something wanted that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,10 @@ pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
         if cluster.deleted_workloads.contains(&id) {
             continue;
         }
-        let tally = tally.remove(&id).unwrap_or_default();
+        let mut tally = tally.remove(&id).unwrap_or_default();
+        if cluster.creation_refusals.contains_key(&id) {
+            tally.refused = refused(cluster, id);
+        }
         let behind = tally.behind(cluster, id);
         if let Some(found) = tally.unmet(id, &workload.shape, behind) {
             unmet.push(found);
@@ -65,11 +69,27 @@ pub fn current_revision(cluster: &Cluster, id: WorkloadId) -> Option<u32> {
     tally.current(cluster, id)
 }
 
+/// The pods that a workload whose pods are refused lacks: a DaemonSet's one a node, else the one that was tried.
+fn refused(cluster: &Cluster, id: WorkloadId) -> u32 {
+    let workload = cluster.declared.workload(id);
+    if workload.shape != Shape::DaemonSet {
+        return 1;
+    }
+    let has = |node: NodeId| {
+        let mut own = cluster.live_pods().filter(|pod| pod.workload == Some(id));
+        own.any(|pod| pod.for_node.or(pod.node) == Some(node))
+    };
+    let lacking = |node: &&Node| should_run(&workload.template, node).0 && !has(node.id);
+    u32::try_from(cluster.live_nodes().filter(lacking).count()).unwrap_or(u32::MAX)
+}
+
 #[derive(Default)]
 struct Tally {
     ready: u32,
     succeeded: u32,
     waiting: Vec<PodId>,
+    /// Pods that the API server refuses, where the shape does not say how many there should be.
+    refused: u32,
     revisions: BTreeMap<u32, Revision>,
 }
 
@@ -112,22 +132,17 @@ impl Tally {
         self.revisions.iter().rev().find(|(_, revision)| is_of_it(revision)).map(|(number, _)| *number)
     }
 
-    /// Pods that are missing although enough are ready: new ones of a roll-out while old ones still serve, and those
-    /// that the API server refuses.
+    /// New pods of a roll-out that are missing while old ones still serve, however many are ready.
     fn behind(&self, cluster: &Cluster, id: WorkloadId) -> u32 {
-        let refused = cluster.creation_refusals.contains_key(&id);
-        match cluster.declared.workload(id).shape {
-            Shape::Deployment { .. } => {
-                let current = self.current(cluster, id);
-                let (new, old): (Vec<_>, Vec<_>) =
-                    self.revisions.iter().partition(|(number, _)| Some(**number) == current);
-                let old_serve = old.iter().any(|(_, revision)| revision.ready > 0);
-                let new_wait = new.iter().map(|(_, revision)| revision.waiting).sum::<u32>();
-                if old_serve { new_wait.max(1) } else { 0 }
-            }
-            Shape::DaemonSet | Shape::CronJob { .. } => u32::from(refused),
-            _ => 0,
+        if !matches!(cluster.declared.workload(id).shape, Shape::Deployment { .. }) {
+            return 0;
         }
+        let current = self.current(cluster, id);
+        let (new, old): (Vec<_>, Vec<_>) =
+            self.revisions.iter().partition(|(number, _)| Some(**number) == current);
+        let old_serve = old.iter().any(|(_, revision)| revision.ready > 0);
+        let new_wait = new.iter().map(|(_, revision)| revision.waiting).sum::<u32>();
+        if old_serve { new_wait.max(1) } else { 0 }
     }
 
     fn unmet(self, workload: WorkloadId, shape: &Shape, behind: u32) -> Option<Unmet> {
@@ -137,9 +152,9 @@ impl Tally {
                 (*replicas, self.ready.min(replicas.saturating_sub(behind)))
             }
             Shape::ReplicaSet { replicas } | Shape::StatefulSet { replicas, .. } => (*replicas, self.ready),
-            Shape::DaemonSet => (self.ready + waiting + behind, self.ready),
+            Shape::DaemonSet => (self.ready.saturating_add(waiting).saturating_add(self.refused), self.ready),
             Shape::Job { completions, .. } => (*completions, self.succeeded),
-            Shape::CronJob { .. } => (waiting + behind, 0),
+            Shape::CronJob { .. } => (waiting.max(self.refused), 0),
             Shape::Pod => (1, self.ready + self.succeeded),
         };
         (ready < wanted).then_some(Unmet::Workload { workload, wanted, ready, waiting: self.waiting })

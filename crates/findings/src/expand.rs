@@ -11,8 +11,8 @@ use cluster::waiting::{AddressShortage, AttachProblem, CrashCause};
 use cluster::{Cluster, Kind, Name, NodeId, ObjectKey, PodId, Timestamp, Unmet, Waiting, WorkloadId};
 
 use crate::placeable::{self, Placeable};
-use crate::stuck;
 use crate::wait::{Ending, Party, Wait, Why};
+use crate::{stuck, volumes};
 
 /// The end of a run, indexed for walking along waits.
 pub(crate) struct Facts<'a> {
@@ -118,6 +118,13 @@ impl<'a> Facts<'a> {
             let node = Party::Outside("a node with another label".into());
             return vec![(node, Why::NoSuchLabel(label), Ending::Impossible)];
         }
+        if let Some(kept) = volumes::kept(self.cluster, pod) {
+            let (on, ending) = match kept.waits_for() {
+                Some(capability) => (Party::Capability(capability), Ending::Continues),
+                None => (Party::Outside("a volume that its nodes can use".into()), Ending::Impossible),
+            };
+            return vec![(on, why, ending)];
+        }
         let refusal = self.cluster.refusals.get(&pod.id);
         let pools = refusal.map_or(&[][..], |refusal| &refusal.pools);
         let mut reasons = Vec::new();
@@ -173,6 +180,11 @@ impl<'a> Facts<'a> {
         let (on, ending) = match refusal {
             Refusal::Webhook { configuration, .. } => {
                 (Party::Capability(Capability::Webhook(configuration.clone())), Ending::Continues)
+            }
+            Refusal::Check(refusal) => {
+                let asks = refusal.object.as_ref().map(|at| Party::Object(at.object.clone()));
+                let outside = || Party::Outside("pods that the API server accepts".into());
+                (asks.unwrap_or_else(outside), Ending::Impossible)
             }
             Refusal::Quota { quota, .. } => (Party::Object(quota.clone()), Ending::Exhausted),
             Refusal::ServiceAccountMissing(key) => (Party::Object(key.clone()), Ending::Impossible),

@@ -13,6 +13,7 @@ mod launches;
 pub mod outcome;
 mod placeable;
 mod provisioner;
+mod refused;
 pub mod rules;
 pub mod scene;
 pub mod selected;
@@ -20,6 +21,7 @@ mod stuck;
 mod subnets;
 #[cfg(test)]
 mod testing;
+pub mod volumes;
 pub mod wait;
 mod words;
 

@@ -1,6 +1,8 @@
 //! Every condition that plimsoll can name: one file each, with its documentation.
 
 pub mod adm101;
+pub mod adm102;
+pub mod adm103;
 pub mod boot101;
 pub mod boot102;
 pub mod boot103;
@@ -26,6 +28,9 @@ pub mod sched103;
 pub mod sched104;
 pub mod vol101;
 pub mod vol102;
+pub mod vol103;
+pub mod vol104;
+pub mod vol105;
 
 use crate::code::Code;
 use crate::finding::Finding;
@@ -44,6 +49,8 @@ pub struct Rule {
 /// All rules, in code order.
 pub const RULES: &[Rule] = &[
     adm101::RULE,
+    adm102::RULE,
+    adm103::RULE,
     boot101::RULE,
     boot102::RULE,
     boot103::RULE,
@@ -69,6 +76,9 @@ pub const RULES: &[Rule] = &[
     sched104::RULE,
     vol101::RULE,
     vol102::RULE,
+    vol103::RULE,
+    vol104::RULE,
+    vol105::RULE,
 ];
 
 /// Every finding at the end of a run: errors first, then in code order, then as found.

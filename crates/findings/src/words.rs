@@ -14,6 +14,7 @@ use crate::launches::Launches;
 use crate::placeable::NoSuchLabel;
 use crate::provisioner;
 use crate::scene::Scene;
+use crate::stuck;
 use crate::wait::{Ending, Party, Wait, Why};
 
 mod pool;
@@ -40,7 +41,13 @@ pub(crate) fn wait(scene: &Scene<'_>, wait: &Wait) -> String {
             )
         }
         Why::Unusable => format!("{who}: {} cannot be used as it is written", party(scene, &wait.on)),
-        Why::ProviderNotRunning => format!("{who} is not there: {} is not running", party(scene, &wait.on)),
+        Why::ProviderNotRunning => match wait.who {
+            // The configuration is there; what it asks is not.
+            Party::Capability(Capability::Webhook(_)) => {
+                format!("{who} gets no answer: {}, which serves it, is not running", party(scene, &wait.on))
+            }
+            _ => format!("{who} is not there: {} is not running", party(scene, &wait.on)),
+        },
         Why::ProviderBlocked => format!("{who} runs and cannot act: it needs {}", party(scene, &wait.on)),
         Why::NoProvider => format!("{who}: nothing in the input provides it"),
         Why::EarlierWave => format!("{who} has not arrived: its wave waits for {}", party(scene, &wait.on)),
@@ -171,13 +178,15 @@ pub(crate) fn address_shortage(scene: &Scene<'_>, wait: &Wait, shortage: &Addres
         AddressShortage::NodeFull { capacity, own, assigned } => {
             let own = if *own == 0 { String::new() } else { format!("{own} taken by the CNI itself, ") };
             format!(
-                "no address: {} has {capacity} addresses, {own}{assigned} by pods",
-                party_node(scene, wait)
+                "no address: {} has {}, {own}{assigned} by pods",
+                party_node(scene, wait),
+                stuck::addresses(*capacity)
             )
         }
         AddressShortage::SubnetFull { subnet, code, free, free_prefixes } => {
             format!(
-                "no address: {subnet} refused ({code}), {free} free addresses and {free_prefixes} free /28 in it"
+                "no address: {subnet} refused ({code}), {free} free {} and {free_prefixes} free /28 in it",
+                if *free == 1 { "address" } else { "addresses" }
             )
         }
         AddressShortage::Transient => "no address yet: they cool down or are on their way".to_owned(),
@@ -230,18 +239,20 @@ fn crash(restarts: u32, cause: &CrashCause) -> String {
             )
         }
         CrashCause::Needs(capability) => {
-            format!("CrashLoopBackOff ({restarts} restarts), it needs {capability} to start")
+            let restarts = stuck::count(restarts as usize, "restart");
+            format!("CrashLoopBackOff ({restarts}), it needs {capability} to start")
         }
     }
 }
 
-fn refused(refusal: &Refusal) -> String {
+pub(crate) fn refused(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Webhook { configuration, webhook, service: (namespace, name) } => {
             format!(
                 "webhook {webhook} of {configuration} fails closed and Service {namespace}/{name} has no ready pod"
             )
         }
+        Refusal::Check(refusal) => refusal.message.to_string(),
         Refusal::Quota { quota, resource, hard, used, wanted } => format!(
             "{quota} allows {resource} {}, {} used, {} wanted",
             format_amount(resource, *hard),

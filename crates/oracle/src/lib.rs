@@ -2,12 +2,13 @@
 //!
 //! Plays seeded clusters against programs that run the upstream's own code (`oracle/` at the root of the repository,
 //! Go modules that need not be there), and against their recorded decisions. One module for each upstream, and what
-//! they share: [`program`] (a child that answers lines), [`rng`], [`shrink`], [`record`], [`difference`].
+//! they share: [`program`] (a child that answers lines), [`rng`], [`shrink`], [`record`], [`difference`], [`document`].
 //!
 //! Not part of the product: no crate imports this one. Nothing here decides anything about a cluster; the engine's
 //! answers come from the crates under test, by the path that a user's manifests take.
 
 pub mod difference;
+pub mod document;
 pub mod karpenter;
 pub mod program;
 pub mod record;

@@ -8,6 +8,12 @@ pub mod engine;
 pub mod generate;
 mod nodes;
 mod pods;
+pub mod report;
 pub mod run;
 pub mod tally;
 mod vocabulary;
+
+/// Recorded decisions, below this crate's folder.
+pub const RECORD: &str = "records/kube-scheduler.jsonl.gz";
+/// The name of the part of `docs/fidelity.md` that is generated.
+pub const SECTION: &str = "kube-scheduler";

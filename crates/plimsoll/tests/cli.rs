@@ -12,6 +12,8 @@ mod formats;
 mod process;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/refused.rs"]
+mod refused;
 #[path = "cli/suppress.rs"]
 mod suppress;
 

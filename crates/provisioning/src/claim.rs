@@ -14,7 +14,8 @@ use crate::class::{Class, ClassId};
 use crate::daemons::all_tolerated;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::ports;
-use crate::sets::{SetId, Sets, hostname_agrees};
+use crate::reservations::Reservations;
+use crate::sets::{Clash, SetId, Sets, hostname_agrees};
 use crate::topology::{Place, Topology};
 
 /// A claim under construction.
@@ -38,6 +39,8 @@ pub struct OpenClaim {
     pub host: usize,
     /// Its stand-in host name.
     pub hostname: Name,
+    /// Capacity reservations that it may be launched from.
+    pub reserved: Vec<Name>,
 }
 
 /// What a claim would be with one more pod.
@@ -47,6 +50,8 @@ pub struct Fit {
     pub set: SetId,
     /// Types that hold all pods.
     pub alive: Bits,
+    /// Capacity reservations that it may be launched from.
+    pub reserved: Vec<Name>,
 }
 
 /// Why a pod cannot join.
@@ -56,6 +61,17 @@ pub enum Misfit {
     Never,
     /// Not as things are.
     NotNow,
+    /// Other claims hold the reserved capacity that it needs: the pod waits, with all its preferences.
+    Reserved,
+}
+
+impl From<Clash> for Misfit {
+    fn from(clash: Clash) -> Misfit {
+        match clash {
+            Clash::Final => Misfit::Never,
+            Clash::ForNow => Misfit::NotNow,
+        }
+    }
 }
 
 /// Types of each template that agree with a set of requirements; computed once a set.
@@ -84,6 +100,8 @@ pub struct Bench<'a> {
     pub types: &'a mut CompatibleTypes,
     /// The rules.
     pub topology: &'a Topology,
+    /// Capacity reservations.
+    pub reservations: &'a Reservations,
     /// `minValues` are lowered rather than failed.
     pub lower_min_values: bool,
 }
@@ -100,30 +118,31 @@ impl Bench<'_> {
         {
             return Err(Misfit::Never);
         }
-        let base =
-            self.sets.narrow(claim.set, class.wanted, Undefined::WellKnownAllowed).ok_or(Misfit::Never)?;
+        let base = self.sets.narrow(claim.set, class.wanted, Undefined::WellKnownAllowed)?;
         if class.volumes.is_empty() {
             return self.fit_at(claim, id, class, base);
         }
-        let mut worst = Misfit::Never;
+        // The last alternative's refusal stands for all, save that none is final unless all are.
+        let mut refusal = Misfit::Never;
         for (volume, host) in &class.volumes {
-            if !hostname_agrees(host.as_ref(), &claim.hostname) {
-                continue;
-            }
-            let Some(set) = self.sets.narrow(base, *volume, Undefined::WellKnownAllowed) else { continue };
-            match self.fit_at(claim, id, class, set) {
+            let set = self.sets.narrow(base, *volume, Undefined::WellKnownAllowed);
+            let fit = match hostname_agrees(host.as_ref(), &claim.hostname) {
+                true => set.map_err(Misfit::from).and_then(|set| self.fit_at(claim, id, class, set)),
+                false => Err(Misfit::Never),
+            };
+            match fit {
                 Ok(fit) => return Ok(fit),
-                Err(Misfit::NotNow) => worst = Misfit::NotNow,
-                Err(Misfit::Never) => {}
+                Err(Misfit::Never) if refusal != Misfit::Never => refusal = Misfit::NotNow,
+                Err(misfit) => refusal = misfit,
             }
         }
-        Err(worst)
+        Err(refusal)
     }
 
     fn fit_at(&mut self, claim: &OpenClaim, id: ClassId, class: &Class, set: SetId) -> Result<Fit, Misfit> {
         let pool = &self.templates[claim.template];
         let mut set = set;
-        let mut misfit = Misfit::Never;
+        let mut misfit = if class.is_plain { Misfit::Never } else { Misfit::NotNow };
         if self.topology.binds(id) {
             let place = Place { host: claim.host, hostname: &claim.hostname, taints: &pool.taints };
             let narrowing = self.topology.narrowing(id, class, &place, self.sets.get(set));
@@ -135,7 +154,7 @@ impl Bench<'_> {
                 // Another domain may be allowed later.
                 misfit = Misfit::NotNow;
                 let narrowing = self.sets.intern(narrowing);
-                set = self.sets.narrow(set, narrowing, Undefined::WellKnownAllowed).ok_or(misfit)?;
+                set = self.sets.narrow(set, narrowing, Undefined::WellKnownAllowed).map_err(|_| misfit)?;
             }
         }
         let compatible = self.types.of(claim.template, pool, set, self.sets);
@@ -144,7 +163,10 @@ impl Bench<'_> {
             return Err(misfit);
         }
         let set = self.meet_min_values(pool, set, &alive).ok_or(misfit)?;
-        Ok(Fit { set, alive })
+        let requirements = self.sets.get(set);
+        let reserved =
+            self.reservations.for_claim(claim.host, &claim.reserved, &pool.types, &alive, requirements);
+        Ok(Fit { set, alive, reserved: reserved.ok_or(Misfit::Reserved)? })
     }
 
     /// The set with its `minValues` met, lowered where that is allowed; `None` when they are not met.
@@ -198,6 +220,7 @@ impl OpenClaim {
             ports: Vec::new(),
             host,
             hostname: Name::from(format!("hostname-placeholder-{host:04}")),
+            reserved: Vec::new(),
         };
         claim.measure(pool);
         claim
@@ -208,6 +231,7 @@ impl OpenClaim {
         self.pods.push(pod);
         self.set = fit.set;
         self.alive = fit.alive;
+        self.reserved = fit.reserved;
         self.requests.add(&class.constraints.requests);
         self.ports.extend(class.constraints.host_ports.iter().cloned());
         self.measure(pool);

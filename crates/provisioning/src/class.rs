@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cluster::labels::SelectorOperator;
-use cluster::requirements::{Requirement, Requirements};
+use cluster::requirements::{Requirement, Requirements, Shape};
 use cluster::template::{HostPort, NodeSelectorTerm, PodAffinityTerm, TopologySpread};
 use cluster::{Cluster, Labels, Name, Pod, PodTemplate, Resources, SelectorRequirement, Toleration};
 
@@ -51,6 +51,9 @@ pub struct Constraints {
     pub host_ports: Vec<HostPort>,
     /// Where the pod's volumes can be used: alternatives; empty is everywhere.
     pub volumes: Vec<Requirements>,
+    /// Karpenter does not know the pod's topology rules yet, and counts the pod where it runs: so with pods that
+    /// have to move and whose volumes it cannot make sense of, until the first preference is given up.
+    pub untracked: bool,
 }
 
 impl Constraints {
@@ -86,6 +89,7 @@ impl Constraints {
             requests: template.requests.clone(),
             host_ports: template.host_ports.clone(),
             volumes,
+            untracked: false,
         }
     }
 
@@ -154,6 +158,8 @@ pub struct Class {
     pub strict: Requirements,
     /// Alternatives for the volumes: a set and a requirement on the host name.
     pub volumes: Vec<(SetId, Option<Requirement>)>,
+    /// It asks for certain values only: what excludes it from an instance type once always will.
+    pub is_plain: bool,
 }
 
 /// The classes of one plan.
@@ -179,6 +185,9 @@ impl Classes {
         });
         let volumes = volumes.collect();
         let strict = constraints.requirements(true);
+        let is_certain = |own: &Requirement| own.shape() == Shape::In;
+        let is_plain =
+            wanted.iter().chain(constraints.volumes.iter().flat_map(Requirements::iter)).all(is_certain);
         let wanted = sets.intern(wanted);
         self.classes.push(Class {
             constraints: Arc::clone(&constraints),
@@ -186,6 +195,7 @@ impl Classes {
             wanted_host,
             strict,
             volumes,
+            is_plain,
         });
         self.index.insert(constraints, id);
         id
@@ -229,11 +239,11 @@ impl Classes {
     }
 }
 
-/// Whether Karpenter adds nodes for this pod at all: marked unschedulable by the scheduler, not bound, not about to
-/// be bound after a preemption, not a DaemonSet's (`pkg/utils/pod/scheduling.go` `IsProvisionable`), and not one that
+/// Whether Karpenter adds nodes for this pod at all: marked unschedulable by the scheduler (even while it is being
+/// deleted), not bound, not about to be bound after a preemption, not a DaemonSet's (`pkg/utils/pod/scheduling.go` `IsProvisionable`), and not one that
 /// Fargate's scheduler places, whose refusals have reasons of their own.
 pub fn is_provisionable(cluster: &Cluster, pod: &Pod) -> bool {
-    pod.is_wanted()
+    !pod.is_over()
         && pod.node.is_none()
         && pod.nominated.is_none()
         && pod.for_node.is_none()

@@ -84,13 +84,26 @@ impl<'a> View<'a> {
     /// Its node has joined and Karpenter has taken note. Nodes that Karpenter did not make have.
     pub fn is_registered(&self) -> bool {
         let noted = |node: &Node| !node.taints.iter().any(|taint| taint.key == UNREGISTERED);
-        self.claim.is_none_or(|claim| claim.stage >= ClaimStage::Registered && self.node.is_some_and(noted))
-            && self.node.is_some()
+        let has_come =
+            |claim: &NodeClaim| self.has_come(claim, ClaimStage::Registered, "karpenter.sh/registered");
+        self.claim.is_none_or(|claim| has_come(claim) && self.node.is_some_and(noted)) && self.node.is_some()
     }
 
     /// Ready, startup taints gone. Nodes that Karpenter did not make are.
     pub fn is_initialized(&self) -> bool {
-        self.node.is_some() && self.claim.is_none_or(|claim| claim.stage >= ClaimStage::Initialized)
+        let has_come =
+            |claim: &NodeClaim| self.has_come(claim, ClaimStage::Initialized, "karpenter.sh/initialized");
+        self.node.is_some() && self.claim.is_none_or(has_come)
+    }
+
+    /// Whether a claim came this far; of one that is being terminated the node's label tells.
+    fn has_come(&self, claim: &NodeClaim, stage: ClaimStage, label: &str) -> bool {
+        match claim.stage {
+            ClaimStage::Terminating | ClaimStage::Gone => {
+                self.node.is_some_and(|node| node.labels.get(label).is_some_and(|value| value == "true"))
+            }
+            own => own >= stage,
+        }
     }
 
     /// The NodePool's name.

@@ -21,6 +21,7 @@ pub mod pool;
 pub mod ports;
 pub mod refusal;
 pub mod relax;
+pub mod reservations;
 pub mod scheduler;
 pub mod sets;
 #[cfg(test)]
@@ -31,6 +32,6 @@ pub mod topology;
 pub mod volumes;
 
 pub use input::{Input, Policy, Purpose, Solution};
-pub use market::{Market, Offering, PoolMarket, TypeOnOffer};
+pub use market::{Market, Offering, PoolMarket, Reservation, TypeOnOffer};
 pub use plan::PlannedClaim;
 pub use scheduler::solve;

@@ -58,12 +58,25 @@ pub struct Offering {
     pub price_micro_usd: i64,
     /// Priced, with a subnet, and not known to be out of capacity.
     pub available: bool,
+    /// The capacity reservation that it is bought from; always there when the capacity type is `reserved`.
+    pub reservation: Option<Reservation>,
+}
+
+/// A capacity reservation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// `cr-0123456789abcdef0`.
+    pub id: Name,
+    /// How many more instances it holds.
+    pub count: u32,
 }
 
 /// The zone label.
 pub const ZONE: &str = "topology.kubernetes.io/zone";
 /// The capacity type label.
 pub const CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
+/// The label of capacity reservations.
+pub const RESERVATION: &str = "karpenter.k8s.aws/capacity-reservation-id";
 /// The instance type label.
 pub const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 
@@ -71,7 +84,22 @@ impl Offering {
     /// Whether `requirements` leave this offering possible.
     pub fn satisfies(&self, requirements: &Requirements) -> bool {
         let allowed = |key: &str, value: &str| requirements.get(key).is_none_or(|wanted| wanted.has(value));
-        allowed(ZONE, &self.zone) && allowed(CAPACITY_TYPE, &self.capacity_type)
+        let from_reservation = requirements.get(RESERVATION).is_none_or(|wanted| match &self.reservation {
+            Some(reservation) => wanted.has(&reservation.id),
+            None => wanted.allows_absence(),
+        });
+        allowed(ZONE, &self.zone) && allowed(CAPACITY_TYPE, &self.capacity_type) && from_reservation
+    }
+}
+
+impl Offering {
+    /// Whether a node with these labels was bought so: unlike nodes to come, it has all its labels.
+    pub fn is_what_a_node_is(&self, labels: &Requirements) -> bool {
+        let known = |key: &str| labels.get(key).is_some();
+        known(ZONE)
+            && known(CAPACITY_TYPE)
+            && (self.reservation.is_none() || known(RESERVATION))
+            && self.satisfies(labels)
     }
 }
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use cluster::node_claim::{LaunchOption, NewClaim};
 use cluster::rejection::{PoolReason, PoolRejection};
 use cluster::requirements::{Requirement, Requirements, Shape, is_well_known};
-use cluster::{Cluster, Labels, Name, PodId, Resources};
+use cluster::{Cluster, Labels, Name, PodId, Resources, SelectorOperator};
 
 use crate::bits::Bits;
 use crate::claim::OpenClaim;
-use crate::market::{Offers, TypeOnOffer};
+use crate::daemons::DaemonGroup;
+use crate::market::{CAPACITY_TYPE, Offers, RESERVATION, TypeOnOffer};
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::scheduler::Scheduler;
 
@@ -47,7 +48,11 @@ impl PlannedClaim {
         claim: OpenClaim,
     ) -> (Option<PlannedClaim>, Vec<(PodId, Vec<PoolRejection>)>) {
         let pool = &scheduler.templates[claim.template];
-        let requirements = scheduler.sets.get(claim.set).clone();
+        let mut requirements = scheduler.sets.get(claim.set).clone();
+        if !claim.reserved.is_empty() {
+            requirements.set(Requirement::equal_to(CAPACITY_TYPE, "reserved"));
+            requirements.add(Requirement::new(RESERVATION, SelectorOperator::In, &claim.reserved));
+        }
         let alive = scheduler.possible_types(&claim);
         let mut options = cheapest_first(&pool.types, alive.iter(), &requirements);
         options.truncate(INSTANCE_TYPES_MAX);
@@ -129,7 +134,9 @@ pub fn cheapest_first(
 
 /// The least that daemons ask for on any of the types, resource by resource.
 fn least_daemons(pool: &PoolTemplate, alive: &Bits) -> Resources {
-    let groups = pool.groups.iter().filter(|group| !group.types.and(alive).is_empty());
+    // A group without daemons does not count, where Karpenter leaves that to the order of a map.
+    let runs = |group: &&DaemonGroup| group.overhead != Resources::ZERO && !group.types.and(alive).is_empty();
+    let groups = pool.groups.iter().filter(runs);
     let mut overheads = groups.map(|group| &group.overhead);
     let Some(first) = overheads.next() else { return Resources::ZERO };
     let mut least = first.clone();

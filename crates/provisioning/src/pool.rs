@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cluster::requirements::{Requirement, Requirements};
-use cluster::{Cluster, Kind, Name, NodePool, ObjectKey, PodTemplate, Resources, Taint};
+use cluster::{Cluster, Kind, Name, NodePool, ObjectKey, Resources, Taint};
 
 use crate::bits::Bits;
-use crate::daemons::{self, DaemonGroup};
+use crate::daemons::{self, Daemon, DaemonGroup};
 use crate::existing::View;
 use crate::input::{Input, Policy};
 use crate::market::{Offers, TypeOnOffer};
@@ -96,7 +96,11 @@ pub fn requirements_of(pool: &NodePool) -> Requirements {
 
 impl PoolTemplate {
     /// Prepares a pool.
-    pub fn prepare(input: &Input<'_>, pool: u32, daemons: &[&PodTemplate]) -> Result<PoolTemplate, Unusable> {
+    pub fn prepare(
+        input: &Input<'_>,
+        pool: u32,
+        daemons: &mut [Daemon<'_>],
+    ) -> Result<PoolTemplate, Unusable> {
         let declared = &input.cluster.declared.node_pools[pool as usize];
         let market = input.market.pools.get(pool as usize);
         let market = market.ok_or_else(|| Unusable::NotReady("its instance types are not known".into()))?;

@@ -12,7 +12,7 @@ use crate::class::Constraints;
 /// affinity, pod anti-affinity, node affinity, the first `ScheduleAnyway` spread, and, when some pool has such a
 /// taint, `PreferNoSchedule` taints.
 pub fn relaxed(constraints: &Constraints, some_pool_prefers_no_schedule: bool) -> Option<Constraints> {
-    let mut relaxed = constraints.clone();
+    let mut relaxed = Constraints { untracked: false, ..constraints.clone() };
     if relaxed.required.as_ref().is_some_and(|terms| terms.len() > 1) {
         relaxed.required.as_mut().map(|terms| terms.remove(0))?;
     } else if !relaxed.preferred_affinity.is_empty() {
@@ -31,7 +31,8 @@ pub fn relaxed(constraints: &Constraints, some_pool_prefers_no_schedule: bool) -
     Some(relaxed)
 }
 
-fn any_prefer_no_schedule() -> Toleration {
+/// The toleration of every `PreferNoSchedule` taint.
+pub(crate) fn any_prefer_no_schedule() -> Toleration {
     Toleration {
         key: Name::default(),
         exists: true,

@@ -18,7 +18,7 @@ use cluster::{Effect, Name, Node, PodId, PodTemplate, Resources};
 use crate::bits::Bits;
 use crate::claim::{Bench, CompatibleTypes, Misfit, OpenClaim};
 use crate::class::{ClassId, Classes, Constraints};
-use crate::daemons::{self, all_tolerated};
+use crate::daemons::{self, Daemon, all_tolerated};
 use crate::existing::{self, Existing, View};
 use crate::input::{Input, Policy, Purpose, Solution};
 use crate::plan::PlannedClaim;
@@ -28,6 +28,7 @@ use crate::plimsoll::guide::{self, Margin, Ware};
 use crate::pool::{self, PoolTemplate, Unusable};
 use crate::refusal;
 use crate::relax::relaxed;
+use crate::reservations::Reservations;
 use crate::sets::{SetId, Sets, hostname_agrees, split_hostname};
 use crate::topology::{DomainSource, Ground, Place, Topology};
 use crate::volumes::{self, Attached, VolumeIndex};
@@ -56,6 +57,7 @@ pub(crate) struct Scheduler<'a> {
     /// By template: what is left under `spec.limits`.
     pub(crate) remaining: Vec<Vec<(Name, i64)>>,
     pub(crate) types: CompatibleTypes,
+    reservations: Reservations,
     nodes: Vec<Existing>,
     placed: Vec<(PodId, ClaimOrNode)>,
     claims: Vec<OpenClaim>,
@@ -83,15 +85,23 @@ struct Waiting {
 impl<'a> Scheduler<'a> {
     fn new(input: &'a Input<'a>) -> Scheduler<'a> {
         let cluster = input.cluster;
-        let daemon_sets = daemon_sets(input);
-        let daemon_sets: Vec<&PodTemplate> = daemon_sets.iter().map(Cow::as_ref).collect();
+        let mut daemon_sets = daemon_sets(input);
+        let pools = prepare_pools(input, &mut daemon_sets);
+        let tried = pools.iter().any(|(_, prepared)| prepared.is_ok());
+        let daemon_sets: Vec<PodTemplate> =
+            daemon_sets.into_iter().map(|daemon| daemon.for_nodes(tried)).collect();
+        let daemon_sets: Vec<&PodTemplate> = daemon_sets.iter().collect();
         let volumes = VolumeIndex::of(cluster);
         let (mut sets, mut classes) = (Sets::default(), Classes::default());
         let (requests, unplannable) = queue(input, &volumes, &mut classes, &mut sets);
-        let keys = classes.keys();
+        let mut keys = classes.keys();
+        // Pods that run keep others away by these.
+        let running = cluster.pods.iter().filter(|pod| pod.holds_node());
+        let terms = running.flat_map(|pod| &pod.template.pod_anti_affinity.required);
+        keys.extend(terms.map(|term| term.topology_key.clone()));
         let nodes = existing::existing(input, &keys, &daemon_sets, &volumes, &mut sets);
-        let pools = prepare_pools(input, &daemon_sets);
-        let moving: Bits = input.pods.iter().map(|pod| pod.0 as usize).collect();
+        let tracked = requests.iter().filter(|waiting| !classes.get(waiting.class).constraints.untracked);
+        let moving: Bits = tracked.map(|waiting| waiting.pod.0 as usize).collect();
         let hosts = nodes.iter().enumerate().filter_map(|(host, node)| match node.id {
             ClaimOrNode::Node(id) => Some((id, host)),
             ClaimOrNode::Claim(_) => None,
@@ -110,6 +120,7 @@ impl<'a> Scheduler<'a> {
             pools: Vec::new(),
             remaining: Vec::new(),
             types: CompatibleTypes::default(),
+            reservations: Reservations::of(input, &pool::in_order(input)),
             nodes,
             placed: Vec::new(),
             claims: Vec::new(),
@@ -147,7 +158,7 @@ impl<'a> Scheduler<'a> {
             }
             let narrowed =
                 self.sets.narrow(self.template_sets[template], class.wanted, Undefined::WellKnownAllowed);
-            let Some(set) = narrowed else { continue };
+            let Ok(set) = narrowed else { continue };
             let pool = &self.templates[template];
             let types = self.types.of(template, pool, set, &self.sets).and(&pool.holds_daemons);
             match demands.iter_mut().find(|(known, _, _)| *known == types) {
@@ -210,6 +221,10 @@ impl<'a> Scheduler<'a> {
         let initial: Vec<ClassId> = queue.iter().map(|waiting| waiting.class).collect();
         initial.into_iter().for_each(|class| self.learn(class));
         let mut failed: Vec<Waiting> = Vec::new();
+        if self.pools.iter().all(|(_, outcome)| matches!(outcome, Err(Unusable::NotReady(_)))) {
+            // Without a pool to create claims from, Karpenter makes no plan at all, not even for nodes that are there.
+            failed.extend(queue.drain(..));
+        }
         while let Some(mut waiting) = queue.pop_front() {
             if waiting.pushed_at_len == queue.len() + 1 {
                 failed.push(waiting);
@@ -217,6 +232,7 @@ impl<'a> Scheduler<'a> {
                 break;
             }
             if !self.place(&waiting) {
+                waiting.class = self.tracked(waiting.class);
                 waiting.pushed_at_len = queue.len() + 1;
                 queue.push_back(waiting);
             }
@@ -265,14 +281,28 @@ impl<'a> Scheduler<'a> {
     fn place(&mut self, waiting: &Waiting) -> bool {
         let mut class = waiting.class;
         loop {
-            if self.add(waiting, class) {
-                return true;
+            match self.add(waiting, class) {
+                Ok(()) => return true,
+                Err(Misfit::Reserved) => return false,
+                Err(Misfit::Never | Misfit::NotNow) => {}
             }
             match self.relax(class) {
                 Some(next) => class = next,
                 None => return false,
             }
         }
+    }
+
+    /// The class with its topology rules known.
+    fn tracked(&mut self, id: ClassId) -> ClassId {
+        let constraints = &self.classes.get(id).constraints;
+        if !constraints.untracked {
+            return id;
+        }
+        let tracked = Constraints { untracked: false, ..Constraints::clone(constraints) };
+        let tracked = self.classes.intern(tracked, &mut self.sets);
+        self.learn(tracked);
+        tracked
     }
 
     fn relax(&mut self, id: ClassId) -> Option<ClassId> {
@@ -294,11 +324,12 @@ impl<'a> Scheduler<'a> {
         last
     }
 
-    fn add(&mut self, waiting: &Waiting, class: ClassId) -> bool {
+    fn add(&mut self, waiting: &Waiting, class: ClassId) -> Result<(), Misfit> {
         self.topology.refresh(class, &self.classes.get(class).constraints);
-        self.add_to_node(waiting, class)
-            || self.add_to_open_claim(waiting, class)
-            || self.add_to_new_claim(waiting, class)
+        if self.add_to_node(waiting, class) || self.add_to_open_claim(waiting, class) {
+            return Ok(());
+        }
+        self.add_to_new_claim(waiting, class)
     }
 
     fn add_to_node(&mut self, waiting: &Waiting, id: ClassId) -> bool {
@@ -319,7 +350,7 @@ impl<'a> Scheduler<'a> {
                     return true;
                 }
                 Err(Misfit::Never) => self.dead[id.0 as usize].0.insert(index),
-                Err(Misfit::NotNow) => {}
+                Err(Misfit::NotNow | Misfit::Reserved) => {}
             }
         }
         false
@@ -340,7 +371,7 @@ impl<'a> Scheduler<'a> {
             // Depends on the pod's own claims, not on its class.
             return Err(Misfit::NotNow);
         }
-        let base = self.sets.narrow(node.set, class.wanted, Undefined::Denied).ok_or(Misfit::Never)?;
+        let base = self.sets.narrow(node.set, class.wanted, Undefined::Denied)?;
         let place = Place { host: index, hostname: &node.hostname, taints: &node.taints };
         if class.volumes.is_empty() {
             return narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, base);
@@ -350,11 +381,14 @@ impl<'a> Scheduler<'a> {
             if !hostname_agrees(host.as_ref(), &node.hostname) {
                 continue;
             }
-            let Some(set) = self.sets.narrow(base, *volume, Undefined::Denied) else { continue };
-            match narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, set) {
+            let set = self.sets.narrow(base, *volume, Undefined::Denied);
+            let fit = set
+                .map_err(Misfit::from)
+                .and_then(|set| narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, set));
+            match fit {
                 Ok(set) => return Ok(set),
-                Err(Misfit::NotNow) => worst = Misfit::NotNow,
                 Err(Misfit::Never) => {}
+                Err(misfit) => worst = misfit,
             }
         }
         Err(worst)
@@ -386,31 +420,38 @@ impl<'a> Scheduler<'a> {
                 sets: &mut self.sets,
                 types: &mut self.types,
                 topology: &self.topology,
+                reservations: &self.reservations,
                 lower_min_values: false,
             };
             match bench.fit(&self.claims[index], id, class) {
                 Ok(fit) => {
-                    let pool = &self.templates[self.claims[index].template];
-                    self.claims[index].add(waiting.pod, class, fit, pool);
+                    let claim = &mut self.claims[index];
+                    self.reservations.exchange(claim.host, &claim.reserved, &fit.reserved);
+                    claim.add(waiting.pod, class, fit, &self.templates[claim.template]);
                     self.record_claim(index, id);
                     self.reorder(position);
                     return true;
                 }
                 Err(Misfit::Never) => self.dead[id.0 as usize].1.insert(index),
-                Err(Misfit::NotNow) => {}
+                Err(Misfit::NotNow | Misfit::Reserved) => {}
             }
         }
         false
     }
 
-    fn add_to_new_claim(&mut self, waiting: &Waiting, id: ClassId) -> bool {
+    fn add_to_new_claim(&mut self, waiting: &Waiting, id: ClassId) -> Result<(), Misfit> {
         for template in 0..self.templates.len() {
             let Some(types) = self.types_under_limits(template) else { continue };
             let led =
                 self.favoured.get(template).and_then(|favoured| favoured.get(&id)).map(|few| types.and(few));
-            let claim = led.and_then(|few| self.new_claim(template, few, waiting.pod, id));
-            let claim = claim.or_else(|| self.new_claim(template, types, waiting.pod, id));
-            let Some(claim) = claim else { continue };
+            let claim = led.and_then(|few| self.new_claim(template, few, waiting.pod, id).ok());
+            let claim = match claim.map_or_else(|| self.new_claim(template, types, waiting.pod, id), Ok) {
+                Ok(claim) => claim,
+                // Pools of less weight are no way around reserved capacity that is taken for now.
+                Err(Misfit::Reserved) => return Err(Misfit::Reserved),
+                Err(Misfit::Never | Misfit::NotNow) => continue,
+            };
+            self.reservations.exchange(claim.host, &[], &claim.reserved);
             let pool = &self.templates[template];
             for (name, left) in &mut self.remaining[template] {
                 let most = claim.alive.iter().map(|index| pool.types[index].capacity.get(name)).max();
@@ -423,9 +464,9 @@ impl<'a> Scheduler<'a> {
             self.record_claim(index, id);
             let at = self.order.partition_point(|&other| self.claims[other].pods.len() <= 1);
             self.order.insert(at, index);
-            return true;
+            return Ok(());
         }
-        false
+        Err(Misfit::NotNow)
     }
 
     /// Types of a template that the pool's limits leave; `None` when they leave none.
@@ -442,7 +483,13 @@ impl<'a> Scheduler<'a> {
         (!types.is_empty()).then_some(types)
     }
 
-    fn new_claim(&mut self, template: usize, types: Bits, pod: PodId, id: ClassId) -> Option<OpenClaim> {
+    fn new_claim(
+        &mut self,
+        template: usize,
+        types: Bits,
+        pod: PodId,
+        id: ClassId,
+    ) -> Result<OpenClaim, Misfit> {
         let pool = &self.templates[template];
         let host = self.nodes.len() + self.claims.len();
         let mut claim = OpenClaim::new(template, pool, self.template_sets[template], types, host);
@@ -452,11 +499,12 @@ impl<'a> Scheduler<'a> {
             sets: &mut self.sets,
             types: &mut self.types,
             topology: &self.topology,
+            reservations: &self.reservations,
             lower_min_values: self.input.cluster.declared.karpenter.min_values_best_effort,
         };
-        let fit = bench.fit(&claim, id, class).ok()?;
+        let fit = bench.fit(&claim, id, class)?;
         claim.add(pod, class, fit, pool);
-        Some(claim)
+        Ok(claim)
     }
 
     fn record_claim(&mut self, index: usize, id: ClassId) {
@@ -498,7 +546,7 @@ fn narrowed_by_topology(
         return Ok(set);
     }
     let narrowing = sets.intern(narrowing);
-    sets.narrow(set, narrowing, Undefined::Denied).ok_or(Misfit::NotNow)
+    sets.narrow(set, narrowing, Undefined::Denied).map_err(|_| Misfit::NotNow)
 }
 
 /// The pods to place, largest first, and those that Karpenter does not plan for because of their volumes.
@@ -512,11 +560,15 @@ fn queue(
     let (mut queue, mut unplannable) = (Vec::new(), Vec::new());
     for &id in input.pods {
         let pod = input.cluster.pod(id);
-        let Some(alternatives) = volumes.alternatives(input.cluster, pod) else {
+        let pending = pod.node.is_none();
+        let alternatives = volumes.alternatives(input.cluster, pod, pending);
+        if alternatives.is_none() && pending {
             unplannable.push(id);
             continue;
-        };
-        let mut constraints = Constraints::of(pod, alternatives, ignore_preferences);
+        }
+        let untracked = alternatives.is_none();
+        let mut constraints = Constraints::of(pod, alternatives.unwrap_or_default(), ignore_preferences);
+        constraints.untracked = untracked;
         if matches!(input.policy, Policy::Plimsoll(_)) {
             ask_for_address(&mut constraints.requests, &pod.template);
         }
@@ -534,7 +586,8 @@ fn queue(
 }
 
 /// The DaemonSets' templates, as the policy counts them.
-fn daemon_sets<'a>(input: &Input<'a>) -> Vec<Cow<'a, PodTemplate>> {
+fn daemon_sets<'a>(input: &Input<'a>) -> Vec<Daemon<'a>> {
+    let forgets = matches!(input.policy, Policy::Karpenter);
     let counted = |template: &'a PodTemplate| match input.policy {
         Policy::Karpenter => Cow::Borrowed(template),
         Policy::Plimsoll(_) => {
@@ -544,7 +597,8 @@ fn daemon_sets<'a>(input: &Input<'a>) -> Vec<Cow<'a, PodTemplate>> {
             Cow::Owned(template)
         }
     };
-    daemons::daemon_sets(input.cluster).into_iter().map(counted).collect()
+    let all = daemons::daemon_sets(input.cluster).into_iter();
+    all.map(|template| Daemon::new(counted(template), forgets)).collect()
 }
 
 fn ask_for_address(requests: &mut Resources, template: &PodTemplate) {
@@ -555,7 +609,7 @@ fn ask_for_address(requests: &mut Resources, template: &PodTemplate) {
 
 fn prepare_pools(
     input: &Input<'_>,
-    daemon_sets: &[&PodTemplate],
+    daemon_sets: &mut [Daemon<'_>],
 ) -> Vec<(u32, Result<PoolTemplate, Unusable>)> {
     let prepare = |pool: u32| (pool, PoolTemplate::prepare(input, pool, daemon_sets));
     pool::in_order(input).into_iter().map(prepare).collect()

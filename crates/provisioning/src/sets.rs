@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use cluster::requirements::{Requirement, Requirements, Undefined};
+use cluster::requirements::{Requirement, Requirements, Shape, Undefined};
 
 /// The label that is kept out of interned sets.
 pub const HOSTNAME: &str = "kubernetes.io/hostname";
@@ -19,7 +19,17 @@ pub struct Sets {
     sets: Vec<Requirements>,
     // Looked up, never iterated over.
     index: HashMap<Requirements, SetId>,
-    narrowed: HashMap<(SetId, SetId, bool), Option<SetId>>,
+    narrowed: HashMap<(SetId, SetId, bool), Result<SetId, Clash>>,
+}
+
+/// Why two sets cannot hold together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clash {
+    /// They never will, however the first is narrowed.
+    Final,
+    /// They may, once others have narrowed the first: a label that nobody has named is named then, and a label that
+    /// has to exist may turn into one that some value is excluded of, which Karpenter takes for possibly absent.
+    ForNow,
 }
 
 impl Sets {
@@ -39,18 +49,25 @@ impl Sets {
         &self.sets[id.0 as usize]
     }
 
-    /// `base` narrowed by `wanted`; `None` when they are not compatible.
-    pub fn narrow(&mut self, base: SetId, wanted: SetId, undefined: Undefined) -> Option<SetId> {
+    /// `base` narrowed by `wanted`.
+    pub fn narrow(&mut self, base: SetId, wanted: SetId, undefined: Undefined) -> Result<SetId, Clash> {
         let key = (base, wanted, undefined == Undefined::WellKnownAllowed);
         if let Some(known) = self.narrowed.get(&key) {
             return *known;
         }
-        let compatible = self.get(base).compatible(self.get(wanted), undefined).is_ok();
-        let outcome = compatible.then(|| {
-            let mut both = self.get(base).clone();
-            both.add_all(self.get(wanted));
-            self.intern(both)
-        });
+        let outcome = match self.get(base).compatible(self.get(wanted), undefined) {
+            Ok(()) => {
+                let mut both = self.get(base).clone();
+                both.add_all(self.get(wanted));
+                Ok(self.intern(both))
+            }
+            Err(refused) => {
+                let exists =
+                    |own: &Requirement| own.shape() == Shape::Exists && refused.wanted.allows_absence();
+                let for_now = refused.offered.as_ref().is_none_or(exists);
+                Err(if for_now { Clash::ForNow } else { Clash::Final })
+            }
+        };
         self.narrowed.insert(key, outcome);
         outcome
     }

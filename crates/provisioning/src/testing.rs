@@ -99,7 +99,8 @@ pub fn instance_type(name: &str, arch: &str, vcpus: i64) -> TypeOnOffer {
 }
 
 pub fn offering(zone: &str, capacity_type: &str, price_micro_usd: i64) -> Offering {
-    Offering { zone: zone.into(), capacity_type: capacity_type.into(), price_micro_usd, available: true }
+    let (zone, capacity_type) = (zone.into(), capacity_type.into());
+    Offering { zone, capacity_type, price_micro_usd, available: true, reservation: None }
 }
 
 /// Types of 1, 2, 4, 8 and 16 vCPUs for amd64, and 2 for arm64.
@@ -424,6 +425,7 @@ fn declared(node_pools: Vec<NodePool>) -> Declared {
         webhooks: vec![],
         disruption_budgets: vec![],
         priority_classes: BTreeMap::new(),
+        pod_refusals: BTreeMap::new(),
         quotas: vec![],
         storage_classes: vec![],
         volume_claims: vec![],

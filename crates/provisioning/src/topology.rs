@@ -104,6 +104,9 @@ impl Topology {
             return;
         }
         let constraints = &class.constraints;
+        if constraints.untracked {
+            return;
+        }
         for term in &constraints.anti_affinity {
             let group = Group::of_term(
                 Kind::AntiAffinity,
@@ -179,7 +182,11 @@ impl Topology {
             if domains.is_empty() {
                 return Err(Unsatisfied { key: group.key.clone(), final_for_place: false });
             }
-            narrowing.add(Requirement::new(&group.key, cluster::SelectorOperator::In, &domains));
+            // What the place has is part of the answer: `NotIn` with no domain left becomes `DoesNotExist`, which
+            // Karpenter then takes for compatible.
+            let domains = Requirement::new(&group.key, cluster::SelectorOperator::In, &domains);
+            let so_far = narrowing.get(&group.key).or_else(|| node.get(&group.key));
+            narrowing.set(so_far.map_or_else(|| domains.clone(), |so_far| so_far.intersection(&domains)));
         }
         Ok(narrowing)
     }

@@ -37,12 +37,13 @@ impl<'a> VolumeIndex<'a> {
         })
     }
 
-    /// Where the pod's volumes can be used, as alternatives (none: everywhere); `None` when Karpenter ignores the
-    /// pod: a claim is missing, has no class, has to be bound at once and is not, or its class does not exist.
-    pub fn alternatives(&self, cluster: &Cluster, pod: &Pod) -> Option<Vec<Requirements>> {
+    /// Where the pod's volumes can be used, as alternatives (none: everywhere); `None` when Karpenter cannot tell: a
+    /// claim is missing, or its class does not exist. Of a pod that is `pending`, Karpenter also wants a class, and
+    /// that claims that have to be bound at once are bound.
+    pub fn alternatives(&self, cluster: &Cluster, pod: &Pod, pending: bool) -> Option<Vec<Requirements>> {
         let mut alternatives: Vec<Requirements> = Vec::new();
         for claim in self.of_pod(pod) {
-            let own = claim_alternatives(cluster, claim?)?;
+            let own = claim_alternatives(cluster, claim?, pending)?;
             if own.is_empty() {
                 continue;
             }
@@ -69,14 +70,14 @@ impl<'a> VolumeIndex<'a> {
     }
 }
 
-/// Whether a node with `limits` that has `there` attached cannot attach `more`.
+/// Whether a node with `limits` that has `there` attached has more than that with `more`. One that is over its limit
+/// already takes no pod at all, volumes or not.
 pub fn over_limit(there: &Attached, more: &Attached, limits: &[(Name, Option<u32>)]) -> bool {
     limits.iter().any(|(driver, limit)| {
         let Some(limit) = limit else { return false };
-        let (Some(new), old) = (more.get(driver), there.get(driver)) else { return false };
-        let old_count = old.map_or(0, BTreeSet::len);
-        let added = new.iter().filter(|claim| old.is_none_or(|old| !old.contains(*claim))).count();
-        old_count + added > *limit as usize
+        let (new, old) = (more.get(driver), there.get(driver));
+        let added = new.into_iter().flatten().filter(|claim| old.is_none_or(|old| !old.contains(*claim)));
+        old.map_or(0, BTreeSet::len) + added.count() > *limit as usize
     })
 }
 
@@ -89,12 +90,13 @@ fn claim_name(pod: &Pod, volume: &PodVolume) -> Name {
     }
 }
 
-fn claim_alternatives(cluster: &Cluster, claim: &VolumeClaim) -> Option<Vec<Requirements>> {
+fn claim_alternatives(cluster: &Cluster, claim: &VolumeClaim, pending: bool) -> Option<Vec<Requirements>> {
     if let Some(volume) = claim.volume.and_then(|index| cluster.volumes.get(index as usize)) {
         return Some(volume_alternatives(volume));
     }
-    let class = cluster.declared.storage_class(claim.storage_class.as_ref()?)?;
-    class.wait_for_consumer.then(|| class_alternatives(class))
+    let Some(name) = claim.storage_class.as_ref() else { return (!pending).then(Vec::new) };
+    let class = cluster.declared.storage_class(name)?;
+    (class.wait_for_consumer || !pending).then(|| class_alternatives(class))
 }
 
 fn volume_alternatives(volume: &Volume) -> Vec<Requirements> {

@@ -16,7 +16,8 @@ use crate::nominated::{self, Refused};
 use crate::placements::{Placements, len};
 use crate::plugins::default_preemption::{self, Outcome};
 use crate::plugins::node_affinity::{self, Named};
-use crate::plugins::volume_binding;
+use crate::plugins::pod_topology_spread::Rest;
+use crate::plugins::{inter_pod_affinity, volume_binding, volume_restrictions};
 use crate::query::{Incoming, Moment, Query};
 use crate::score;
 
@@ -144,39 +145,56 @@ fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -
                 index,
                 cluster,
                 &query,
-                Failure { refused: Vec::new(), everywhere: Some(everywhere), absent: 0 },
+                Failure { refused: Vec::new(), everywhere: Some(everywhere), absent: (0, None) },
                 tie,
             );
         }
     };
-    let (feasible, refused, searched) = survey(index, cluster, &query, named.as_ref());
+    let Survey { feasible, refused, searched, reserved } = survey(index, cluster, &query, named.as_ref());
     index.next_start = (index.next_start + searched as usize) % all as usize;
     if feasible.is_empty() {
-        let absent = all.saturating_sub(len(&refused));
+        let absent = (all.saturating_sub(len(&refused)), reserved);
         return fail(index, cluster, &query, Failure { refused, everywhere: None, absent }, tie);
     }
     let evaluated = len(&feasible) + len(&refused);
     bind(index, cluster, &query, &feasible, evaluated, tie)
 }
 
-/// The nodes that fit, those that do not, and how many the search looked at: none if the reserved node still fits.
+/// What came of looking at nodes.
+pub(crate) struct Survey {
+    /// Nodes that fit.
+    pub feasible: Vec<u32>,
+    /// Nodes that do not.
+    pub refused: Vec<Refused>,
+    /// How many the search looked at: none if the reserved node still fits.
+    pub searched: u32,
+    /// Who refused the reserved node.
+    pub reserved: Option<Plugin>,
+}
+
+/// Looks at the node that is reserved for the pod, and if that does not fit at all others.
 pub(crate) fn survey(
     index: &mut Placements,
     cluster: &Cluster,
     query: &Query,
     named: Option<&BTreeSet<cluster::Name>>,
-) -> (Vec<u32>, Vec<Refused>, u32) {
-    let reserved = query.pod.and_then(|pod| index.nominated_to(pod));
-    if let Some(node) = reserved.filter(|node| is_candidate(index, cluster, named, *node)) {
+) -> Survey {
+    let node = query.pod.and_then(|pod| index.nominated_to(pod));
+    let mut first = None;
+    // Even where the pod names other nodes.
+    if let Some(node) = node.filter(|node| is_candidate(index, cluster, None, *node)) {
         let moment = Moment::new(index, query);
-        if look(index, cluster, query, &moment, node).is_none() {
-            return (vec![node.0], Vec::new(), 0);
+        first = look(index, cluster, query, &moment, node);
+        if first.is_none() {
+            return Survey { feasible: vec![node.0], refused: Vec::new(), searched: 0, reserved: None };
         }
     }
+    let reserved = first.as_ref().map(|first| first.refusal.plugin());
     let nodes = candidates(index, cluster, named);
-    let (feasible, refused) = search(index, cluster, query, &nodes);
+    let (feasible, mut refused) = search(index, cluster, query, &nodes);
+    refused.extend(first.filter(|first| !nodes.contains(&first.node)));
     let searched = len(&feasible) + len(&refused);
-    (feasible, refused, searched)
+    Survey { feasible, refused, searched, reserved }
 }
 
 type Prepared = (Query, Option<BTreeSet<cluster::Name>>);
@@ -202,10 +220,14 @@ pub(crate) fn prefilter(
     };
     if !pod.template.volumes.is_empty() {
         match volume_binding::plan(index, cluster, pod) {
-            Ok(plan) => query.volumes = Some(plan),
+            Ok(mut plan) => {
+                volume_restrictions::skip_if_unused(index, &mut plan);
+                query.volumes = Some(plan);
+            }
             Err((plugin, reason)) => return Err(Box::new((query, plugin, reason))),
         }
     }
+    query.alone = inter_pod_affinity::is_skipped(index, &query);
     Ok((query, named))
 }
 
@@ -261,7 +283,8 @@ fn look(
     if !index.nominated.is_empty() {
         let guests = nominated::respected(index, query, node);
         if !guests.is_empty() {
-            return nominated::refused(index, cluster, query, &guests, node);
+            let rest = Rest::new(index, &query.wishes.hard_spread);
+            return nominated::refused(index, cluster, query, &guests, node, &rest);
         }
     }
     let refusal = filter::refusal(index, cluster, query, moment, node.0 as usize)?;
@@ -318,8 +341,8 @@ struct Failure {
     refused: Vec<Refused>,
     /// One reason keeps the pod off every node.
     everywhere: Option<NodeReason>,
-    /// Nodes that were not looked at because the pod names others.
-    absent: u32,
+    /// Nodes that were not looked at because the pod names others; who refused the reserved node.
+    absent: (u32, Option<Plugin>),
 }
 
 /// Preempts if that helps; says why not otherwise.
@@ -331,6 +354,8 @@ fn fail(
     tie: TieBreak,
 ) -> Attempt {
     let nodes = len(index.order.list());
+    let kubernetes = cluster.declared.profile.kubernetes;
+    let unasked = message::post_filter_fails(failure.everywhere.is_some(), kubernetes);
     let outcome = default_preemption::run(index, cluster, query, &failure.refused, tie);
     let everywhere = failure.everywhere.is_some();
     let reasons = match failure.everywhere {
@@ -339,13 +364,7 @@ fn fail(
     };
     let reject = |words: PreemptionWords<'_>, preemption| Rejection {
         nodes,
-        message: message::failed_scheduling(
-            nodes,
-            &reasons,
-            everywhere,
-            &words,
-            cluster.declared.profile.kubernetes,
-        ),
+        message: message::failed_scheduling(nodes, &reasons, everywhere, &words, kubernetes),
         reasons: reasons.clone(),
         preemption,
     };
@@ -362,7 +381,7 @@ fn fail(
         }
         Outcome::Useless(preemption) => {
             let rejection = reject(PreemptionWords::Useless(&preemption), preemption.clone());
-            Attempt::Reject { rejection, keeps_nomination: false }
+            Attempt::Reject { rejection, keeps_nomination: unasked }
         }
         Outcome::Chosen(candidate) => Attempt::Preempt(Preemption {
             displaced: displaced(index, query, candidate.node),
@@ -386,7 +405,7 @@ fn explain_refusals(
     cluster: &Cluster,
     query: &Query,
     refused: &[Refused],
-    absent: u32,
+    (absent, also): (u32, Option<Plugin>),
 ) -> Vec<NodeReason> {
     let mut nodes: Vec<&Refused> = refused.iter().collect();
     nodes.sort_by_key(|refused| refused.node);
@@ -399,7 +418,7 @@ fn explain_refusals(
     });
     let mut reasons = tally(found);
     if absent > 0 {
-        let (plugin, reason) = (Plugin::NodeAffinity, FilterReason::NotSelected);
+        let (plugin, reason) = (Plugin::NodeAffinity, FilterReason::NotSelected { also });
         reasons.push(NodeReason { plugin, reason, nodes: absent, example: None });
     }
     reasons

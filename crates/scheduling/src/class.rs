@@ -66,6 +66,9 @@ pub(crate) struct Wishes {
 #[derive(Clone, Debug)]
 pub(crate) struct HardSpread {
     pub group: u32,
+    /// What comes and goes while nodes are tried with other pods on them is counted by this one: pods that are being
+    /// deleted and what an empty selector matches are in it.
+    pub moved: u32,
     pub key: u32,
     pub max_skew: i64,
     pub min_domains: u32,

@@ -74,9 +74,9 @@ impl Group {
         self.counts.get(domain as usize).copied().unwrap_or(0)
     }
 
-    /// The fewest pods in any domain that has nodes; `None` when none has.
-    pub fn minimum(&self) -> Option<u32> {
-        self.counts.iter().zip(&self.nodes).filter(|(_, nodes)| **nodes > 0).map(|(count, _)| *count).min()
+    /// Pods of each domain in turn, and whether it has nodes.
+    pub fn per_domain(&self) -> impl Iterator<Item = (u32, bool)> {
+        self.counts.iter().zip(&self.nodes).map(|(count, nodes)| (*count, *nodes > 0))
     }
 
     /// Counts or uncounts one pod on an included node.

@@ -43,7 +43,7 @@ pub fn fits(index: &mut Placements, cluster: &Cluster, pod: &Incoming, node: Nod
     let (query, before) = match prefilter(index, cluster, pod) {
         Ok((query, named)) => {
             let outside = named.is_some_and(|names| !names.contains(&cluster.node(node).name));
-            (query, outside.then_some((Plugin::NodeAffinity, FilterReason::NotSelected)))
+            (query, outside.then_some((Plugin::NodeAffinity, FilterReason::NotSelected { also: None })))
         }
         Err(excluded) => {
             let (query, plugin, reason) = *excluded;

@@ -53,7 +53,8 @@ fn volumes(index: &Placements, cluster: &Cluster, query: &Query, node: usize) ->
 
 fn spread(index: &Placements, query: &Query, moment: &Moment, node: usize) -> Option<Refusal> {
     let constraints = &query.wishes.hard_spread;
-    pod_topology_spread::refuses(index, constraints, &moment.minima, query.pinned.is_some(), node)
+    let counted = (moment.minima.as_slice(), &moment.rest);
+    pod_topology_spread::refuses(index, constraints, counted, query.pinned.is_some(), node)
 }
 
 /// All refusals of a node, not only the first: one for each plugin.

@@ -3,6 +3,8 @@
 //! Follows `framework/types.go` `FitError.Error`, the `ErrReason…` constants of every plugin and
 //! `schedule_one.go` `truncateMessage`.
 
+use std::collections::BTreeSet;
+
 use cluster::rejection::{FilterReason, NodeReason, Plugin};
 
 /// `ErrNoNodesAvailable`.
@@ -38,7 +40,12 @@ pub(crate) fn words(plugin: Plugin, reason: &FilterReason) -> String {
         FilterReason::ExistingAntiAffinity => "node(s) didn't satisfy existing pods anti-affinity rules".into(),
         FilterReason::PreemptionUnhelpful => "Preemption is not helpful for scheduling".into(),
         FilterReason::NoVictims => "No preemption victims found for incoming pod".into(),
-        FilterReason::NotSelected => "node(s) didn't satisfy plugin(s) [NodeAffinity]".into(),
+        FilterReason::NotSelected { also } => {
+            let named = [Some(plugin), *also].into_iter().flatten().map(|plugin| format!("{plugin:?}"));
+            let named: BTreeSet<String> = named.collect();
+            let named = named.into_iter().collect::<Vec<String>>().join(" ");
+            format!("node(s) didn't satisfy plugin(s) [{named}]")
+        }
         FilterReason::AffinityConflict => "pod affinity terms conflict".into(),
         FilterReason::ClaimInUse => {
             "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by \
@@ -81,6 +88,7 @@ pub(crate) fn failed_scheduling(
     let claims = if kubernetes >= DYNAMIC_RESOURCES_SINCE { NO_CLAIMS } else { "" };
     match preemption {
         PreemptionWords::Silent => {}
+        _ if post_filter_fails(everywhere, kubernetes) => message.push_str(" not found"),
         PreemptionWords::Ineligible(reason) => {
             message.push_str(&format!(" {claims}preemption: {}", words(Plugin::DefaultPreemption, reason)));
         }
@@ -89,6 +97,12 @@ pub(crate) fn failed_scheduling(
         }
     }
     truncate(message)
+}
+
+/// Whether `PostFilter` ends in an error: a plugin that keeps the pod off all nodes in `PreFilter` does so before
+/// `DynamicResources` has noted what it then looks for.
+pub(crate) fn post_filter_fails(everywhere: bool, kubernetes: (u32, u32)) -> bool {
+    everywhere && kubernetes >= DYNAMIC_RESOURCES_SINCE
 }
 
 fn histogram(nodes: u32, reasons: &[NodeReason]) -> String {

@@ -8,6 +8,7 @@ use cluster::{Cluster, NodeId, PodId};
 
 use crate::filter;
 use crate::placements::Placements;
+use crate::plugins::pod_topology_spread::Rest;
 use crate::query::{Moment, Query};
 use crate::refusal::Refusal;
 
@@ -30,23 +31,27 @@ pub(crate) fn respected(index: &Placements, query: &Query, node: NodeId) -> Vec<
         .collect()
 }
 
-/// Runs the filters over a node that is kept for `guests`, then without them. Leaves the index as it was.
+/// Runs the filters over a node that is kept for `guests`, then without them. Leaves the index as it was. `rest` is
+/// how spreading was counted before anything was tried.
 pub(crate) fn refused(
     index: &mut Placements,
     cluster: &Cluster,
     query: &Query,
     guests: &[PodId],
     node: NodeId,
+    rest: &Rest,
 ) -> Option<Refused> {
     let place = node.0 as usize;
+    let ports = index.ports[place].clone();
     guests.iter().for_each(|pod| index.add(*pod, place));
-    let crowded = pass(index, cluster, query, node);
+    let crowded = pass(index, cluster, query, node, rest);
     guests.iter().for_each(|pod| index.drop(*pod, place));
-    crowded.or_else(|| pass(index, cluster, query, node))
+    index.ports[place] = ports;
+    crowded.or_else(|| pass(index, cluster, query, node, rest))
 }
 
-fn pass(index: &Placements, cluster: &Cluster, query: &Query, node: NodeId) -> Option<Refused> {
-    let moment = Moment::new(index, query);
+fn pass(index: &Placements, cluster: &Cluster, query: &Query, node: NodeId, rest: &Rest) -> Option<Refused> {
+    let moment = Moment::during(index, query, rest);
     let refusal = filter::refusal(index, cluster, query, &moment, node.0 as usize)?;
     let reasons = filter::reasons(index, cluster, query, refusal, node.0 as usize);
     let resolvable = is_resolvable(index, query, refusal, node);

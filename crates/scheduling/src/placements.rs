@@ -225,7 +225,8 @@ impl Placements {
             self.set_nominated(cluster, id, None);
         } else {
             self.forget(id);
-            let nominated = pod.nominated.filter(|_| pod.node.is_none() && !pod.is_over());
+            let waits = pod.node.is_none() && !pod.is_over() && pod.template.scheduling_gates.is_empty();
+            let nominated = pod.nominated.filter(|_| waits);
             self.set_nominated(cluster, id, nominated);
         }
         if pod.deleted.is_some() {
@@ -411,12 +412,14 @@ impl Placements {
     }
 }
 
+/// By `HostPortInfo`: a port is taken or it is not. Of two pods that share one, the first that goes frees it.
 fn change_ports(ports: &mut Ports, template: &PodTemplate, up: bool) {
     for port in &template.host_ports {
-        if up {
-            ports.push(port.clone());
-        } else if let Some(place) = ports.iter().position(|taken| taken == port) {
-            ports.swap_remove(place);
+        let place = ports.iter().position(|taken| taken == port);
+        match place {
+            None if up => ports.push(port.clone()),
+            Some(place) if !up => drop(ports.swap_remove(place)),
+            _ => {}
         }
     }
 }

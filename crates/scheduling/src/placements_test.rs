@@ -126,6 +126,14 @@ impl World {
             Step::Bind(pod, node) => {
                 let (pod, node) = (self.pod(*pod)?, self.node(*node)?);
                 self.pending(pod)?;
+                // Of two pods that share a port, the first that goes frees it: the index remembers that.
+                let ports = &self.cluster.pod(pod).template.host_ports;
+                let clashes = |other: &cluster::Pod| {
+                    other.holds_node() && other.node == Some(node) && other.template.host_ports == *ports
+                };
+                if !ports.is_empty() && self.cluster.pods.iter().any(clashes) {
+                    return None;
+                }
                 self.bind(pod, node)
             }
             Step::Nominate(pod, node) => {

@@ -7,7 +7,7 @@ use cluster::{Cluster, Name, NodeId, Pod, PodId, PodTemplate, WorkloadId};
 use crate::class::{ClassId, Wishes};
 use crate::placements::Placements;
 use crate::plugins::inter_pod_affinity::{self, Felt};
-use crate::plugins::pod_topology_spread;
+use crate::plugins::pod_topology_spread::{self, Rest};
 use crate::plugins::volume_binding::VolumePlan;
 use crate::room::Request;
 
@@ -66,6 +66,8 @@ pub(crate) struct Query {
     pub wishes: Arc<Wishes>,
     pub pinned: Option<NodeId>,
     pub volumes: Option<VolumePlan>,
+    /// `InterPodAffinity` has nothing to do: it then does not look at pods that nodes are reserved for either.
+    pub alone: bool,
 }
 
 impl Query {
@@ -91,6 +93,7 @@ impl Query {
             wishes,
             pinned: pod.pinned,
             volumes,
+            alone: false,
         }
     }
 }
@@ -100,15 +103,22 @@ impl Query {
 pub(crate) struct Moment {
     /// The fewest matching pods, for each hard spread constraint.
     pub minima: Vec<i64>,
+    /// How spreading was counted before pods came or went for a try.
+    pub rest: Rest,
     pub felt: Felt,
 }
 
 impl Moment {
     pub fn new(index: &Placements, query: &Query) -> Moment {
-        let constraints = query.wishes.hard_spread.iter();
+        Moment::during(index, query, &Rest::default())
+    }
+
+    /// While pods have come or gone for a try.
+    pub fn during(index: &Placements, query: &Query, rest: &Rest) -> Moment {
         Moment {
-            minima: constraints.map(|constraint| pod_topology_spread::minimum(index, constraint)).collect(),
-            felt: Felt::new(index, query.class, &query.wishes),
+            minima: pod_topology_spread::minima(index, &query.wishes.hard_spread, rest),
+            rest: rest.clone(),
+            felt: if query.alone { Felt::default() } else { Felt::new(index, query.class, &query.wishes) },
         }
     }
 }

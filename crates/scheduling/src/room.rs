@@ -172,5 +172,5 @@ fn add(a: [i64; 2], b: [i64; 2]) -> [i64; 2] {
     [a[0].saturating_add(b[0]), a[1].saturating_add(b[1])]
 }
 
-/// Ports taken on one node; a port is listed once for each pod that takes it.
+/// Ports taken on one node, each once.
 pub(crate) type Ports = Vec<HostPort>;

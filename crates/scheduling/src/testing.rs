@@ -228,6 +228,7 @@ fn declared() -> Declared {
         webhooks: vec![],
         disruption_budgets: vec![],
         priority_classes: BTreeMap::new(),
+        pod_refusals: BTreeMap::new(),
         quotas: vec![],
         storage_classes: vec![],
         volume_claims: vec![],

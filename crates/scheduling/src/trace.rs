@@ -6,7 +6,7 @@
 use cluster::rejection::{FilterReason, Plugin};
 use cluster::{Cluster, NodeId, PodId};
 
-use crate::attempt::{prefilter, survey};
+use crate::attempt::{Survey, prefilter, survey};
 use crate::filter;
 use crate::message;
 use crate::nominated;
@@ -75,7 +75,7 @@ pub fn trace(index: &mut Placements, cluster: &Cluster, pod: PodId) -> Trace {
             trace.filters.push((node, said));
         }
     }
-    let (feasible, refused, _) = survey(index, cluster, &query, named.as_ref());
+    let Survey { feasible, refused, .. } = survey(index, cluster, &query, named.as_ref());
     for refused in &refused {
         let said = match &refused.detail {
             Some((reasons, resolvable)) => {

@@ -1,16 +1,54 @@
-//! What the API server checks before it creates a pod: quotas and webhooks that fail closed.
+//! What the API server checks before it creates a pod: what the pod itself violates, objects that have not arrived,
+//! webhooks that fail closed, quotas.
 //!
 //! Follows `k8s.io/apiserver` v0.36 `pkg/admission/plugin/webhook` (selectors, rules, failure policy) and
-//! `plugin/pkg/admission/resourcequota`.
+//! `plugin/pkg/admission/resourcequota`, in the order of `k8s.io/kubernetes` v1.36
+//! `pkg/kubeapiserver/options/plugins.go`. What of a pod is refused for itself was found when it was lowered.
+//!
+//! Not modelled: mutating webhooks are asked before the checks that only validate; old revisions' pods are judged by
+//! what their workload is now.
 
-use cluster::admission::{Quota, Webhook};
+use cluster::admission::{Quota, Refuser, Webhook};
 use cluster::change::Refusal;
 use cluster::pod::{NewPod, Stage};
-use cluster::{Cluster, Kind, Labels, ObjectKey, Resources};
+use cluster::{Cluster, Kind, Labels, ObjectKey, Resources, Timestamp};
 
 /// Why the API server refuses a pod now; `None` when it does not.
 pub fn refuses(cluster: &Cluster, pod: &NewPod) -> Option<Refusal> {
-    webhook_refuses(cluster, pod).or_else(|| quota_refuses(cluster, pod))
+    let late = || {
+        check_refuses(cluster, pod, |by| by == Refuser::ResourceQuota).or_else(|| quota_refuses(cluster, pod))
+    };
+    not_arrived(cluster, pod)
+        .or_else(|| check_refuses(cluster, pod, |by| by < Refuser::ResourceQuota))
+        .or_else(|| webhook_refuses(cluster, pod))
+        .or_else(late)
+}
+
+/// The first of the checks that refuses the pods of this one's workload.
+fn check_refuses(cluster: &Cluster, pod: &NewPod, which: impl Fn(Refuser) -> bool) -> Option<Refusal> {
+    let workload = cluster.declared.workload(pod.workload?);
+    let refusals = cluster.declared.pod_refusals.get(&workload.key)?;
+    let first = refusals.iter().find(|refusal| which(refusal.by))?;
+    Some(Refusal::Check(Box::new(first.clone())))
+}
+
+/// Objects of the input that arrive later than the pod. What exists before the start is there.
+fn not_arrived(cluster: &Cluster, pod: &NewPod) -> Option<Refusal> {
+    let still_to_come = |key: &ObjectKey| {
+        let arrival = cluster.declared.arrivals.get(key);
+        cluster.now >= Timestamp::ZERO
+            && arrival.is_some_and(|arrival| !arrival.existing && !arrival.addon)
+            && !cluster.arrived_objects.contains(key)
+    };
+    let template = &pod.template;
+    let account =
+        ObjectKey::new(Kind::ServiceAccount, pod.namespace.clone(), template.service_account.clone());
+    if still_to_come(&account) {
+        return Some(Refusal::ServiceAccountMissing(account));
+    }
+    let class = &template.priority_class;
+    still_to_come(&ObjectKey::new(Kind::PriorityClass, "", class.clone()))
+        .then(|| Refusal::PriorityClassMissing(class.clone()))
 }
 
 fn webhook_refuses(cluster: &Cluster, pod: &NewPod) -> Option<Refusal> {

@@ -175,11 +175,20 @@ fn other_objects(before: &Declared, after: &Declared) -> (Vec<ObjectKey>, Vec<Ob
     new.extend(changed(&before.disruption_budgets, &after.disruption_budgets, |budget| {
         &budget.location.object
     }));
+    new.extend(lifted(before, after));
     if before.profile != after.profile {
         new.insert(after.profile.location.object.clone());
     }
     let deleted = before.objects.keys().filter(counts).filter(|key| !after.objects.contains_key(key));
     (new.into_iter().collect(), deleted.cloned().collect())
+}
+
+/// What refused pods and refuses them no more: a namespace with another label, a LimitRange with other bounds.
+fn lifted(before: &Declared, after: &Declared) -> Vec<ObjectKey> {
+    let now: Vec<_> = after.pod_refusals.values().flatten().collect();
+    let gone = before.pod_refusals.values().flatten().filter(|refusal| !now.contains(refusal));
+    let objects = gone.filter_map(|refusal| refusal.object.as_ref()).map(|at| at.object.clone());
+    objects.filter(|key| after.objects.contains_key(key)).collect()
 }
 
 /// The keys of what is in `after` and not the same in `before`.

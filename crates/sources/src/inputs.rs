@@ -224,7 +224,7 @@ pub(crate) fn key_of(value: &Value) -> ObjectKey {
 }
 
 /// The API server makes the name.
-fn is_generated(value: &Value) -> bool {
+pub(crate) fn is_generated(value: &Value) -> bool {
     value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().is_empty()
         && value.pointer("/metadata/generateName").is_some()
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::document::{Document, Part, is_object, unfold};
 use crate::file::File;
-use crate::inputs::{Inputs, Slot, key_of};
+use crate::inputs::{Inputs, Slot, is_generated, key_of};
 use crate::node::{Node, child_index};
 
 /// Which documents are held back, and which objects were replaced by applied ones.
@@ -43,7 +43,8 @@ impl Inputs {
                 None => files.iter().any(|file| is_below(self.name_of(document), file)),
             };
             if is_meant {
-                for part in &document.parts {
+                // A name that the API server makes is a new one: nothing is replaced.
+                for part in document.parts.iter().filter(|part| !is_generated(&part.value)) {
                     let known =
                         self.slot(&key_of(&part.value)).filter(|slot| !self.later.held.contains(&slot.0));
                     later.replaced.extend(known);
@@ -219,6 +220,18 @@ spec:
 
     fn names(inputs: &Inputs) -> Vec<String> {
         inputs.raw_objects().iter().map(|object| key_of(&object.value).to_string()).collect()
+    }
+
+    #[test]
+    fn a_generated_name_replaces_nothing() {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n";
+        let mut loader = Loader::new(Limits::default());
+        loader.add_text("base.yaml", pod.to_owned());
+        loader.add_text("scenario.yaml", SCENARIO.to_owned());
+        loader.add_text("web.yaml", pod.to_owned());
+        let inputs = loader.finish();
+        let step = Location::object(cluster::ObjectKey::new(Kind::Scenario, "", "s")).at("/spec/steps/0");
+        assert_eq!((names(&inputs).len(), names(&inputs.applied(&step, &["web.yaml".into()])).len()), (2, 3));
     }
 
     #[test]

@@ -339,7 +339,7 @@ fn is_complete(kind: &Kind, value: &Value) -> bool {
         Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet => {
             has("/spec/selector") && has("/spec/template/spec/containers/0/image")
         }
-        Kind::Job => has("/spec/template/spec/containers/0/image"),
+        Kind::Job | Kind::ReplicationController => has("/spec/template/spec/containers/0/image"),
         Kind::CronJob => {
             has("/spec/schedule") && has("/spec/jobTemplate/spec/template/spec/containers/0/image")
         }

@@ -27,6 +27,7 @@ mod replicas;
 mod requirement;
 mod selector;
 mod startup_taint;
+mod storage;
 mod surge;
 mod toleration;
 mod warm_targets;
@@ -44,7 +45,7 @@ pub(crate) use case::Case;
 /// Every change that might help, in a fixed order: what is nearest to the cause comes first, what is bought last.
 pub fn propose(inputs: &Inputs, declared: &Declared, catalog: &Catalog, told: &Trial) -> Vec<Remedy> {
     let case = Case { inputs, declared, catalog, told };
-    let generators: [fn(&Case<'_>) -> Vec<Remedy>; 24] = [
+    let generators: [fn(&Case<'_>) -> Vec<Remedy>; 25] = [
         warm_targets::propose,
         prefix_delegation::propose,
         replace_nodes::propose,
@@ -64,6 +65,7 @@ pub fn propose(inputs: &Inputs, declared: &Declared, catalog: &Catalog, told: &T
         quota::propose,
         architecture::propose,
         binding_mode::propose,
+        storage::propose,
         priority::propose,
         webhook::propose,
         surge::propose,

@@ -1,5 +1,8 @@
 //! Remedies on clusters of a few lines: what is offered, that it is the smallest, and what is not offered.
 
+#[path = "remedies/labels.rs"]
+mod labels;
+
 use catalog::Catalog;
 use findings::Outcome;
 use fixtures::inputs;
@@ -173,11 +176,6 @@ spec:
     )
 }
 
-/// The same with pods that find room beside others.
-fn small(web: &str) -> String {
-    web.replace("cpu: '1'", "cpu: 100m")
-}
-
 #[test]
 fn one_replica_comes_before_another_placement_rule() {
     let verdict = judged(&format!("{ADD_ON}{}{}", pool(ON_DEMAND), web("")));
@@ -228,100 +226,6 @@ fn a_label_that_no_pool_gives_is_added_to_the_pool() {
         web("      nodeSelector: {example.kubernetes.io/zone: a}")
     ));
     assert_eq!(proposed(&zone, "pool-requirement"), [""; 0], "not a pool's label to give");
-}
-
-#[test]
-fn a_wrong_selector_is_corrected_to_what_comes_nearest() {
-    let one = ADD_ON
-        .replace("{name: karpenter}", "{name: karpenter, replicas: 1}")
-        .replace("subnets: [subnet-a]}", "subnets: [subnet-a], labels: {role: applications, tier: db}}");
-    let pool = pool(ON_DEMAND);
-    let misspelt = judged(&format!("{one}{pool}{}", small(&web("      nodeSelector: {role: aplications}"))));
-    let verified: Vec<_> = misspelt.search.verified().map(|attempt| ids(&misspelt, attempt)).collect();
-    assert_eq!(verified.first(), Some(&vec!["selector"]), "{verified:?}");
-    assert!(diff(&misspelt, best(&misspelt)).contains("+      nodeSelector: {role: applications}"));
-
-    let other_key =
-        judged(&format!("{one}{pool}{}", small(&web("      nodeSelector: {app-role: applications}"))));
-    let found = proposed(&other_key, "selector");
-    assert_eq!(found, ["correct the nodeSelector of Deployment apps/web to role=applications"]);
-    let diff = diff(&other_key, best(&other_key));
-    assert!(
-        diff.contains("role: applications") && !diff.contains("+      nodeSelector: {app-role"),
-        "{diff}"
-    );
-}
-
-#[test]
-fn a_wrong_affinity_is_corrected_where_it_is_written() {
-    let one = ADD_ON
-        .replace("{name: karpenter}", "{name: karpenter, replicas: 1}")
-        .replace("subnets: [subnet-a]}", "subnets: [subnet-a], labels: {role: applications}}");
-    let affinity = "      affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: [linux]}, {key: role, operator: In, values: [application]}]}]}}}";
-    let verdict = judged(&format!("{one}{}{}", pool(ON_DEMAND), small(&web(affinity))));
-    assert_eq!(ids(&verdict, best(&verdict)), ["selector"]);
-    assert!(diff(&verdict, best(&verdict)).contains("values: [applications]"));
-}
-
-#[test]
-fn a_group_is_labelled_where_no_pool_could_give_the_label() {
-    let profile = ADD_ON.replace("  - {name: karpenter}\n", "");
-    let verdict =
-        judged(&format!("{profile}{}", small(&web("      nodeSelector: {workload-type: application}"))));
-    assert_eq!(ids(&verdict, best(&verdict)), ["group-label"]);
-    assert!(diff(&verdict, best(&verdict)).contains("workload-type: application"));
-    let reserved =
-        judged(&format!("{profile}{}", web("      nodeSelector: {topology.kubernetes.io/zone: us-east-1f}")));
-    assert_eq!(proposed(&reserved, "group-label"), [""; 0], "a zone is not given by hand");
-}
-
-#[test]
-fn a_node_class_selects_by_the_tags_that_there_are() {
-    let one = ADD_ON.replace("{name: karpenter}", "{name: karpenter, replicas: 1}");
-    let wrong = one.replace(
-        "subnetSelectorTerms: [{tags: {discovery: test}}]",
-        "subnetSelectorTerms: [{tags: {discovery: prod}}]",
-    );
-    let verdict = judged(&format!("{wrong}{}{}", pool(ON_DEMAND), web("")));
-    assert_eq!(ids(&verdict, best(&verdict)), ["class-selector"]);
-    let found = diff(&verdict, best(&verdict));
-    assert!(found.contains("+  subnetSelectorTerms: [{tags: {discovery: test}}]"), "{found}");
-
-    let both = one.replace("discovery: test}}]\n---", "cluster: mine}}]\n---").replace(
-        "subnetSelectorTerms: [{tags: {discovery: test}}]",
-        "subnetSelectorTerms: [{tags: {cluster: mine}}]",
-    );
-    // Too large for the group's nodes, whatever their number.
-    let large = web("").replace("cpu: '1'", "cpu: '3'");
-    let verdict = judged(&format!("{both}{}{large}", pool(ON_DEMAND)));
-    assert_eq!(
-        ids(&verdict, best(&verdict)),
-        ["class-selector", "class-selector"],
-        "subnets and security groups"
-    );
-}
-
-#[test]
-fn a_pool_is_given_the_architecture_and_the_capacity_type_that_are_asked_for() {
-    let one = ADD_ON.replace("{name: karpenter}", "{name: karpenter, replicas: 1}");
-    let requirements = "
-      requirements:
-      - {key: karpenter.sh/capacity-type, operator: In, values: [on-demand]}
-      - {key: kubernetes.io/arch, operator: In, values: [amd64]}
-      - {key: karpenter.k8s.aws/instance-size, operator: In, values: [large, xlarge]}
-      - {key: karpenter.k8s.aws/instance-family, operator: In, values: [m6i, m7g]}";
-    for (selector, values) in [
-        ("kubernetes.io/arch: arm64", "[amd64, arm64]"),
-        ("karpenter.sh/capacity-type: spot", "[on-demand, spot]"),
-    ] {
-        let verdict = judged(&format!(
-            "{one}{}{}",
-            pool(requirements),
-            web(&format!("      nodeSelector: {{{selector}}}"))
-        ));
-        assert_eq!(ids(&verdict, best(&verdict)), ["pool-requirement"], "{selector}");
-        assert!(diff(&verdict, best(&verdict)).contains(values), "{selector}");
-    }
 }
 
 #[test]
@@ -467,4 +371,69 @@ fn what_the_evidence_does_not_name_is_not_proposed() {
     ] {
         assert_eq!(proposed(&verdict, id), [""; 0], "{id}");
     }
+}
+
+/// A StatefulSet with a claim template; `claim` goes into the template's spec.
+fn with_claims(profile: &str, claim: &str, more: &str) -> String {
+    format!(
+        "
+apiVersion: plimsoll.dev/v1alpha1
+kind: Cluster
+metadata: {{name: test}}
+spec:
+  region: us-west-2
+  {profile}
+  addons: [{{name: vpc-cni}}, {{name: coredns}}, {{name: aws-ebs-csi-driver}}]
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db, namespace: apps}}
+spec:
+  replicas: 1
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec: {{containers: [{{name: db, image: 'example/db:1'}}]}}
+  volumeClaimTemplates:
+  - metadata: {{name: data}}
+    spec: {{accessModes: [ReadWriteOnce], {claim}resources: {{requests: {{storage: 1Gi}}}}}}
+---
+{more}
+"
+    )
+}
+
+#[test]
+fn claims_without_a_class_get_one_that_exists() {
+    let groups =
+        "kubernetesVersion: '1.33'\n  nodeGroups: [{name: system, instanceType: m6i.large, count: 2}]";
+    let verdict = judged(&with_claims(groups, "", ""));
+    assert_eq!(verdict.outcome, Outcome::Misconfiguration);
+    let best = best(&verdict);
+    assert_eq!(ids(&verdict, best), ["storage-class"]);
+    assert!(diff(&verdict, best).contains("storageClassName: gp2"), "{}", diff(&verdict, best));
+}
+
+#[test]
+fn a_volume_in_another_zone_gets_a_node_there() {
+    let groups = "network:
+    subnets:
+    - {id: subnet-a, zone: us-west-2a, cidr: 10.0.0.0/22}
+    - {id: subnet-c, zone: us-west-2c, cidr: 10.0.4.0/22}
+  nodeGroups: [{name: system, instanceType: m6i.large, count: 2, subnets: [subnet-a]}]";
+    let volume = "
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-db-0, namespace: apps}, spec: {storageClassName: '', volumeName: old, accessModes: [ReadWriteOnce]}}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: old}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  claimRef: {namespace: apps, name: data-db-0}
+  csi: {driver: ebs.csi.aws.com, volumeHandle: vol-1}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [us-west-2c]}]}]}}
+";
+    let verdict = judged(&with_claims(groups, "storageClassName: '', ", volume));
+    assert_eq!(ids(&verdict, best(&verdict)), ["volume-zone"]);
 }

@@ -341,11 +341,15 @@ fn a_wrong_scenario_is_refused_with_its_fields() {
 fn quotas_that_ask_for_requests_are_named() {
     let text = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q}\nspec: {hard: {requests.cpu: 4, pods: 10, limits.memory: 1Gi}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: a}]}\n";
     let lowered = lowered(text);
-    let refusal = |problem: &&crate::Problem| problem.code == "CONF118";
-    let refused = lowered.problems.iter().find(refusal).map(|problem| problem.severity);
-    assert_eq!(refused, Some(crate::Severity::Error));
+    let refusals = |lowered: &crate::Lowered| -> Vec<String> {
+        lowered.declared.pod_refusals.values().flatten().map(|refusal| refusal.message.to_string()).collect()
+    };
+    assert_eq!(
+        refusals(&lowered),
+        ["failed quota: q: must specify limits.memory for: a; requests.cpu for: a"]
+    );
     let zero = text.replace("image: a}", "image: a, resources: {requests: {cpu: 0}, limits: {memory: 0}}}");
-    assert!(!crate::testing::lowered(&zero).problems.iter().any(|problem| refusal(&problem)));
+    assert!(refusals(&crate::testing::lowered(&zero)).is_empty());
     let hard: Vec<(&str, i64)> =
         lowered.declared.quotas[0].hard.iter().map(|(name, amount)| (name.as_str(), *amount)).collect();
     assert_eq!(hard, [("pods", 10), ("cpu", 4000)]);

@@ -67,13 +67,13 @@ fn daemon_sets_tolerate_what_their_controller_adds() {
 
 #[test]
 fn stateful_sets_bring_claims_and_jobs_run_as_long_as_the_profile_says() {
-    let text = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec:\n  replicas: 3\n  selector: {matchLabels: {app: db}}\n  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: a, image: a}], volumes: [{name: c, persistentVolumeClaim: {claimName: shared}}]}}\n  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], storageClassName: gp3}}]\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {schedule: \"*/5 * * * *\", jobTemplate: {spec: {parallelism: 2, backoffLimit: 1, ttlSecondsAfterFinished: 10, template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}\n---\napiVersion: plimsoll.dev/v1alpha1\nkind: Cluster\nspec: {runtimes: [{kind: CronJob, namespace: \"*\", name: \"*\", duration: 90s}]}\n";
+    let text = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec:\n  replicas: 3\n  selector: {matchLabels: {app: db}}\n  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: a, image: a}], volumes: [{name: c, persistentVolumeClaim: {claimName: shared}}]}}\n  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], storageClassName: gp2}}]\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec: {schedule: \"*/5 * * * *\", jobTemplate: {spec: {parallelism: 2, backoffLimit: 1, ttlSecondsAfterFinished: 10, template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}\n---\napiVersion: plimsoll.dev/v1alpha1\nkind: Cluster\nspec: {runtimes: [{kind: CronJob, namespace: \"*\", name: \"*\", duration: 90s}]}\n";
     let lowered = lowered(text);
     assert_eq!(shown(&lowered.problems), "");
     let of =
         |name: &str| lowered.declared.workloads.iter().find(|workload| workload.key.name == name).unwrap();
     assert_eq!(of("db").shape, Shape::StatefulSet { replicas: 3, parallel: false });
-    let data = PodVolume::Template { name: "data".into(), storage_class: Some("gp3".into()), stateful: true };
+    let data = PodVolume::Template { name: "data".into(), storage_class: Some("gp2".into()), stateful: true };
     assert_eq!(of("db").template.volumes, [PodVolume::Claim("shared".into()), data]);
     let job = Shape::Job {
         completions: 2,
@@ -173,7 +173,7 @@ fn removed_versions_and_absurd_counts_are_named() {
 }
 
 #[test]
-fn an_unknown_priority_class_refuses_pods_not_deployments() {
+fn an_unknown_priority_class_is_warned_of() {
     let spec = "priorityClassName: hihg\n      containers: [{name: a, image: a}]";
     let class =
         "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 1000\n";
@@ -184,9 +184,6 @@ fn an_unknown_priority_class_refuses_pods_not_deployments() {
         ("CONF108", crate::Severity::Warning, Some("did you mean `high`?"))
     );
     assert_eq!(lowered.declared.workloads[0].template.priority_class, "hihg");
-    let pod = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n      {spec}\n");
-    let refused = crate::testing::lowered(&pod);
-    assert!(refused.declared.workloads.is_empty());
     let critical =
         only(&deployment("priorityClassName: system-node-critical\n      containers: [{name: a, image: a}]"));
     assert_eq!(critical.template.priority, 2_000_001_000);
@@ -202,10 +199,11 @@ fn limit_ranges_fill_in_and_refuse() {
         "{}{range}",
         deployment("containers: [{name: a, image: a, resources: {limits: {cpu: 2}}}]")
     ));
-    assert_eq!(
-        shown(&refused.problems),
-        "Error CONF109 [spec.template.spec.containers[0].resources] maximum cpu usage per Container is 1, but limit is 2\n"
-    );
+    assert_eq!(shown(&refused.problems), "");
+    let refusal = refused.declared.pod_refusals.values().flatten().next().unwrap();
+    assert_eq!(refusal.message, "maximum cpu usage per Container is 1, but limit is 2");
+    assert_eq!(refusal.object.as_ref().map(|at| at.path.0.as_str()), Some("/spec/limits/0"));
+    assert_eq!(refusal.violations[0].location.path.0, "/spec/template/spec/containers/0/resources");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::launches::Launches;
 use crate::placeable::Placeable;
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::{provisioner, stuck, words};
+use crate::{provisioner, stuck, volumes, words};
 
 /// The rule.
 pub const RULE: Rule = Rule { code: Code { id: "NODE103", name: "no-pool-fits" }, docs: DOCS, examine };
@@ -54,6 +54,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
             || refusal.pools.is_empty()
             || placeable.impossible(&subject.template).is_some()
             || provisioner::is_its_own(scene, *pod)
+            || volumes::kept(scene.cluster, subject).is_some()
             || !refusal.pools.iter().all(|rejection| is_ours(scene, &launches, rejection))
         {
             continue;

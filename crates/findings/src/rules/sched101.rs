@@ -10,7 +10,7 @@ use crate::launches::Launches;
 use crate::placeable::{self, Placeable};
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::{provisioner, stuck, words};
+use crate::{provisioner, stuck, volumes, words};
 
 /// The rule.
 pub const RULE: Rule = Rule { code: Code { id: "SCHED101", name: "unschedulable" }, docs: DOCS, examine };
@@ -37,7 +37,7 @@ consequence: what keeps the provisioner is the thing to repair.
 
 ## Exceptions
 Pods that a NodePool refused have their reason there: NODE101 to NODE106, SCHED102; a label that no node has
-is SCHED103.
+is SCHED103; a volume that keeps them off every node is VOL102 to VOL105.
 
 ## References
 - kubernetes: pkg/scheduler/framework/plugins
@@ -54,6 +54,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         if !answered
             && !provisioner::is_its_own(scene, pod.id)
             && placeable.impossible(&pod.template).is_none()
+            && volumes::kept(scene.cluster, pod).is_none()
             && !refused.contains(&pod.id)
             && !launches.is_planned(scene, pod.id)
         {

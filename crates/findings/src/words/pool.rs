@@ -4,8 +4,8 @@ use cluster::Kind;
 use cluster::rejection::PoolReason;
 use cluster::resources::format_amount;
 
-use crate::placeable;
 use crate::scene::Scene;
+use crate::{placeable, stuck};
 
 /// Why this pool cannot serve a pod. A node class that is written and cannot be used is told from one that is not.
 pub(crate) fn reason_of(scene: &Scene<'_>, pool: &str, reason: &PoolReason) -> String {
@@ -61,7 +61,10 @@ pub(crate) fn pool_reason(reason: &PoolReason) -> String {
         PoolReason::MinValues { key } => format!("minValues of {key} cannot be met"),
         PoolReason::VolumeTopology => "the pods' volumes are where it cannot make nodes".to_owned(),
         PoolReason::NoAddresses { needed, free } => {
-            format!("a node for them takes {needed} addresses and no subnet has more than {free} free")
+            format!(
+                "a node for them takes {} and no subnet has more than {free} free",
+                stuck::addresses(*needed)
+            )
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cluster::requirements::{Requirement, Requirements, WELL_KNOWN_LABELS};
 use cluster::{Name, Quantity, Resources, SelectorOperator};
 use provisioning::market::Offers;
-use provisioning::{Market, Offering, PoolMarket, TypeOnOffer};
+use provisioning::{Market, Offering, PoolMarket, Reservation, TypeOnOffer};
 use serde_json::{Value, json};
 
 const OWN: &str = "oracle/v1";
@@ -50,14 +50,22 @@ pub fn line(seed: u64, objects: &[Value]) -> Value {
             "reservedCapacity": settings["reservedCapacity"] == true,
         },
         "wellKnown": WELL_KNOWN_LABELS.as_slice(),
-        "instanceTypes": own(objects, "InstanceType").map(|own| {
-            let mut own = own.clone();
-            own["name"] = own["metadata"]["name"].clone();
-            own
-        }).collect::<Vec<Value>>(),
+        "instanceTypes": instance_types(objects),
         "poolTypes": pool_types,
         "objects": kubernetes(objects).collect::<Vec<&Value>>(),
     })
+}
+
+/// The types by name: the engine keeps them so, and Karpenter drops a DaemonSet's terms in the order of the types.
+fn instance_types(objects: &[Value]) -> Vec<Value> {
+    let named = own(objects, "InstanceType").map(|own| {
+        let mut own = own.clone();
+        own["name"] = own["metadata"]["name"].clone();
+        own
+    });
+    let mut types: Vec<Value> = named.collect();
+    types.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+    types
 }
 
 /// What each pool can buy; `pools` are their names in the order of the model.
@@ -102,6 +110,10 @@ fn offering(wire: &Value) -> Offering {
         capacity_type: text(&wire["capacityType"]),
         price_micro_usd: wire["price"].as_i64().unwrap_or(0),
         available: wire["available"] == true,
+        reservation: wire["reservation"].as_str().map(|id| Reservation {
+            id: Name::from(id),
+            count: wire["count"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        }),
     }
 }
 

@@ -82,21 +82,60 @@ fn kind_of(difference: &Difference) -> String {
     parts.take(2).collect::<Vec<&str>>().join("/")
 }
 
-/// Whether shrinking left objects that a cluster could have: pods and nodes that can be told apart.
-fn is_whole(objects: &[Value]) -> bool {
+/// Kinds whose fields hang together: shrinking leaves them out whole or not at all.
+const WHOLE: [&str; 10] = [
+    "NodePool",
+    "Settings",
+    "InstanceType",
+    "Node",
+    "NodeClaim",
+    "CSINode",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+];
+
+/// Whether shrinking left objects that a cluster could have; `all` are the objects before.
+fn is_whole(objects: &[Value], all: &[Value]) -> bool {
     let has = |object: &Value, field: &str| object["metadata"][field].is_string();
+    let named = |kind: &str, name: &Value| {
+        objects.iter().any(|object| object["kind"] == kind && object["metadata"]["name"] == *name)
+    };
     let whole = |object: &Value| match object["kind"].as_str() {
-        Some("Pod") => has(object, "uid") && has(object, "namespace"),
-        Some("Node") => object["spec"]["providerID"].is_string() && object["status"]["conditions"].is_array(),
-        Some("InstanceType") => object["capacity"]["cpu"].is_string() && object["requirements"].is_array(),
+        Some("Pod") => {
+            let node = &object["spec"]["nodeName"];
+            let claims = object["spec"]["volumes"].as_array().into_iter().flatten();
+            let mut claims = claims.filter_map(|volume| volume.get("persistentVolumeClaim"));
+            has(object, "uid")
+                && has(object, "namespace")
+                && (node.is_null() || named("Node", node))
+                && claims.all(|claim| claim["claimName"].is_string())
+        }
+        Some("PersistentVolumeClaim") => {
+            let volume = &object["spec"]["volumeName"];
+            all.contains(object) && (volume.is_null() || named("PersistentVolume", volume))
+        }
+        Some("NodeClaim") => {
+            all.contains(object) && named("NodePool", &object["metadata"]["labels"]["karpenter.sh/nodepool"])
+        }
+        Some(kind) if WHOLE.contains(&kind) => all.contains(object),
         _ => true,
     };
-    objects.iter().all(whole) && objects.iter().any(|object| object["kind"] == "NodePool")
+    let stays = |object: &&Value| matches!(object["kind"].as_str(), Some("Settings" | "Namespace"));
+    all.iter().filter(stays).all(|object| objects.contains(object)) && objects.iter().all(whole)
 }
 
 fn show(program: &mut Program, seed: u64, objects: Vec<Value>, out: &mut impl Write) -> Result<()> {
+    let all = objects.clone();
+    let kinds = |found: &[Difference]| -> BTreeSet<String> { found.iter().map(kind_of).collect() };
+    let wanted = match ask(program, seed, &objects) {
+        Outcome::Differs(found) => kinds(&found),
+        _ => return Ok(()),
+    };
     let differs = |objects: &[Value], program: &mut Program| {
-        is_whole(objects) && matches!(ask(program, seed, objects), Outcome::Differs(_))
+        is_whole(objects, &all)
+            && matches!(ask(program, seed, objects), Outcome::Differs(found) if !kinds(&found).is_disjoint(&wanted))
     };
     let smallest = shrink::shrink(objects, |objects| differs(objects, program));
     writeln!(out, "seed {seed}:")?;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::tally::Tally;
-use super::{engine, generate};
+use super::{engine, generate, report};
 use crate::difference::{self, Difference, differences};
 use crate::program::Program;
 use crate::record::{Record, fingerprint};
@@ -16,7 +16,7 @@ use crate::shrink::shrink;
 /// A line may take this long.
 const TIMEOUT_MS: u64 = 60_000;
 /// Which upstream decides; the Go module pins the same.
-const UPSTREAM: &str = "k8s.io/kubernetes v1.36.3";
+pub const UPSTREAM: &str = "k8s.io/kubernetes v1.36.3";
 
 /// A cluster about which the two differ.
 #[derive(Clone, Debug)]
@@ -38,61 +38,77 @@ pub struct Plan {
     pub most_findings: usize,
     /// Whether differing clusters are made smaller.
     pub shrinks: bool,
+    /// How many answers are kept for a record.
+    pub kept: usize,
+}
+
+/// What came of playing seeds.
+#[derive(Clone, Debug, Default)]
+pub struct Played {
+    /// How much was compared.
+    pub tally: Tally,
+    /// Where the two differ.
+    pub findings: Vec<Finding>,
+    /// Rows of a record.
+    pub rows: Vec<Value>,
 }
 
 /// Plays seeds against the program at `path`.
-pub fn live(path: &Path, plan: &Plan, record: Option<&Path>) -> Result<(Tally, Vec<Finding>)> {
-    let mut program = Program::new(path, &[], TIMEOUT_MS);
-    let (mut tally, mut findings, mut rows) = (Tally::default(), Vec::new(), Vec::new());
+pub fn live(path: &Path, plan: &Plan) -> Result<Played> {
+    let mut program = Program::new(path, &["-logtostderr=false"], TIMEOUT_MS);
+    let mut played = Played::default();
     for seed in plan.seeds.clone() {
         let objects = generate::cluster(seed);
         let theirs = ask(&mut program, &objects)?;
         let ours = engine::answer(&objects)?;
-        let found = differences(&theirs, &ours);
-        tally.count(&theirs, nodes(&objects), found.is_empty());
+        let found = differences(&decided(&theirs), &ours);
+        played.tally.count(&theirs, &ours, found.is_empty());
         if !found.is_empty() {
-            findings.push(finding(&mut program, seed, objects.clone(), found, plan.shrinks));
+            played.findings.push(finding(&mut program, seed, objects.clone(), found, plan.shrinks));
         }
-        if record.is_some() {
-            rows.push(json!({"seed": seed, "input": fingerprint(&objects.into()), "answer": theirs}));
+        if played.rows.len() < plan.kept {
+            played.rows.push(json!({"seed": seed, "input": fingerprint(&objects.into()), "answer": theirs}));
         }
-        if findings.len() >= plan.most_findings {
+        if played.findings.len() >= plan.most_findings {
             break;
         }
     }
-    if let Some(path) = record {
-        Record { header: json!({"upstream": UPSTREAM, "generator": env!("CARGO_PKG_VERSION")}), rows }
-            .write(path)?;
-    }
-    Ok((tally, findings))
+    Ok(played)
+}
+
+/// What was played as a record, with the part of the documentation that tells of it.
+pub fn record(played: &Played, seeds: &Range<u64>) -> Record {
+    let header = json!({
+        "upstream": UPSTREAM,
+        "generator": env!("CARGO_PKG_VERSION"),
+        "seeds": [seeds.start, seeds.end],
+        "report": report::markdown(&played.tally, seeds),
+    });
+    Record { header, rows: played.rows.clone() }
 }
 
 /// Compares the engine with a record.
-pub fn recorded(path: &Path) -> Result<(Tally, Vec<Finding>)> {
-    let record = Record::read(path)?;
-    let (mut tally, mut findings) = (Tally::default(), Vec::new());
+pub fn recorded(record: &Record) -> Result<Played> {
+    let mut played = Played::default();
     for row in &record.rows {
         let seed = row["seed"].as_u64().unwrap_or_default();
         let objects = generate::cluster(seed);
         if row["input"] != fingerprint(&objects.clone().into()) {
             bail!("seed {seed} makes another cluster than when it was recorded: record again");
         }
-        let differences = differences(&row["answer"], &engine::answer(&objects)?);
-        tally.count(&row["answer"], nodes(&objects), differences.is_empty());
+        let ours = engine::answer(&objects)?;
+        let differences = differences(&decided(&row["answer"]), &ours);
+        played.tally.count(&row["answer"], &ours, differences.is_empty());
         if !differences.is_empty() {
-            findings.push(Finding { seed, objects, differences });
+            played.findings.push(Finding { seed, objects, differences });
         }
     }
-    Ok((tally, findings))
+    Ok(played)
 }
 
 /// A finding as text.
 pub fn show(finding: &Finding) -> String {
     format!("seed {}\n{}", finding.seed, difference::show(&finding.objects, &finding.differences))
-}
-
-fn nodes(objects: &[Value]) -> u64 {
-    objects.iter().filter(|object| object["kind"] == "Node").count() as u64
 }
 
 /// What the program says, without what identifies the question.
@@ -105,6 +121,15 @@ fn ask(program: &mut Program, objects: &[Value]) -> Result<Value> {
         fields.shift_remove("seed");
     }
     Ok(answer)
+}
+
+/// An answer without what was done for it.
+fn decided(answer: &Value) -> Value {
+    let mut answer = answer.clone();
+    for pod in answer["pods"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        pod.shift_remove("work");
+    }
+    answer
 }
 
 /// Makes a differing cluster smaller while the first field that differs still does.
@@ -124,7 +149,7 @@ fn finding(
     let mut compare = |objects: &[Value]| match (ask(program, objects), engine::answer(objects)) {
         // What is left must stay as valid as it was.
         (Ok(_), Ok(ours)) if names(&ours).any(|name| !known.iter().any(|known| known == name)) => Vec::new(),
-        (Ok(theirs), Ok(ours)) => differences(&theirs, &ours),
+        (Ok(theirs), Ok(ours)) => differences(&decided(&theirs), &ours),
         _ => Vec::new(),
     };
     let objects = shrink(objects, |objects| {

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::{Cluster, NodeId, NodePool, Pod, PodId, Timestamp};
+use cluster::requirements::Requirements;
+use cluster::{Cluster, Labels, NodeId, NodePool, Pod, PodId, Timestamp};
 
 use super::pdb::PodBudgets;
 use super::pods;
@@ -27,6 +28,8 @@ pub struct Candidate<'a> {
     pub zone: cluster::Name,
     /// Its price; 0 when nobody knows.
     pub price_micro_usd: i64,
+    /// The lowest price of what its labels say it was bought as; 0 when nobody knows.
+    pub label_price_micro_usd: i64,
     /// Pods that need a place elsewhere.
     pub pods: Vec<PodId>,
     /// What moving them costs, in [`pods::COST_ONE`]ths; one for the node itself.
@@ -105,6 +108,7 @@ fn candidate<'a>(
         node: node.id,
         pool: claim.pool,
         price_micro_usd: instance_type.map_or(0, |offered| price(offered, &zone, &capacity_type)),
+        label_price_micro_usd: instance_type.map_or(0, |offered| label_price(offered, &node.labels)),
         instance_type,
         capacity_type,
         zone,
@@ -116,6 +120,12 @@ fn candidate<'a>(
 fn price(offered: &TypeOnOffer, zone: &str, capacity_type: &str) -> i64 {
     let own = offered.offerings.iter().find(|o| o.zone == zone && o.capacity_type == capacity_type);
     own.map_or(0, |offering| offering.price_micro_usd).min(i64::from(u32::MAX))
+}
+
+fn label_price(offered: &TypeOnOffer, labels: &Labels) -> i64 {
+    let labels = Requirements::of_labels(labels);
+    let own = offered.offerings.iter().filter(|offering| offering.is_what_a_node_is(&labels));
+    own.map(|offering| offering.price_micro_usd).min().unwrap_or(0).min(i64::from(u32::MAX))
 }
 
 /// Dearest per unit of disruption first; equal ones by id.

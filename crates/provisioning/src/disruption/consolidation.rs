@@ -213,11 +213,12 @@ fn simulate(
     };
     let solution = solve(&input);
     let counts: Bits = moved.iter().map(|pod| pod.0 as usize).collect();
+    let waits = |pod: &PodId| is_provisionable(cluster, cluster.pod(*pod));
     let unsettled = |place: &ClaimOrNode| match place {
         ClaimOrNode::Claim(_) => true,
         ClaimOrNode::Node(node) => !View::of_node(cluster, cluster.node(*node)).is_initialized(),
     };
-    let homeless = solution.refused.iter().any(|(pod, _)| counts.has(pod.0 as usize));
+    let homeless = solution.refused.iter().any(|(pod, _)| !waits(pod));
     let hasty =
         solution.on_existing.iter().any(|(pod, place)| counts.has(pod.0 as usize) && unsettled(place));
     (!homeless && !hasty).then_some(solution.new_claims)
@@ -300,7 +301,7 @@ fn unless_same_type(mut command: Command, together: &[&Candidate<'_>]) -> Option
     let same = together
         .iter()
         .filter(|candidate| candidate.instance_type.is_some_and(|offered| named.contains(&offered.name)));
-    if let Some(cheapest) = same.map(|candidate| candidate.price_micro_usd).min() {
+    if let Some(cheapest) = same.map(|candidate| candidate.label_price_micro_usd).min() {
         keep_below(claim, cheapest)?;
     }
     Some(command)

@@ -242,6 +242,7 @@ impl Seller<'_> {
             capacity_type: Name::new(capacity_type),
             price_micro_usd: price.map_or(i64::MAX, |price| price.micro_usd),
             available: price.is_some(),
+            reservation: None,
         }
     }
 }

@@ -20,6 +20,7 @@ const ANSWERS: usize = 1024;
 #[derive(Default)]
 pub struct Offers {
     types: Vec<TypeOnOffer>,
+    from_reservations: Bits,
     // Looked up, never iterated over.
     answers: Mutex<HashMap<Requirements, Arc<Agreement>>>,
 }
@@ -36,7 +37,14 @@ pub struct Agreement {
 impl Offers {
     /// Of these types.
     pub fn new(types: Vec<TypeOnOffer>) -> Offers {
-        Offers { types, answers: Mutex::default() }
+        let reserves = |offered: &TypeOnOffer| offered.offerings.iter().any(|own| own.reservation.is_some());
+        let from_reservations = (0..types.len()).filter(|&index| reserves(&types[index])).collect();
+        Offers { types, from_reservations, answers: Mutex::default() }
+    }
+
+    /// Types that a capacity reservation has.
+    pub fn from_reservations(&self) -> &Bits {
+        &self.from_reservations
     }
 
     /// Which types agree with `requirements`.

@@ -24,6 +24,8 @@ pub struct Placed<'a> {
     pub template: &'a PodTemplate,
     /// The revision.
     pub revision: u32,
+    /// They were asked to go: they are not counted, but their anti-affinity still keeps others away.
+    pub leaving: bool,
     /// Pods by node.
     pub nodes: BTreeMap<NodeId, u32>,
 }
@@ -116,20 +118,22 @@ impl<'a> Ground<'a> {
 fn placed<'a>(cluster: &'a Cluster, moving: &Bits) -> Vec<Placed<'a>> {
     let mut placed: Vec<Placed<'a>> = Vec::new();
     // Looked up, never iterated over.
-    let mut index: HashMap<(&Name, usize, u32), usize> = HashMap::new();
+    let mut index: HashMap<(&Name, usize, u32, bool), usize> = HashMap::new();
     for pod in &cluster.pods {
-        let Some(node) = pod.node.filter(|_| pod.is_wanted() && !moving.has(pod.id.0 as usize)) else {
+        let Some(node) = pod.node.filter(|_| !pod.is_over() && !moving.has(pod.id.0 as usize)) else {
             continue;
         };
         if !cluster.nodes.get(node.0 as usize).is_some_and(cluster::Node::exists) {
             continue;
         }
-        let key = (&pod.namespace, Arc::as_ptr(&pod.template) as usize, pod.revision);
+        let leaving = pod.deleted.is_some();
+        let key = (&pod.namespace, Arc::as_ptr(&pod.template) as usize, pod.revision, leaving);
         let at = *index.entry(key).or_insert_with(|| {
             placed.push(Placed {
                 namespace: &pod.namespace,
                 template: &pod.template,
                 revision: pod.revision,
+                leaving,
                 nodes: BTreeMap::new(),
             });
             placed.len() - 1

@@ -120,7 +120,7 @@ impl Group {
             }
         }
         let by_hash = self.names_template_hash();
-        for placed in &ground.placed {
+        for placed in ground.placed.iter().filter(|placed| !placed.leaving) {
             let counted = self.namespaces.contains(placed.namespace)
                 && self.selector.as_ref().is_none_or(|selector| {
                     if by_hash {

@@ -4,9 +4,6 @@
 //! default arguments. Only what filters see counts: a pod that is bound and has no address holds the same room as
 //! any other, so evicting it helps only if its room helps. Where upstream starts at a random node and walks maps,
 //! nodes are taken in id order here.
-//!
-//! Upstream subtracts victims that are being deleted already from topology spread, which never counted them; here
-//! they are not subtracted.
 
 use cluster::disruption_budget::BudgetStatus;
 use cluster::rejection::{FilterReason, NodeReason, Plugin};
@@ -16,6 +13,7 @@ use crate::attempt::{TieBreak, tally};
 use crate::filter;
 use crate::nominated::{self, Refused};
 use crate::placements::Placements;
+use crate::plugins::pod_topology_spread::Rest;
 use crate::query::{Moment, Query};
 
 /// `minCandidateNodesPercentage`.
@@ -94,9 +92,10 @@ fn dry_run(
     potential.sort();
     let wanted = (potential.len() * CANDIDATES_PERCENT / 100).max(CANDIDATES_AT_LEAST).min(potential.len());
     let budgets = Budgets::new(cluster, &potential);
+    let rest = Rest::new(index, &query.wishes.hard_spread);
     let (mut unharmful, mut harmful, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for node in potential {
-        match select_victims(index, cluster, query, node, &budgets) {
+        match select_victims(index, cluster, query, node, (&budgets, &rest)) {
             Ok(candidate) if candidate.violations == 0 => unharmful.push(candidate),
             Ok(candidate) => harmful.push(candidate),
             Err(reasons) => {
@@ -182,7 +181,7 @@ fn select_victims(
     cluster: &Cluster,
     query: &Query,
     node: NodeId,
-    budgets: &Budgets<'_>,
+    (budgets, rest): (&Budgets<'_>, &Rest),
 ) -> Result<Candidate, Failure> {
     let place = node.0 as usize;
     let mut lesser: Vec<PodId> = index.pods_on[place]
@@ -194,9 +193,11 @@ fn select_victims(
         return Err(vec![(Plugin::DefaultPreemption, FilterReason::NoVictims)]);
     }
     lesser.sort_by_key(|pod| importance(index, *pod));
+    let ports = index.ports[place].clone();
     lesser.iter().for_each(|pod| index.drop(*pod, place));
-    if let Some(reasons) = refused(index, cluster, query, node) {
+    if let Some(reasons) = refused(index, cluster, query, node, rest) {
         lesser.iter().for_each(|pod| index.add(*pod, place));
+        index.ports[place] = ports;
         return Err(reasons);
     }
     let (guarded, free) = budgets.split(&lesser);
@@ -204,7 +205,7 @@ fn select_victims(
     for (pods, guarded) in [(&guarded, true), (&free, false)] {
         for pod in pods {
             index.add(*pod, place);
-            if refused(index, cluster, query, node).is_some() {
+            if refused(index, cluster, query, node, rest).is_some() {
                 index.drop(*pod, place);
                 victims.push(*pod);
                 violations += u32::from(guarded);
@@ -212,6 +213,7 @@ fn select_victims(
         }
     }
     victims.iter().for_each(|pod| index.add(*pod, place));
+    index.ports[place] = ports;
     victims.sort_by_key(|pod| importance(index, *pod));
     if victims.is_empty() {
         // Upstream calls this an error: what the filters said a moment ago does not hold any more.
@@ -220,14 +222,20 @@ fn select_victims(
     Ok(Candidate { node, victims, violations })
 }
 
-fn refused(index: &mut Placements, cluster: &Cluster, query: &Query, node: NodeId) -> Option<Failure> {
+fn refused(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    node: NodeId,
+    rest: &Rest,
+) -> Option<Failure> {
     let guests = nominated::respected(index, query, node);
     let (refusal, reasons) = if guests.is_empty() {
-        let moment = Moment::new(index, query);
+        let moment = Moment::during(index, query, rest);
         let refusal = filter::refusal(index, cluster, query, &moment, node.0 as usize)?;
         (refusal, filter::reasons(index, cluster, query, refusal, node.0 as usize))
     } else {
-        let refused = nominated::refused(index, cluster, query, &guests, node)?;
+        let refused = nominated::refused(index, cluster, query, &guests, node, rest)?;
         (refused.refusal, refused.detail.map(|(reasons, _)| reasons).unwrap_or_default())
     };
     Some(reasons.into_iter().map(|reason| (refusal.plugin(), reason)).collect())

@@ -2,8 +2,10 @@
 //!
 //! Follows `plugins/interpodaffinity/{filtering,scoring,plugin}.go` with `hardPodAffinityWeight: 1`.
 
+use std::collections::BTreeMap;
+
 use cluster::template::PodAffinityTerm;
-use cluster::{Cluster, Name};
+use cluster::{Cluster, LabelSelector, Labels, Name};
 
 use crate::class::{ClassId, OwnedKind, OwnedTerm, Wishes};
 use crate::counter::PodTerm;
@@ -11,10 +13,13 @@ use crate::domain::NO_DOMAIN;
 use crate::event::Event;
 use crate::hints::Waiter;
 use crate::placements::Placements;
+use crate::query::Query;
 use crate::refusal::Refusal;
 
 /// What a required affinity term of a pod that is there weighs for others.
 const HARD_AFFINITY_WEIGHT: i64 = 1;
+/// Since when terms are handed to `mergeAffinityTermNamespacesIfNotEmpty` by value, and keep their selector.
+const COMPARES_WITHOUT_LABELS_SINCE: (u32, u32) = (1, 34);
 
 fn resolve(term: &PodAffinityTerm, own: &Name) -> PodTerm {
     let everywhere = term.namespaces.is_empty() && term.namespace_selector.is_none();
@@ -24,6 +29,19 @@ fn resolve(term: &PodAffinityTerm, own: &Name) -> PodTerm {
         selector: term.selector.clone(),
         revision: None,
     }
+}
+
+/// A term of the pod to be placed. Upstream looks up the namespaces that it selects, and from v1.34 on also compares
+/// its selector with no labels at all, whatever the namespace: "not this label" then selects every namespace.
+fn resolve_incoming(term: &PodAffinityTerm, own: &Name, cluster: &Cluster) -> PodTerm {
+    let mut resolved = resolve(term, own);
+    let bare = |selector: &LabelSelector| selector.matches(&Labels::new());
+    if cluster.declared.profile.kubernetes >= COMPARES_WITHOUT_LABELS_SINCE
+        && resolved.namespace_selector.as_ref().is_some_and(bare)
+    {
+        resolved.namespace_selector = Some(LabelSelector::default());
+    }
+    resolved
 }
 
 /// Registers the terms that pods of a class carry with them.
@@ -41,9 +59,19 @@ pub(crate) fn own_terms(index: &mut Placements, cluster: &Cluster, id: u32) {
         .chain(likes.required.iter().map(weighs(HARD_AFFINITY_WEIGHT)))
         .chain(likes.preferred.iter().map(|(weight, term)| weighs(i64::from(*weight))(term)))
         .chain(dislikes.preferred.iter().map(|(weight, term)| weighs(-i64::from(*weight))(term)));
+    // A term that is written twice weighs twice.
+    let mut owned: BTreeMap<(PodTerm, u32), (bool, i64)> = BTreeMap::new();
     for (term, kind) in terms {
         let key = index.key(cluster, &term.topology_key);
-        index.own(cluster, id, OwnedTerm { term: resolve(term, &namespace), key, kind });
+        let (repels, weight) = owned.entry((resolve(term, &namespace), key)).or_default();
+        *repels |= kind == OwnedKind::Repels;
+        *weight += kind.weight();
+    }
+    for ((term, key), (repels, weight)) in owned {
+        let kinds = [(repels, OwnedKind::Repels), (weight != 0, OwnedKind::Weighs(weight))];
+        for (_, kind) in kinds.into_iter().filter(|(there, _)| *there) {
+            index.own(cluster, id, OwnedTerm { term: term.clone(), key, kind });
+        }
     }
 }
 
@@ -51,7 +79,8 @@ pub(crate) fn own_terms(index: &mut Placements, cluster: &Cluster, id: u32) {
 pub(crate) fn wish(index: &mut Placements, cluster: &Cluster, id: ClassId, wishes: &mut Wishes) {
     let class = index.classes[id.0 as usize].clone();
     let (likes, dislikes) = (&class.template.pod_affinity, &class.template.pod_anti_affinity);
-    let all: Vec<PodTerm> = likes.required.iter().map(|term| resolve(term, &class.namespace)).collect();
+    let all: Vec<PodTerm> =
+        likes.required.iter().map(|term| resolve_incoming(term, &class.namespace, cluster)).collect();
     if !all.is_empty() {
         wishes.likes_itself =
             all.iter().all(|term| term.matches(class.facts(), &cluster.declared.namespaces));
@@ -62,7 +91,7 @@ pub(crate) fn wish(index: &mut Placements, cluster: &Cluster, id: ClassId, wishe
         }
     }
     let mut group = |term: &PodAffinityTerm| {
-        let counter = index.counter(cluster, vec![resolve(term, &class.namespace)], false);
+        let counter = index.counter(cluster, vec![resolve_incoming(term, &class.namespace, cluster)], false);
         let key = index.key(cluster, &term.topology_key);
         (index.group(counter, key, None), key)
     };
@@ -103,6 +132,13 @@ impl Felt {
                 .all(|(group, _)| index.groups[*group as usize].total == 0),
         }
     }
+}
+
+/// Whether `PreFilter` finds nothing to look at: no term of the pod's own, and no pod that repels it.
+pub(crate) fn is_skipped(index: &Placements, query: &Query) -> bool {
+    query.wishes.affinity.is_empty()
+        && query.wishes.anti_affinity.is_empty()
+        && Felt::new(index, query.class, &query.wishes).repelled_by.is_empty()
 }
 
 /// The first kind of rule that refuses a node.

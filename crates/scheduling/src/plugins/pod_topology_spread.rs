@@ -55,9 +55,10 @@ pub(crate) fn wish(
                 keys: keys.clone(),
             };
             if required {
-                let group = index.group(counter, *key, Some(inclusion));
+                let everyone = index.counter(cluster, vec![term(constraint, &class)], false);
                 wishes.hard_spread.push(HardSpread {
-                    group,
+                    group: index.group(counter, *key, Some(inclusion.clone())),
+                    moved: index.group(everyone, *key, Some(inclusion)),
                     key: *key,
                     max_skew: i64::from(constraint.max_skew),
                     min_domains: u32::try_from(constraint.min_domains.unwrap_or(1)).unwrap_or(1),
@@ -164,34 +165,88 @@ fn counted(constraint: &TopologySpread, class: &Class) -> PodTerm {
     if empty { PodTerm::nothing() } else { term }
 }
 
-/// The fewest matching pods of any eligible domain; 0 when there are fewer domains than `minDomains`.
-pub(crate) fn minimum(index: &Placements, constraint: &HardSpread) -> i64 {
-    let group = &index.groups[constraint.group as usize];
-    if group.domains < constraint.min_domains {
-        return 0;
+/// How constraints were counted before pods came or went for a try, as `PreFilter` leaves it: by constraint and
+/// domain, what must be added to [`HardSpread::moved`]. Empty while nothing is tried.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rest(Vec<Vec<i64>>);
+
+impl Rest {
+    /// As it is now.
+    pub fn new(index: &Placements, constraints: &[HardSpread]) -> Rest {
+        let offsets = |constraint: &HardSpread| {
+            let (counted, moved) =
+                (&index.groups[constraint.group as usize], &index.groups[constraint.moved as usize]);
+            let domains = counted.per_domain().zip(moved.per_domain());
+            domains.map(|((counted, _), (moved, _))| i64::from(counted) - i64::from(moved)).collect()
+        };
+        Rest(constraints.iter().map(offsets).collect())
     }
-    group.minimum().map_or(0, i64::from)
+
+    /// Matching pods by domain, and whether the domain has nodes.
+    fn per_domain<'a>(
+        &'a self,
+        index: &'a Placements,
+        place: usize,
+        constraint: &HardSpread,
+    ) -> Box<dyn Iterator<Item = (i64, bool)> + 'a> {
+        match self.0.get(place) {
+            None => {
+                let domains = index.groups[constraint.group as usize].per_domain();
+                Box::new(domains.map(|(count, inhabited)| (i64::from(count), inhabited)))
+            }
+            Some(offsets) => {
+                let domains = index.groups[constraint.moved as usize].per_domain();
+                let moved = |((count, inhabited), offset): ((u32, bool), &i64)| {
+                    (i64::from(count) + offset, inhabited)
+                };
+                Box::new(domains.zip(offsets).map(moved))
+            }
+        }
+    }
+
+    fn count(&self, index: &Placements, place: usize, constraint: &HardSpread, domain: u32) -> i64 {
+        match self.0.get(place) {
+            None => i64::from(index.groups[constraint.group as usize].count(domain)),
+            Some(offsets) => {
+                let moved = i64::from(index.groups[constraint.moved as usize].count(domain));
+                moved + offsets.get(domain as usize).copied().unwrap_or(0)
+            }
+        }
+    }
 }
 
-/// The first constraint that refuses a node; `minima` in the order of the constraints.
+/// For each constraint the fewest matching pods of any eligible domain; 0 when there are fewer domains than
+/// `minDomains`.
+pub(crate) fn minima(index: &Placements, constraints: &[HardSpread], rest: &Rest) -> Vec<i64> {
+    let minimum = |(place, constraint): (usize, &HardSpread)| {
+        if index.groups[constraint.group as usize].domains < constraint.min_domains {
+            return 0;
+        }
+        let inhabited = rest.per_domain(index, place, constraint).filter(|(_, inhabited)| *inhabited);
+        inhabited.map(|(count, _)| count).min().unwrap_or(0)
+    };
+    constraints.iter().enumerate().map(minimum).collect()
+}
+
+/// The first constraint that refuses a node; `minima` as [`minima`] tells them.
 pub(crate) fn refuses(
     index: &Placements,
     constraints: &[HardSpread],
-    minima: &[i64],
+    (minima, rest): (&[i64], &Rest),
     pinned: bool,
     node: usize,
 ) -> Option<Refusal> {
-    for (constraint, minimum) in constraints.iter().zip(minima) {
+    for (place, (constraint, minimum)) in constraints.iter().zip(minima).enumerate() {
         let domain = index.keys[constraint.key as usize].of(node);
         if domain == NO_DOMAIN {
             return Some(Refusal::SpreadLabelMissing);
         }
-        let group = &index.groups[constraint.group as usize];
         let mut minimum = *minimum;
-        let mut matching = i64::from(group.count(domain));
+        let mut matching = rest.count(index, place, constraint, domain);
         if pinned && constraint.honors_affinity {
             // The node affinity of a DaemonSet pod leaves its own node as the only domain.
-            matching = i64::from(index.counters[group.counter as usize].on(node));
+            let counter = index.groups[constraint.group as usize].counter;
+            matching = i64::from(index.counters[counter as usize].on(node));
             minimum = if constraint.min_domains > 1 { 0 } else { matching };
         }
         if matching + constraint.itself - minimum > constraint.max_skew {

@@ -295,6 +295,8 @@ mod tests {
         }
     }
 
+    /// What is said after a plugin kept the pod off all nodes.
+    const UNASKED: &str = " not found";
     const UNHELPFUL: &str = " no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
 
     #[test]
@@ -302,12 +304,12 @@ mod tests {
         let mut cluster = cluster();
         assert_eq!(
             message(&mut cluster, &["data"]),
-            format!("0/2 nodes are available: persistentvolumeclaim \"data\" not found.{UNHELPFUL}")
+            format!("0/2 nodes are available: persistentvolumeclaim \"data\" not found.{UNASKED}")
         );
         claim(&mut cluster, "data", "now");
         assert_eq!(
             message(&mut cluster, &["data"]),
-            format!("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.{UNHELPFUL}")
+            format!("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.{UNASKED}")
         );
         let ephemeral = PodVolume::Template { name: "tmp".into(), storage_class: None, stateful: false };
         let pod =
@@ -317,7 +319,7 @@ mod tests {
         assert_eq!(
             rejection.message,
             format!(
-                "0/2 nodes are available: waiting for ephemeral volume controller to create the persistentvolumeclaim \"{name}\".{UNHELPFUL}"
+                "0/2 nodes are available: waiting for ephemeral volume controller to create the persistentvolumeclaim \"{name}\".{UNASKED}"
             )
         );
     }

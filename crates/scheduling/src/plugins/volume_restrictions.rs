@@ -8,6 +8,14 @@ use crate::hints::Waiter;
 use crate::placements::Placements;
 use crate::plugins::volume_binding::{VolumePlan, uses};
 
+/// `PreFilter`: without a pod that uses one of the claims the filter is skipped, and pods that nodes are reserved for
+/// are not looked at.
+pub(crate) fn skip_if_unused(index: &Placements, plan: &mut VolumePlan) {
+    if !refuses(index, plan) {
+        plan.exclusive.clear();
+    }
+}
+
 /// Whether a pod that is placed uses one of the exclusive claims.
 pub(crate) fn refuses(index: &Placements, plan: &VolumePlan) -> bool {
     plan.exclusive.iter().any(|claim| index.claim_users.get(claim).is_some_and(|users| *users > 0))

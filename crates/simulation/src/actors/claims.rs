@@ -30,11 +30,7 @@ impl ClaimNames {
 
 /// The name of the claim behind a volume of `pod`.
 pub fn claim_name(pod: &Pod, volume: &PodVolume) -> Name {
-    match volume {
-        PodVolume::Claim(name) => name.clone(),
-        PodVolume::Template { name, stateful: true, .. } => Name::from(format!("{name}-{}", pod.name)),
-        PodVolume::Template { name, stateful: false, .. } => Name::from(format!("{}-{name}", pod.name)),
-    }
+    volume.claim_name(&pod.name)
 }
 
 /// The first volume of `pod` that is not attached to its node, by the claim's name.

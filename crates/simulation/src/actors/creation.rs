@@ -129,6 +129,10 @@ fn may_lift(why: &Refusal, change: &Change, cluster: &Cluster) -> bool {
         (Refusal::Quota { quota: by, .. } | Refusal::Webhook { configuration: by, .. }, changed) => {
             matches!(changed, Change::ObjectArrived(key) | Change::ObjectDeleted(key) if key == by)
         }
+        (Refusal::Check(refusal), Change::ObjectArrived(_) | Change::ObjectDeleted(_)) => {
+            !cluster.declared.pod_refusals.values().flatten().any(|known| known == &**refusal)
+        }
+        (Refusal::Check(_), Change::WorkloadChanged(_)) => true,
         (Refusal::ServiceAccountMissing(key), Change::ObjectArrived(arrived)) => key == arrived,
         (Refusal::PriorityClassMissing(name), Change::ObjectArrived(arrived)) => {
             arrived.kind == Kind::PriorityClass && arrived.name == *name

@@ -174,6 +174,7 @@ pub fn declared(workloads: Vec<Workload>, nodes: Vec<Node>) -> Declared {
         webhooks: Vec::new(),
         disruption_budgets: Vec::new(),
         priority_classes: BTreeMap::new(),
+        pod_refusals: BTreeMap::new(),
         quotas: Vec::new(),
         storage_classes: Vec::new(),
         volume_claims: Vec::new(),

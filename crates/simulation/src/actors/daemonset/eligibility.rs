@@ -3,24 +3,9 @@
 //! `k8s.io/kubernetes` v1.36 `pkg/controller/daemon/daemon_controller.go` (`NodeShouldRunDaemonPod`) and
 //! `util/daemonset_util.go` (`AddOrUpdateDaemonPodTolerations`).
 
-use cluster::taint::{Effect as TaintEffect, untolerated};
-use cluster::{Name, Node, PodTemplate, Toleration};
-
-use crate::actors::node_selector::required_affinity_matches;
-
-/// `NodeShouldRunDaemonPod`: whether a pod of `template` (with the added tolerations) should be started on the
-/// node, and whether one that is there may stay.
-pub fn should_run(template: &PodTemplate, node: &Node) -> (bool, bool) {
-    let named = template.node_name.as_ref().is_none_or(|name| *name == node.name);
-    if !node.exists() || !named || !required_affinity_matches(template, node) {
-        return (false, false);
-    }
-    let hard = [TaintEffect::NoSchedule, TaintEffect::NoExecute];
-    if untolerated(&node.taints, &template.tolerations, &hard).is_none() {
-        return (true, true);
-    }
-    (false, untolerated(&node.taints, &template.tolerations, &[TaintEffect::NoExecute]).is_none())
-}
+pub use cluster::node_selector::should_run;
+use cluster::taint::Effect as TaintEffect;
+use cluster::{Name, PodTemplate, Toleration};
 
 /// The template of a DaemonSet's pods: with the tolerations that its controller adds or replaces.
 pub fn daemon_template(template: &PodTemplate) -> PodTemplate {

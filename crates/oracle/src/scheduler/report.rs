@@ -1,0 +1,101 @@
+//! A tally as the part of `docs/fidelity.md` that is generated, and as what the command prints.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use super::run::UPSTREAM;
+use super::tally::{FILTERS, SCORES, Tally};
+
+/// What was compared with which seeds, in Markdown.
+pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "`{UPSTREAM}` with its default profile, run in its own process by `oracle/kube-scheduler`, and the engine handled \
+         the same {} generated clusters (seeds {} to {}). In **{}** of them ({}) the two agree in everything: pods that \
+         the API server refuses, every filter's word on every node with its reasons letter for letter, every score, the \
+         chosen node, the victims on every preemption candidate, the choice among candidates, `FailedScheduling` messages.",
+        grouped(tally.clusters),
+        seeds.start,
+        seeds.end.saturating_sub(1),
+        grouped(tally.clusters.saturating_sub(tally.different)),
+        percent(tally.clusters, tally.different),
+    );
+    let _ = writeln!(text, "\n{}", summary(tally));
+    text.push_str(&filters(tally));
+    text.push_str(&scores(tally));
+    text
+}
+
+fn summary(tally: &Tally) -> String {
+    let outcomes: Vec<String> =
+        tally.outcomes.iter().map(|(outcome, count)| format!("{} {outcome}", grouped(*count))).collect();
+    format!(
+        "Pods: {}; {} refused by the API server. Messages: {}. Preemption candidates: {}, with {} victims.",
+        outcomes.join(", "),
+        grouped(tally.invalid),
+        grouped(tally.messages),
+        grouped(tally.candidates),
+        grouped(tally.victims),
+    )
+}
+
+fn filters(tally: &Tally) -> String {
+    let mut text = String::from(
+        "\n| filter | pod–node pairs | asked in earnest | refused | pods kept off all nodes | agree |\n\
+         |---|---:|---:|---:|---:|---:|\n",
+    );
+    for name in FILTERS {
+        let of = tally.filters.get(name).copied().unwrap_or_default();
+        let numbers = [of.pairs, of.in_earnest, of.refused, of.everywhere].map(grouped).join(" | ");
+        let _ = writeln!(text, "| {name} | {numbers} | {} |", percent(of.pairs, of.different));
+    }
+    text
+}
+
+fn scores(tally: &Tally) -> String {
+    let mut text = String::from("\n| score | pod–node pairs | with points | agree |\n|---|---:|---:|---:|\n");
+    for name in SCORES {
+        let of = tally.scores.get(name).copied().unwrap_or_default();
+        let numbers = [of.pairs, of.points].map(grouped).join(" | ");
+        let _ = writeln!(text, "| {name} | {numbers} | {} |", percent(of.pairs, of.different));
+    }
+    text
+}
+
+/// `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How much is the same, cut off: only all of it is 100 %.
+fn percent(all: u64, different: u64) -> String {
+    if different == 0 {
+        return "100 %".into();
+    }
+    let same = u128::from(all.saturating_sub(different)) * 10_000 / u128::from(all.max(1));
+    format!("{}.{:02} %", same / 100, same % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_only_all_is_all() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [(10, 0), (3, 1), (1_000_000, 1)].map(|(all, different)| percent(all, different)),
+            ["100 %", "66.66 %", "99.99 %"]
+        );
+    }
+}
