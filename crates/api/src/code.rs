@@ -42,6 +42,7 @@ codes! {
     NOT_MODELLED = "CONF119", "not-modelled", "A setting that matters is understood but not modelled";
     NO_SUCH_RELEASE = "CONF120", "no-such-release", "An image tag is written in a way that the project never released";
     FINALIZER_WITHOUT_CONTROLLER = "CONF121", "finalizer-without-controller", "An object is being deleted and waits for a controller that is not there";
+    NOT_ADOPTED = "CONF126", "not-adopted-by-helm", "A CustomResourceDefinition carries a part of what Helm wants to find on what it adopts: it refuses to install the chart";
     IMPOSSIBLE_STEP = "CONF130", "impossible-step", "A step of a scenario cannot be carried out";
 }
 

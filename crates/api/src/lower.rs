@@ -67,7 +67,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     finish(&everything, &owners, &context, &mut declared, scenario.as_ref(), &mut problems);
     let document = objects.iter().find(|object| object.key.kind == Kind::Cluster);
     group_claims::make(&mut declared, catalog, document, &mut problems);
-    packaging::check(&objects, &declared, &mut problems);
+    packaging::check(&objects, &mut declared, &mut problems);
     note_runtimes(&context, &mut declared);
     tables::check_quotas(&mut declared, &limit_quotas, &objects);
     refuse_pods(&everything, &mut declared, &mut problems);

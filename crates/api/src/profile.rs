@@ -13,7 +13,7 @@ use cluster::{FieldPath, Kind, Location, Name, Node, ObjectKey};
 use serde_json::Value;
 
 use crate::context::Pattern;
-use crate::decode::{Strictness, decode};
+use crate::decode::{Strictness, decode_around};
 use crate::object::{Object, Place};
 use crate::problem::Reporter;
 use crate::scenario::{self, Step};
@@ -84,7 +84,7 @@ pub(crate) fn profile(
         Place { base: Location::object(ObjectKey::new(Kind::Cluster, "", "profile")), fixed: false };
     match (object, reporter) {
         (Some(object), Some(reporter)) => {
-            let wire: WireCluster = decode(object, Strictness::Refuse, reporter).unwrap_or_default();
+            let wire: WireCluster = decode_around(object, Strictness::Refuse, reporter).unwrap_or_default();
             Reading {
                 place: &object.place,
                 object: Some(object),

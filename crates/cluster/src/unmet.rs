@@ -1,11 +1,15 @@
 //! What is wanted and not there.
+//!
+//! A roll-out that is not complete counts, however many old pods serve: `DeploymentComplete` of `k8s.io/kubernetes`
+//! v1.36 `pkg/controller/deployment/util/deployment_util.go` wants all replicas updated and available, and no old one
+//! left. It is what `kubectl rollout status` waits for.
 
 use std::collections::BTreeMap;
 
 use crate::node_selector::should_run;
 use crate::pod::Stage;
-use crate::workload::Shape;
-use crate::{Cluster, Node, NodeId, PodId, WorkloadId};
+use crate::workload::{POD_TEMPLATE_HASH, Shape};
+use crate::{Cluster, Node, NodeId, Pod, PodId, PodTemplate, WorkloadId};
 
 /// Something wanted that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +53,20 @@ pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
         if cluster.creation_refusals.contains_key(&id) {
             tally.refused = refused(cluster, id);
         }
-        if let Some(found) = tally.unmet(id, &workload.shape) {
+        let behind = tally.behind(cluster, id);
+        if let Some(found) = tally.unmet(id, &workload.shape, behind) {
             unmet.push(found);
         }
     }
     unmet
+}
+
+/// Which pods of a workload are of its current template: their revision. `None` when it has none of it.
+pub fn current_revision(cluster: &Cluster, id: WorkloadId) -> Option<u32> {
+    let mut tally = Tally::default();
+    let own = cluster.pods.iter().filter(|pod| pod.workload == Some(id));
+    own.for_each(|pod| tally.count(pod));
+    tally.current(cluster, id)
 }
 
 /// The pods that a workload whose pods are refused lacks: a DaemonSet's one a node, else the one that was tried.
@@ -77,40 +90,66 @@ struct Tally {
     waiting: Vec<PodId>,
     /// Pods that the API server refuses, where the shape does not say how many there should be.
     refused: u32,
-    /// Ready and waiting pods by revision.
-    revisions: BTreeMap<u32, (u32, u32)>,
+    revisions: BTreeMap<u32, Revision>,
+}
+
+/// The pods of one revision.
+struct Revision {
+    ready: u32,
+    waiting: u32,
+    one_of_them: PodId,
 }
 
 impl Tally {
-    fn count(&mut self, pod: &crate::Pod) {
+    fn count(&mut self, pod: &Pod) {
         match pod.stage {
             Stage::Succeeded => self.succeeded += 1,
             Stage::Gone | Stage::Failed => {}
             Stage::Ready if pod.deleted.is_none() => {
                 self.ready += 1;
-                self.revisions.entry(pod.revision).or_default().0 += 1;
+                self.revision(pod).ready += 1;
             }
             _ if pod.deleted.is_none() => {
                 self.waiting.push(pod.id);
-                self.revisions.entry(pod.revision).or_default().1 += 1;
+                self.revision(pod).waiting += 1;
             }
             _ => {}
         }
     }
 
-    /// New pods of a roll-out that are not there yet while old ones still serve: the roll-out is not complete,
-    /// however many are ready.
-    fn rolling(&self) -> u32 {
-        let Some((newest, (_, waiting))) = self.revisions.last_key_value() else { return 0 };
-        let old_serve = self.revisions.range(..newest).any(|(_, (ready, _))| *ready > 0);
-        if old_serve { *waiting } else { 0 }
+    fn revision(&mut self, pod: &Pod) -> &mut Revision {
+        let first = Revision { ready: 0, waiting: 0, one_of_them: pod.id };
+        self.revisions.entry(pod.revision).or_insert(first)
     }
 
-    fn unmet(self, workload: WorkloadId, shape: &Shape) -> Option<Unmet> {
+    /// The revision of the current template; a single one is it, unless pods of another are refused.
+    fn current(&self, cluster: &Cluster, id: WorkloadId) -> Option<u32> {
+        if self.revisions.len() == 1 && !cluster.creation_refusals.contains_key(&id) {
+            return self.revisions.keys().next().copied();
+        }
+        let template = &cluster.declared.workload(id).template;
+        let is_of_it = |revision: &Revision| is_made_of(cluster.pod(revision.one_of_them), template);
+        self.revisions.iter().rev().find(|(_, revision)| is_of_it(revision)).map(|(number, _)| *number)
+    }
+
+    /// New pods of a roll-out that are missing while old ones still serve, however many are ready.
+    fn behind(&self, cluster: &Cluster, id: WorkloadId) -> u32 {
+        if !matches!(cluster.declared.workload(id).shape, Shape::Deployment { .. }) {
+            return 0;
+        }
+        let current = self.current(cluster, id);
+        let (new, old): (Vec<_>, Vec<_>) =
+            self.revisions.iter().partition(|(number, _)| Some(**number) == current);
+        let old_serve = old.iter().any(|(_, revision)| revision.ready > 0);
+        let new_wait = new.iter().map(|(_, revision)| revision.waiting).sum::<u32>();
+        if old_serve { new_wait.max(1) } else { 0 }
+    }
+
+    fn unmet(self, workload: WorkloadId, shape: &Shape, behind: u32) -> Option<Unmet> {
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
         let (wanted, ready) = match shape {
             Shape::Deployment { replicas, .. } => {
-                (*replicas, self.ready.min(replicas.saturating_sub(self.rolling())))
+                (*replicas, self.ready.min(replicas.saturating_sub(behind)))
             }
             Shape::ReplicaSet { replicas } | Shape::StatefulSet { replicas, .. } => (*replicas, self.ready),
             Shape::DaemonSet => (self.ready.saturating_add(waiting).saturating_add(self.refused), self.ready),
@@ -120,6 +159,17 @@ impl Tally {
         };
         (ready < wanted).then_some(Unmet::Workload { workload, wanted, ready, waiting: self.waiting })
     }
+}
+
+/// Whether a pod is made from a template, but for what its controller adds; a pod of t=0 also names its node.
+fn is_made_of(pod: &Pod, template: &PodTemplate) -> bool {
+    let mut own = PodTemplate::clone(&pod.template);
+    own.node_name.clone_from(&template.node_name);
+    match template.labels.get(POD_TEMPLATE_HASH) {
+        Some(hash) => own.labels.insert(POD_TEMPLATE_HASH.into(), hash.clone()),
+        None => own.labels.remove(POD_TEMPLATE_HASH),
+    };
+    own == *template
 }
 
 impl Unmet {

@@ -8,6 +8,9 @@ use crate::location::Location;
 use crate::template::PodTemplate;
 use crate::{Name, ObjectKey};
 
+/// The label by which a Deployment's controller tells the pods of one revision from those of another.
+pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
+
 /// A workload's index in [`crate::Declared::workloads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct WorkloadId(pub u32);

@@ -359,29 +359,17 @@ impl<'a> Facts<'a> {
     /// A capability waits for its providers when none of them has a ready pod, or when one runs and is blocked.
     fn provider_waits(&self, who: &Party, providers: impl Iterator<Item = WorkloadId>) -> Vec<Wait> {
         let mut waits = Vec::new();
+        let wait = |on, why, since| {
+            let (who, pods, ending) = (who.clone(), Vec::new(), Ending::Continues);
+            Wait { who, on, why, since, pods, ending }
+        };
         for id in providers {
             if let Some((since, needs)) = self.cluster.blocked.get(&id) {
-                let (on, why) = (Party::Capability(needs.clone()), Why::ProviderBlocked);
-                waits.push(Wait {
-                    who: who.clone(),
-                    on,
-                    why,
-                    since: *since,
-                    pods: Vec::new(),
-                    ending: Ending::Continues,
-                });
+                waits.push(wait(Party::Capability(needs.clone()), Why::ProviderBlocked, *since));
             } else if self.has_ready_pod(id) {
                 return Vec::new();
             } else {
-                let (on, why, since) = (Party::Workload(id), Why::ProviderNotRunning, self.since_of(id));
-                waits.push(Wait {
-                    who: who.clone(),
-                    on,
-                    why,
-                    since,
-                    pods: Vec::new(),
-                    ending: Ending::Continues,
-                });
+                waits.push(wait(Party::Workload(id), Why::ProviderNotRunning, self.since_of(id)));
             }
         }
         waits

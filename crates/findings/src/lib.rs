@@ -12,9 +12,11 @@ pub mod finding;
 mod launches;
 pub mod outcome;
 mod placeable;
+mod provisioner;
 mod refused;
 pub mod rules;
 pub mod scene;
+pub mod selected;
 mod stuck;
 mod subnets;
 #[cfg(test)]
@@ -30,4 +32,5 @@ pub use outcome::Outcome;
 pub use placeable::NoSuchLabel;
 pub use rules::examine;
 pub use scene::Scene;
+pub use selected::Selected;
 pub use wait::{Party, Wait, WaitGraph, Why};

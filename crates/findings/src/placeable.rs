@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::requirements::{Requirement, Requirements, Undefined, is_well_known};
-use cluster::role::Program;
 use cluster::{Cluster, Kind, Name, PodTemplate, SelectorOperator, SelectorRequirement};
+
+use crate::provisioner;
 
 /// The label that arch-specific findings are about.
 pub(crate) const ARCH: &str = "kubernetes.io/arch";
@@ -66,7 +67,7 @@ impl Placeable {
     /// The first label that makes every alternative of the pod's node selector and required affinity impossible.
     pub(crate) fn impossible(&self, template: &PodTemplate) -> Option<NoSuchLabel> {
         // A provisioner without a node waits for itself: that is its own story.
-        let provisions = matches!(template.role.program, Program::Karpenter | Program::ClusterAutoscaler);
+        let provisions = provisioner::adds_nodes(template.role.program);
         if self.open || provisions || template.node_name.is_some() {
             return None;
         }
@@ -111,13 +112,21 @@ impl Placeable {
         same_key.extend(listed.flat_map(|own| own.to_selector().values));
         let said = |key: &Name, value: &Name| Name::from(format!("{key}={value}"));
         if !same_key.is_empty() {
-            return same_key.iter().take(3).map(|value| said(&wanted.key, value)).collect();
+            let asked = wanted.to_selector().values;
+            let mut values: Vec<Name> = same_key.into_iter().collect();
+            values.sort_by_key(|value| asked.iter().map(|own| distance(own, value)).min());
+            return values.iter().take(3).map(|value| said(&wanted.key, value)).collect();
         }
         let nodes = self.labels.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
         let selector = wanted.to_selector();
         let same_value = nodes.filter(|(_, value)| selector.values.contains(value) && value.len() > 2);
         same_value.take(3).map(|(key, value)| said(key, value)).collect()
     }
+}
+
+/// How far two values are apart, in letters; those that are too long to be labels are far.
+fn distance(one: &str, other: &str) -> usize {
+    if one.len().max(other.len()) > 100 { usize::MAX } else { strsim::osa_distance(one, other) }
 }
 
 /// Objects of a kind that are in the input and that the API server, or whoever reads them, refuses for their own

@@ -25,6 +25,7 @@ pub mod roll101;
 pub mod sched101;
 pub mod sched102;
 pub mod sched103;
+pub mod sched104;
 pub mod vol101;
 pub mod vol102;
 pub mod vol103;
@@ -72,6 +73,7 @@ pub const RULES: &[Rule] = &[
     sched101::RULE,
     sched102::RULE,
     sched103::RULE,
+    sched104::RULE,
     vol101::RULE,
     vol102::RULE,
     vol103::RULE,

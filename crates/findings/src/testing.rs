@@ -112,11 +112,23 @@ pub(crate) fn boot(documents: &[&str]) -> Ended {
 /// Boots the documents, and declares others from the tenth minute on.
 #[track_caller]
 pub(crate) fn boot_then(before: &[&str], after: &[&str]) -> Ended {
-    let before = Arc::new(declared(before));
-    let step = simulation::redeclare::align(&before, declared(after), &BTreeSet::new());
-    let location = Location::object(cluster::ObjectKey::new(cluster::Kind::Scenario, "", "test"));
-    let step = Step { at: Timestamp(600_000), location, action: Action::Redeclare(Arc::new(step)) };
-    play(before, Script { steps: vec![step], ..Script::default() })
+    boot_through(&[before, after])
+}
+
+/// Boots the first documents, and declares the next ones every ten minutes.
+#[track_caller]
+pub(crate) fn boot_through(stages: &[&[&str]]) -> Ended {
+    let first = Arc::new(declared(stages[0]));
+    let mut now = first.clone();
+    let mut steps = Vec::new();
+    for (number, documents) in (1i64..).zip(&stages[1..]) {
+        let step = simulation::redeclare::align(&now, declared(documents), &BTreeSet::new());
+        now = step.declared.clone();
+        let location = Location::object(cluster::ObjectKey::new(cluster::Kind::Scenario, "", "test"));
+        let action = Action::Redeclare(Arc::new(step));
+        steps.push(Step { at: Timestamp(600_000 * number), location, action });
+    }
+    play(first, Script { steps, ..Script::default() })
 }
 
 #[track_caller]

@@ -15,7 +15,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  plimsoll check                                      the project (.plimsoll.yaml) or the manifests here
+  plimsoll check                                      the project or the manifests here
   plimsoll check manifests --cluster cluster.yaml     a directory and a cluster profile
   plimsoll profile > cluster.yaml                     a cluster profile to start from
   helm template addons | plimsoll check -f - --cluster cluster.yaml

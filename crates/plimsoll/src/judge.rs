@@ -8,6 +8,7 @@ use sources::Inputs;
 use verdict::Verdict;
 
 use crate::args::FailOn;
+use crate::progress::Progress;
 
 /// One cluster to judge: an environment of a project, or the only one.
 pub struct Case {
@@ -18,8 +19,17 @@ pub struct Case {
 }
 
 /// Judges every case, in order.
-pub fn judge_all(cases: &[Case], catalog: &Catalog, options: verdict::Options) -> Vec<Verdict> {
-    cases.iter().map(|case| verdict::judge(&case.inputs, catalog, options)).collect()
+pub fn judge_all(
+    cases: &[Case],
+    catalog: &Catalog,
+    options: verdict::Options,
+    progress: &Progress,
+) -> Vec<Verdict> {
+    let judge = |case: &Case| {
+        progress.on(&case.name);
+        verdict::judge(&case.inputs, catalog, options)
+    };
+    cases.iter().map(judge).collect()
 }
 
 /// Why a verdict means nothing, if it does not.

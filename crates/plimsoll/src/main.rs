@@ -5,6 +5,7 @@ mod explain;
 mod judge;
 mod load;
 mod output;
+mod progress;
 mod suppress;
 mod timings;
 
@@ -14,6 +15,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{CheckArgs, Cli, Command, InputArgs, OutputArgs, Policy, SimulateArgs};
 use load::Loaded;
+use progress::Progress;
 use report::{Judged, Report};
 use timings::Timings;
 
@@ -63,8 +65,12 @@ fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     let mut timings = Timings::start(args.output.timings);
     let loaded = load::load(&args.input)?;
     timings.mark("load");
-    let options =
-        verdict::Options { seed: args.input.seed, search: !args.no_fix, ..verdict::Options::default() };
+    let options = verdict::Options {
+        seed: args.input.seed,
+        search: !args.no_fix,
+        sets_run: Some(&progress::SETS_RUN),
+        ..verdict::Options::default()
+    };
     judge_and_report("check", &args.input, &args.output, &loaded, options, &mut timings)
 }
 
@@ -95,7 +101,10 @@ fn judge_and_report(
     let today = suppress::today(output)?;
     let catalog = catalog::Catalog::embedded();
     timings.mark("catalog");
-    let verdicts = load::in_pool(input.jobs, || judge::judge_all(&loaded.cases, catalog, options))?;
+    let progress = Progress::start(output.quiet, output.ascii);
+    let judge = || judge::judge_all(&loaded.cases, catalog, options, &progress);
+    let verdicts = load::in_pool(input.jobs, judge)?;
+    drop(progress);
     timings.mark("judge");
     let said = suppress::said(loaded, baseline.as_ref(), &today);
     let judged = loaded.cases.iter().zip(&verdicts).map(|(case, verdict)| Judged {

@@ -1,5 +1,7 @@
 //! One set of remedies, run: what it leads to, under every assumption that decides.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cluster::{Timeline, Timestamp};
 use findings::{Outcome, Scene};
 use sources::Edit;
@@ -69,11 +71,21 @@ pub struct Ground<'a> {
     pub baseline: Baseline,
     /// Seed of what the real system leaves to chance.
     pub seed: u64,
+    /// Counts the sets that were run, for whoever watches.
+    pub sets_run: Option<&'static AtomicU64>,
 }
 
 impl Ground<'_> {
     /// Runs one set.
     pub(crate) fn attempt(&self, proposed: &[Remedy], set: Vec<usize>) -> Attempt {
+        let attempt = self.run(proposed, set);
+        if let Some(count) = self.sets_run {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        attempt
+    }
+
+    fn run(&self, proposed: &[Remedy], set: Vec<usize>) -> Attempt {
         let edits: Vec<Edit> = set.iter().flat_map(|index| proposed[*index].edits.iter().cloned()).collect();
         let play = self.play.edited(&edits, self.stock.catalog);
         let mut attempt = Attempt::nothing(set);

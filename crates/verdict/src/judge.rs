@@ -1,6 +1,7 @@
 //! From inputs to a verdict.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use api::Problem;
 use catalog::Catalog;
@@ -28,11 +29,19 @@ pub struct Options {
     pub search: bool,
     /// Bounds of that search.
     pub bounds: Bounds,
+    /// Counts the sets that were run, for whoever watches. Nothing here reads it.
+    pub sets_run: Option<&'static AtomicU64>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { seed: 0, provisioner: Provisioner::Karpenter, search: true, bounds: Bounds::default() }
+        Options {
+            seed: 0,
+            provisioner: Provisioner::Karpenter,
+            search: true,
+            bounds: Bounds::default(),
+            sets_run: None,
+        }
     }
 }
 
@@ -130,7 +139,8 @@ fn search_remedies(play: &Play, stock: &Stock<'_>, told: &Trial, options: Option
     let baseline = Baseline { outcome: told.outcome, missing: told.missing() };
     let declared = &told.run.cluster.declared;
     let proposed = remedies::propose(&play.inputs, declared, stock.catalog, told);
-    let ground = Ground { play, stock, branches: &branches, baseline, seed: options.seed };
+    let ground =
+        Ground { play, stock, branches: &branches, baseline, seed: options.seed, sets_run: options.sets_run };
     let mut search = search::search(&ground, proposed, options.bounds);
     search.advice = remedies::advice::advise(&play.inputs, declared, stock.catalog, told);
     search

@@ -9,8 +9,10 @@ mod affinity;
 mod architecture;
 mod binding_mode;
 mod case;
+mod class_selector;
 mod cni;
 mod dns_policy;
+mod group_label;
 mod host_network;
 mod limits;
 mod max_pods;
@@ -23,6 +25,7 @@ mod quota;
 mod replace_nodes;
 mod replicas;
 mod requirement;
+mod selector;
 mod startup_taint;
 mod storage;
 mod surge;
@@ -42,7 +45,7 @@ pub(crate) use case::Case;
 /// Every change that might help, in a fixed order: what is nearest to the cause comes first, what is bought last.
 pub fn propose(inputs: &Inputs, declared: &Declared, catalog: &Catalog, told: &Trial) -> Vec<Remedy> {
     let case = Case { inputs, declared, catalog, told };
-    let generators: [fn(&Case<'_>) -> Vec<Remedy>; 22] = [
+    let generators: [fn(&Case<'_>) -> Vec<Remedy>; 25] = [
         warm_targets::propose,
         prefix_delegation::propose,
         replace_nodes::propose,
@@ -53,7 +56,10 @@ pub fn propose(inputs: &Inputs, declared: &Declared, catalog: &Catalog, told: &T
         affinity::propose,
         startup_taint::propose,
         toleration::propose,
+        class_selector::propose,
+        selector::propose,
         requirement::propose,
+        group_label::propose,
         limits::propose,
         offering::propose,
         quota::propose,

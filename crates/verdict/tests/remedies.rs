@@ -1,5 +1,8 @@
 //! Remedies on clusters of a few lines: what is offered, that it is the smallest, and what is not offered.
 
+#[path = "remedies/labels.rs"]
+mod labels;
+
 use catalog::Catalog;
 use findings::Outcome;
 use fixtures::inputs;
@@ -322,6 +325,28 @@ fn a_webhook_leaves_out_its_own_namespace_rather_than_fail_open() {
     assert_eq!(verdict.outcome, Outcome::Deadlock);
     let verified: Vec<_> = verdict.search.verified().map(|attempt| ids(&verdict, attempt)).collect();
     assert_eq!(verified, [["webhook-namespaces"], ["webhook-fails-open"]]);
+}
+
+#[test]
+fn a_roll_out_that_a_quota_refuses_is_rolled_in_place() {
+    let node = tainted("a").replace("spec: {taints: [{key: example.com/a, effect: NoSchedule}]}", "");
+    let rolled = "
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: team, namespace: apps}
+spec: {hard: {pods: '1'}}
+---
+apiVersion: plimsoll.dev/v1alpha1
+kind: Scenario
+metadata: {name: roll}
+spec:
+  steps:
+  - {at: 10m, patch: {kind: Deployment, namespace: apps, name: on-a, merge: {spec: {template: {metadata: {labels: {release: next}}}}}}}
+";
+    let verdict = judged(&format!("{NO_PROVIDER}{node}{rolled}"));
+    assert_eq!(verdict.outcome, Outcome::Starvation, "an old pod that serves is no roll-out");
+    let verified: Vec<_> = verdict.search.verified().map(|attempt| ids(&verdict, attempt)).collect();
+    assert_eq!(verified, [["surge"], ["namespace-quota"]]);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! BOOT101: the provisioner's own pods wait for a node that only it could add.
 
+use std::collections::BTreeSet;
+
 use cluster::role::Program;
-use cluster::{Waiting, WorkloadId};
+use cluster::{PodId, Waiting, WorkloadId};
 
 use crate::code::Code;
 use crate::finding::{Finding, Severity};
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::wait::Party;
-use crate::{stuck, words};
+use crate::wait::{Party, Wait, Why};
+use crate::{provisioner, stuck, words};
 
 /// The rule.
 pub const RULE: Rule =
@@ -36,7 +38,12 @@ Room for the provisioner on nodes that it does not manage: another node in the g
 instead of two; or a rule that is preferred instead of required.
 
 ## Exceptions
-When at least one replica runs, a second one that cannot be placed is a warning: it costs availability only.
+A second replica that cannot be placed while the first one runs is an error too, though nodes are added: two were asked
+for, and one never comes. Nothing else in the cluster notices, but whoever installs waits for it in vain: `helm --wait`
+and Terraform's helm_release (which waits unless told not to) fail after their time-out, an Argo CD sync wave behind it
+never starts, no roll-out of Karpenter completes, and the next drain of the only node stops it. If one replica is meant,
+`replicas: 1` says so, and there is no finding.
+With another provisioner running beside it, the pods are judged like all others: SCHED101, NODE103.
 
 ## References
 - karpenter-provider-aws: charts/karpenter/values.yaml
@@ -44,57 +51,60 @@ When at least one replica runs, a second one that cannot be placed is a warning:
 ";
 
 fn examine(scene: &Scene<'_>) -> Vec<Finding> {
-    let provisioner = |program| matches!(program, Program::Karpenter | Program::ClusterAutoscaler);
-    let workloads = scene.cluster.declared.workload_ids();
-    workloads
-        .filter(|(_, workload)| provisioner(workload.template.role.program))
-        .filter_map(|(id, _)| finding(scene, id))
-        .collect()
+    let alone = scene.cluster.declared.workload_ids().filter(|(id, _)| provisioner::stands_alone(scene, *id));
+    alone.filter_map(|(id, _)| finding(scene, id)).collect()
 }
 
 fn finding(scene: &Scene<'_>, id: WorkloadId) -> Option<Finding> {
-    let own = |waiting: &Waiting| matches!(waiting, Waiting::Unschedulable(_) | Waiting::NoAddress(_));
     let own_party = Party::Workload(id);
-    let waits: Vec<_> = scene
-        .graph
-        .of(&own_party)
-        .filter(|wait| {
-            wait.pods
-                .iter()
-                .any(|pod| scene.cluster.pod(*pod).waiting.as_ref().is_some_and(|(_, waiting)| own(waiting)))
-        })
-        .collect();
+    let waits: Vec<&Wait> =
+        scene.graph.of(&own_party).filter(|wait| wait.pods.iter().any(|pod| lacks(scene, *pod))).collect();
     if waits.is_empty() {
         return None;
     }
+    let waiting: BTreeSet<PodId> = waits.iter().flat_map(|wait| wait.pods.iter().copied()).collect();
     let workload = scene.cluster.declared.workload(id);
-    let ready = stuck::ready_pods(scene.cluster, id);
     let program = workload.template.role.program;
-    let (severity, title) = if ready == 0 {
-        (
-            Severity::Error,
-            format!("{program} waits for itself: none of its pods can start, and only it adds nodes"),
-        )
-    } else {
-        (
-            Severity::Warning,
-            format!(
-                "{} of {program} {} and the others cannot be placed: it adds no node for itself",
-                stuck::count(ready, "pod"),
-                if ready == 1 { "runs" } else { "run" }
-            ),
-        )
-    };
-    let mut finding = Finding::new(RULE.code, severity, title)
+    let ready = stuck::ready_pods(scene.cluster, id);
+    let mut finding = Finding::new(RULE.code, Severity::Error, title(program, ready, waiting.len()))
         .at(workload.template.location.at("/spec"), "where it may run")
-        .help(format!(
-            "make room for {program} on nodes that it does not manage: one more node there, a toleration, or fewer replicas"
-        ));
+        .help(help(scene, program, &waiting));
     finding.affects(workload.key.clone());
     for wait in waits {
         finding = finding.note(words::wait(scene, wait));
+        if let Some(said) = words::on_nodes(scene, &wait.pods).filter(|_| matches!(wait.why, Why::Pool(_))) {
+            finding = finding.note(said);
+        }
     }
     Some(finding)
+}
+
+/// Whether a pod waits for what only another node brings.
+fn lacks(scene: &Scene<'_>, pod: PodId) -> bool {
+    matches!(scene.cluster.pod(pod).waiting, Some((_, Waiting::Unschedulable(_) | Waiting::NoAddress(_))))
+}
+
+fn title(program: Program, ready: usize, waiting: usize) -> String {
+    match (ready, waiting) {
+        (0, _) => format!("{program} waits for itself: none of its pods can start, and only it adds nodes"),
+        _ => format!(
+            "{program} runs, but {waiting} of its {} pods never will: it adds no node for itself",
+            ready + waiting
+        ),
+    }
+}
+
+fn help(scene: &Scene<'_>, program: Program, waiting: &BTreeSet<PodId>) -> String {
+    let no_address =
+        |pod: &PodId| matches!(scene.cluster.pod(*pod).waiting, Some((_, Waiting::NoAddress(_))));
+    if waiting.iter().all(no_address) {
+        return format!(
+            "keep an address free for {program} on a node that it does not manage, or add such a node"
+        );
+    }
+    format!(
+        "make room for {program} on nodes that it does not manage: one more node there, a toleration, or fewer replicas"
+    )
 }
 
 #[cfg(test)]
@@ -102,11 +112,11 @@ mod tests {
     use crate::testing::{KARPENTER, boot, eks};
 
     #[test]
-    fn a_second_replica_without_room_is_a_warning() {
+    fn a_second_replica_without_room_is_an_error() {
         let ended =
             boot(&[&eks("scaling: {min: 1, max: 1}, taints: []", KARPENTER).replace("count: 2", "count: 1")]);
         insta::assert_snapshot!(ended.told("BOOT101"), @r#"
-        Warning: 1 pod of Karpenter runs and the others cannot be placed: it adds no node for itself
+        Error: Karpenter runs, but 1 of its 2 pods never will: it adds no node for itself
          at Cluster test spec.addons[2].spec: where it may run
          note: kube-system/karpenter-7b48789dcf-1: 0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.
          help: make room for Karpenter on nodes that it does not manage: one more node there, a toleration, or fewer replicas

@@ -1,7 +1,6 @@
 //! BOOT102: the provisioner needs cluster DNS, and cluster DNS needs what only the provisioner can add.
 
 use cluster::capability::Capability;
-use cluster::role::Program;
 use cluster::waiting::CrashCause;
 use cluster::{Waiting, WorkloadId};
 
@@ -10,7 +9,7 @@ use crate::finding::{Finding, Severity};
 use crate::rules::Rule;
 use crate::scene::Scene;
 use crate::wait::Party;
-use crate::words;
+use crate::{provisioner, words};
 
 /// The rule.
 pub const RULE: Rule =
@@ -51,9 +50,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let waiting = scene.cluster.declared.workload_ids().filter(|(id, workload)| {
-        let provisioner =
-            matches!(workload.template.role.program, Program::Karpenter | Program::ClusterAutoscaler);
-        provisioner && needs_dns(scene, *id)
+        provisioner::adds_nodes(workload.template.role.program) && needs_dns(scene, *id)
     });
     waiting.map(|(id, _)| finding(scene, id)).collect()
 }

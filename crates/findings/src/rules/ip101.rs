@@ -77,8 +77,9 @@ fn finding(scene: &Scene<'_>, nodes: &BTreeMap<NodeId, Short>) -> Finding {
     let wanting = pods.len();
     let has = if wanting == 1 { "pod has" } else { "pods have" };
     let title = format!(
-        "{wanting} {has} no address: {} cannot connect what is bound to them",
-        stuck::count(nodes.len(), "node")
+        "{wanting} {has} no address: {} cannot connect what is bound to {}",
+        stuck::count(nodes.len(), "node"),
+        stuck::them(nodes.len())
     );
     let mut finding =
         Finding::new(RULE.code, Severity::Error, title).number("pods_without_address", wanting as i64);

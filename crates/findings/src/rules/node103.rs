@@ -11,7 +11,7 @@ use crate::launches::Launches;
 use crate::placeable::Placeable;
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::{stuck, volumes, words};
+use crate::{provisioner, stuck, volumes, words};
 
 /// The rule.
 pub const RULE: Rule = Rule { code: Code { id: "NODE103", name: "no-pool-fits" }, docs: DOCS, examine };
@@ -37,7 +37,7 @@ As the reasons say: a toleration, a label or requirement of the pool, larger ins
 
 ## Exceptions
 Limits are NODE102, architectures NODE101, topology domains SCHED102, pools that are not ready NODE104, launches that
-EC2 refuses NODE105, labels that neither a node nor a pool has SCHED103.
+EC2 refuses NODE105, labels that neither a node nor a pool has SCHED103, pods of the provisioner itself BOOT101.
 
 ## References
 - karpenter: pkg/controllers/provisioning/scheduling/scheduler.go
@@ -53,6 +53,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         if !pending
             || refusal.pools.is_empty()
             || placeable.impossible(&subject.template).is_some()
+            || provisioner::is_its_own(scene, *pod)
             || volumes::kept(scene.cluster, subject).is_some()
             || !refusal.pools.iter().all(|rejection| is_ours(scene, &launches, rejection))
         {
@@ -96,10 +97,8 @@ fn finding(scene: &Scene<'_>, why: Vec<String>, pods: &[PodId]) -> Finding {
     for line in why {
         finding = finding.note(line);
     }
-    if let Some(Some((_, Waiting::Unschedulable(rejection)))) =
-        pods.first().map(|pod| &scene.cluster.pod(*pod).waiting)
-    {
-        finding = finding.note(format!("on the nodes that are there: {}", rejection.message));
+    if let Some(said) = words::on_nodes(scene, pods) {
+        finding = finding.note(said);
     }
     finding = finding.note(format!("waiting: {}", words::pods(scene, pods)));
     stuck::affect(scene, &mut finding, pods);

@@ -1,11 +1,13 @@
 //! NODE104: a pool cannot be used, because it or its node class is not ready.
 
 use cluster::rejection::PoolReason;
+use cluster::{Declared, NodeClass};
 
 use crate::code::Code;
 use crate::finding::{Finding, Severity};
 use crate::rules::Rule;
 use crate::scene::Scene;
+use crate::selected::{self, Selected};
 use crate::{stuck, words};
 
 /// The rule.
@@ -52,16 +54,34 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
             pool.name
         );
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
-            .at(pool.location.at("/spec/template/spec/nodeClassRef"), "the node class of this pool")
-            .note(format!("waiting: {}", words::pods(scene, &pods)));
+            .at(pool.location.at("/spec/template/spec/nodeClassRef"), "the node class of this pool");
         finding = finding.help(format!("repair EC2NodeClass {}, or name one that is ready", pool.node_class));
         if let Some(class) = scene.cluster.declared.node_class(&pool.node_class) {
             finding = finding.also(class.location.clone(), "the node class");
+            finding.notes.extend(unselected(&scene.cluster.declared, class));
         }
+        finding = finding.note(format!("waiting: {}", words::pods(scene, &pods)));
         stuck::affect(scene, &mut finding, &pods);
         findings.push(finding);
     }
     findings
+}
+
+/// What each selector that finds nothing asks for, and what there is.
+fn unselected(declared: &Declared, class: &NodeClass) -> Vec<String> {
+    let empty = Selected::ALL.into_iter().filter(|what| what.is_empty(declared, class));
+    let told = empty.map(|what| {
+        let written: Vec<String> = what.written(class).iter().map(selected::said).collect();
+        let tags = what.tags(declared);
+        let there: Vec<String> = tags.iter().take(3).map(|(key, value)| format!("{key}={value}")).collect();
+        let there = if there.is_empty() { "no tags".to_owned() } else { there.join(", ") };
+        format!(
+            "the {} asked for have {}; those of the profile have {there}",
+            what.noun(),
+            written.join(", or ")
+        )
+    });
+    told.collect()
 }
 
 #[cfg(test)]
@@ -96,6 +116,7 @@ mod tests {
         Error: 2 pods wait for NodePool default, which is not ready: EC2NodeClass default: no subnet matches subnetSelectorTerms
          at NodePool default spec.template.spec.nodeClassRef: the node class of this pool
          at EC2NodeClass default : the node class
+         note: the subnets asked for have discovery=prod; those of the profile have discovery=test
          note: waiting: default/app-6d88768796-2, default/app-6d88768796-3
          help: repair EC2NodeClass default, or name one that is ready
         "#);

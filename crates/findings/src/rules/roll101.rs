@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use cluster::change::Refusal;
 use cluster::pod::Stage;
 use cluster::rejection::PoolReason;
+use cluster::unmet::current_revision;
 use cluster::workload::Shape;
-use cluster::{Change, PodId, Timestamp, Waiting, Workload, WorkloadId};
+use cluster::{Change, ObjectKey, PodId, Timestamp, Waiting, Workload, WorkloadId};
 
 use crate::code::Code;
 use crate::finding::{Finding, Severity};
@@ -25,8 +27,10 @@ A rolling update may run `maxSurge` pods above the replicas (25 % rounded up: on
 below them (25 % rounded down: none of one). Room for the surge must be there before the first old pod goes.
 
 ## Why it deadlocks
-The new pod waits for room, the old pod waits for the new one to be ready. With a pool at its limit, or no provisioner,
-nothing else makes room. Several roll-outs at once share the same headroom.
+The new pod waits for room (a node, an address, a place in a quota), the old pod waits for the new one to be ready. With
+a pool at its limit, or no provisioner, nothing else makes room. Several roll-outs at once share the same headroom.
+A roll-out that does not complete is not converged, though the old pods serve: `kubectl rollout status` and Helm's
+`--wait` never return, and what runs is not what was asked for.
 
 ## Evidence
 The Deployments, their surge, how many new pods wait or had to wait, and how many old ones run on.
@@ -35,7 +39,7 @@ The Deployments, their surge, how many new pods wait or had to wait, and how man
 Fifteen services of one replica, rolled at once in a pool with room for five more pods.
 
 ## Remedy
-Roll in waves that fit; raise the pool's limit for the time; or `maxSurge: 0` with `maxUnavailable: 1`, which needs no
+Roll in waves that fit; raise the pool's limit, or the quota, for the time; or `maxSurge: 0` with `maxUnavailable: 1`, which needs no
 room and costs a gap.
 
 ## Exceptions
@@ -53,49 +57,77 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     findings
 }
 
+/// What keeps the new pods of a roll-out away.
+enum Lack {
+    /// They find no room, or no address.
+    Room(Vec<PodId>),
+    /// A quota refuses them.
+    Quota(ObjectKey),
+}
+
 /// A roll-out that does not complete: new pods wait for room while old ones run on.
 fn stuck_rollout(scene: &Scene<'_>, unmet: &cluster::Unmet) -> Option<Finding> {
     let cluster::Unmet::Workload { workload: id, waiting, .. } = unmet else { return None };
     let workload = scene.cluster.declared.workload(*id);
-    let Shape::Deployment { max_surge: max_surge @ 1.., max_unavailable, .. } = workload.shape else {
+    let Shape::Deployment { max_surge: max_surge @ 1.., max_unavailable, recreate: false, .. } =
+        workload.shape
+    else {
         return None;
     };
-    let newest =
-        scene.cluster.pods.iter().filter(|pod| pod.workload == Some(*id)).map(|pod| pod.revision).max()?;
-    let own = |pod: &&cluster::Pod| pod.workload == Some(*id) && pod.is_wanted();
-    let old_pods = scene.cluster.live_pods().filter(own).filter(|pod| pod.revision < newest);
-    let old = old_pods.filter(|pod| pod.stage == Stage::Ready).count();
-    let is_new = |pod: &&PodId| {
-        let pod = scene.cluster.pod(**pod);
-        pod.revision == newest && matches!(pod.waiting, Some((_, Waiting::Unschedulable(_))))
+    let current = current_revision(scene.cluster, *id);
+    let is_old = |pod: &&cluster::Pod| pod.workload == Some(*id) && Some(pod.revision) != current;
+    let old = scene.cluster.live_pods().filter(is_old);
+    let old = old.filter(|pod| pod.stage == Stage::Ready && pod.deleted.is_none()).count();
+    let lack = lack(scene, *id, waiting, current).filter(|_| old > 0)?;
+    let what = match &lack {
+        Lack::Room(new) => new_pods(new.len()),
+        Lack::Quota(quota) => format!("{quota} refuses its new pods"),
     };
-    let new: Vec<PodId> = waiting.iter().filter(is_new).copied().collect();
-    if old == 0 || new.is_empty() {
-        return None;
-    }
-    let title = format!(
-        "the roll-out of {} is stuck: {} for room, and {} may not stop before",
-        workload.key,
-        new_pods(new.len()),
-        if old == 1 { "the old pod".to_owned() } else { format!("the {old} old pods") },
-    );
-    let mut finding = Finding::new(RULE.code, Severity::Error, title)
-        .at(strategy(workload), "how it rolls")
-        .note(format!(
+    let olds = if old == 1 { "the old pod".to_owned() } else { format!("the {old} old pods") };
+    let title = format!("the roll-out of {} is stuck: {what}, and {olds} may not stop before", workload.key);
+    let finding =
+        Finding::new(RULE.code, Severity::Error, title).at(strategy(workload), "how it rolls").note(format!(
             "maxSurge is {max_surge} and maxUnavailable {max_unavailable}: a new pod must be ready first"
-        ))
-        .note(format!("waiting: {}", words::pods(scene, &new)))
-        .number("waiting_pods", new.len() as i64)
-        .help(format!(
-            "make room for {} more, or roll with maxSurge 0 and maxUnavailable 1",
-            stuck::count(new.len(), "pod")
         ));
-    stuck::affect(scene, &mut finding, &new);
-    Some(finding)
+    Some(with_lack(scene, workload, finding, &lack))
+}
+
+fn with_lack(scene: &Scene<'_>, workload: &Workload, finding: Finding, lack: &Lack) -> Finding {
+    let mut finding = match lack {
+        Lack::Room(new) => finding
+            .note(format!("waiting: {}", words::pods(scene, new)))
+            .number("waiting_pods", new.len() as i64)
+            .help(format!(
+                "make room for {}, or roll with maxSurge 0 and maxUnavailable 1",
+                if new.len() == 1 { "one pod more".to_owned() } else { format!("{} pods more", new.len()) }
+            )),
+        Lack::Quota(quota) => {
+            finding.help(format!("raise {quota} for the time, or roll with maxSurge 0 and maxUnavailable 1"))
+        }
+    };
+    finding.affects(workload.key.clone());
+    finding
+}
+
+/// What the new pods lack, if it is room.
+fn lack(scene: &Scene<'_>, id: WorkloadId, waiting: &[PodId], current: Option<u32>) -> Option<Lack> {
+    let wants_room = |pod: &&PodId| {
+        let pod = scene.cluster.pod(**pod);
+        Some(pod.revision) == current
+            && matches!(pod.waiting, Some((_, Waiting::Unschedulable(_) | Waiting::NoAddress(_))))
+    };
+    let new: Vec<PodId> = waiting.iter().filter(wants_room).copied().collect();
+    if !new.is_empty() {
+        return Some(Lack::Room(new));
+    }
+    match scene.cluster.creation_refusals.get(&id) {
+        Some((_, Refusal::Quota { quota, .. })) => Some(Lack::Quota(quota.clone())),
+        _ => None,
+    }
 }
 
 fn new_pods(count: usize) -> String {
-    if count == 1 { "1 new pod waits".to_owned() } else { format!("{count} new pods wait") }
+    if count == 1 { "1 new pod waits for room".to_owned() } else { format!("{count} new pods wait for room") }
 }
 
 fn strategy(workload: &Workload) -> cluster::Location {
@@ -189,9 +221,54 @@ mod tests {
          at Deployment default/app spec.strategy: how it rolls
          note: maxSurge is 1 and maxUnavailable 0: a new pod must be ready first
          note: waiting: default/app-6db5545fc5-0
-         help: make room for 1 pod more, or roll with maxSurge 0 and maxUnavailable 1
+         help: make room for one pod more, or roll with maxSurge 0 and maxUnavailable 1
          waiting_pods: 1
         "#);
+    }
+
+    /// One pod of 1 CPU where a quota allows one.
+    fn rolled_in_quota(cpu: u32) -> crate::testing::Ended {
+        let quota = format!(
+            "{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: team, namespace: default}}, spec: {{hard: {{cpu: '{cpu}'}}}}}}"
+        );
+        let before = app(1, "cpu: '1'", "");
+        let after = before.replace("example/app:1", "example/app:2");
+        boot_then(&[BARE, &quota, &before], &[BARE, &quota, &after])
+    }
+
+    #[test]
+    fn a_quota_without_room_for_the_surge_is_told() {
+        let ended = rolled_in_quota(1);
+        assert_eq!(ended.outcome(), crate::Outcome::Starvation);
+        insta::assert_snapshot!(ended.told("ROLL101"), @r#"
+        Error: the roll-out of Deployment default/app is stuck: ResourceQuota default/team refuses its new pods, and the old pod may not stop before
+         at Deployment default/app spec.strategy: how it rolls
+         note: maxSurge is 1 and maxUnavailable 0: a new pod must be ready first
+         help: raise ResourceQuota default/team for the time, or roll with maxSurge 0 and maxUnavailable 1
+        "#);
+        let roomy = rolled_in_quota(2);
+        assert_eq!((roomy.outcome(), roomy.codes()), (crate::Outcome::Converges, vec![]));
+    }
+
+    #[test]
+    fn a_roll_back_is_a_roll_out() {
+        // Node a takes two pods of the first template; the second is smaller, so that it rolls; going back does not.
+        let before = app(2, "cpu: 1300m", "");
+        let small = app(2, "cpu: 1300m", "").replace("example/app:1", "example/app:2");
+        let filler =
+            app(1, "cpu: 1300m", "").replace("name: app", "name: filler").replace("app: app", "app: filler");
+        let ended = crate::testing::boot_through(&[
+            &[BARE, &before],
+            &[BARE, &small],
+            &[BARE, &small, &filler],
+            &[BARE, &before, &filler],
+        ]);
+        assert_eq!(ended.outcome(), crate::Outcome::Starvation);
+        assert!(
+            ended.told("ROLL101").contains("is stuck: 1 new pod waits for room"),
+            "{}",
+            ended.told("ROLL101")
+        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::role::Program;
 use cluster::{Kind, PodId, Waiting};
 
 use crate::code::Code;
@@ -11,7 +10,7 @@ use crate::launches::Launches;
 use crate::placeable::{self, Placeable};
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::{stuck, volumes, words};
+use crate::{provisioner, stuck, volumes, words};
 
 /// The rule.
 pub const RULE: Rule = Rule { code: Code { id: "SCHED101", name: "unschedulable" }, docs: DOCS, examine };
@@ -33,7 +32,8 @@ The scheduler's own message: how many nodes were refused for which reason, and w
 `0/2 nodes are available: 2 Too many pods.`
 
 ## Remedy
-As the reasons say; or a provisioner, or another node.
+As the reasons say; or a provisioner, or another node. Where a provisioner is there and cannot act, these pods are a
+consequence: what keeps the provisioner is the thing to repair.
 
 ## Exceptions
 Pods that a NodePool refused have their reason there: NODE101 to NODE106, SCHED102; a label that no node has
@@ -51,10 +51,8 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     for pod in scene.cluster.live_pods().filter(|pod| pod.deleted.is_none()) {
         let Some((_, Waiting::Unschedulable(rejection))) = &pod.waiting else { continue };
         let answered = scene.cluster.refusals.get(&pod.id).is_some_and(|refusal| !refusal.pools.is_empty());
-        let provisioner =
-            matches!(pod.template.role.program, Program::Karpenter | Program::ClusterAutoscaler);
         if !answered
-            && !provisioner
+            && !provisioner::is_its_own(scene, pod.id)
             && placeable.impossible(&pod.template).is_none()
             && volumes::kept(scene.cluster, pod).is_none()
             && !refused.contains(&pod.id)
@@ -67,11 +65,12 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn finding(scene: &Scene<'_>, message: String, pods: &[PodId]) -> Finding {
-    let title = format!(
-        "{} for a node that takes {}",
-        stuck::pods_verb(pods.len(), "waits", "wait"),
-        stuck::them(pods.len())
-    );
+    let waiting = stuck::pods_verb(pods.len(), "waits", "wait");
+    let absent = provisioner::stuck(scene);
+    let title = match absent {
+        Some(program) => format!("{waiting} for nodes that {program} would add"),
+        None => format!("{waiting} for a node that takes {}", stuck::them(pods.len())),
+    };
     let mut finding = Finding::new(RULE.code, Severity::Error, title);
     if let Some(location) = stuck::location(scene, pods) {
         finding = finding.at(location, "what waits");
@@ -81,9 +80,14 @@ fn finding(scene: &Scene<'_>, message: String, pods: &[PodId]) -> Finding {
     for key in &unusable {
         finding = finding.note(format!("{key} cannot be used as it is written, so it adds no node"));
     }
-    finding = finding.help(match unusable.first() {
-        Some(key) => format!("correct {key}"),
-        None => "make room on a node, or add one: the message says what each node lacks".to_owned(),
+    finding = finding.help(match (unusable.first(), absent) {
+        (Some(key), _) => format!("correct {key}"),
+        (None, Some(program)) => {
+            format!(
+                "repair what keeps {program} from acting: until then, only room on the nodes that are there helps"
+            )
+        }
+        (None, None) => "make room on a node, or add one: the message says what each node lacks".to_owned(),
     });
     stuck::affect(scene, &mut finding, pods);
     finding

@@ -1,5 +1,6 @@
 //! SCHED103: pods ask for a label that no node has and no pool gives.
 
+use cluster::requirements::is_well_known;
 use cluster::{PodId, SelectorRequirement, Waiting};
 
 use crate::code::Code;
@@ -80,9 +81,12 @@ fn finding(scene: &Scene<'_>, label: &NoSuchLabel, pods: &[PodId]) -> Finding {
 }
 
 fn help(wanted: &SelectorRequirement) -> String {
+    let key = &wanted.key;
+    if is_well_known(key) {
+        return format!("correct the selector, or let a NodePool's requirements allow this {key}");
+    }
     format!(
-        "correct the selector, or give nodes the label {}: in a NodePool's template or on a node group",
-        wanted.key
+        "correct the selector, or give nodes the label {key}: in a NodePool's template or on a node group"
     )
 }
 

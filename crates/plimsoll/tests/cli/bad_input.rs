@@ -51,14 +51,66 @@ fn unknown_fields_name_the_nearest_known_one() {
 
 #[test]
 fn absurd_quantities() {
-    for (amount, words) in
-        [("100zz", "is not a quantity"), ("-1", ""), ("9e99", ""), ("99999999999999999999Gi", "")]
-    {
+    for (amount, words) in [
+        ("100zz", "is not a quantity"),
+        ("-1", "is negative"),
+        ("9e99", "is not a quantity"),
+        ("99999999999999999999Gi", "is larger than a quantity can be"),
+        ("1e-99999999999", "is not a quantity"),
+    ] {
         let folder = folder(&[("all.yaml", &GOOD.replace("cpu: 100m", &format!("cpu: \"{amount}\"")))]);
         let output = run(folder.path(), "check -f all.yaml --no-fix");
-        assert_ne!(output.exit_code, 0, "{amount}: {}", said(&output));
-        assert!(said(&output).contains(words), "{}", said(&output));
+        assert_eq!(output.exit_code, 1, "{amount}: {}", said(&output));
+        assert!(said(&output).contains(words), "{amount}: {}", said(&output));
+        assert!(said(&output).contains("--> all.yaml:"), "{amount}: {}", said(&output));
     }
+}
+
+#[test]
+fn a_profile_of_wrong_types_names_every_field_and_the_rest_is_judged() {
+    let wrong = GOOD
+        .replace("  nodeGroups:", "  region: {a: b}\n  horizon: [1]\n  network: text\n  nodeGroups:")
+        .replace("count: 2}", "count: 2}\n  - {name: more, instanceType: [m7i.large], count: two}\n  - 7");
+    let folder = folder(&[("all.yaml", &wrong)]);
+    let output = run(folder.path(), "check -f all.yaml --no-fix");
+    let said = said(&output);
+    assert_eq!(output.exit_code, 1, "{said}");
+    let group = "spec.nodeGroups[1]";
+    for (field, line) in [
+        ("spec.region", 5),
+        ("spec.horizon", 6),
+        ("spec.network", 7),
+        (&format!("{group}.instanceType"), 10),
+        (&format!("{group}.count"), 10),
+        ("spec.nodeGroups[2]", 11),
+    ] {
+        assert!(said.contains(&format!("error[CONF102]: {field}: expected")), "{field}: {said}");
+        assert!(said.contains(&format!("--> all.yaml:{line}:")), "{field}: {said}");
+    }
+    assert!(!said.contains("not judged"), "the group that is right has its nodes: {said}");
+}
+
+#[test]
+fn objects_of_wrong_types_are_refused_with_their_place() {
+    let broken = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: broken}\nspec: [a, b]\n";
+    rest_is_judged(broken, "CONF102", "4:", "spec");
+    let labels = GOOD
+        .split_once("---\n")
+        .expect("two documents")
+        .1
+        .replace("name: web\n", "name: other\n")
+        .replace("matchLabels: {app: web}", "matchLabels: [app]");
+    rest_is_judged(&labels, "CONF102", "7:", "matchLabels");
+}
+
+#[test]
+fn a_list_of_nothing_a_scalar_and_an_empty_file_are_no_objects() {
+    for bad in ["- a\n- b\n", "just text\n", "42\n"] {
+        rest_is_judged(bad, "INPUT106", "1:", "this is no Kubernetes object");
+    }
+    let folder = folder(&[("all.yaml", GOOD), ("bad.yaml", "# nothing\n---\n---\n")]);
+    let output = run(folder.path(), "check -f all.yaml -f bad.yaml --no-fix");
+    assert_eq!(output.exit_code, 0, "{}", said(&output));
 }
 
 #[test]

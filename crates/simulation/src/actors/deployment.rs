@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cluster::change::DeletionCause;
-use cluster::workload::Shape;
+use cluster::workload::{POD_TEMPLATE_HASH, Shape};
 use cluster::{Change, Cluster, ObjectKey, PodId, PodTemplate, Timestamp, WorkloadId};
 
 use super::replica_set::ReplicaSet;
@@ -19,9 +19,6 @@ use super::standing::{Standings, Step};
 use super::timers::Timers;
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
-
-/// What tells the pods of one revision from those of another.
-const HASH_LABEL: &str = "pod-template-hash";
 
 /// The Deployment and ReplicaSet controllers, for all workloads of those kinds.
 #[derive(Clone, Debug, Default)]
@@ -152,7 +149,7 @@ impl Rollout {
         // A revision beyond any sane history would only come from a broken input: it shares the last set.
         const MOST_REVISIONS: u32 = 1_000;
         let revision = revision.min(MOST_REVISIONS);
-        let label = (!single).then_some(HASH_LABEL);
+        let label = (!single).then_some(POD_TEMPLATE_HASH);
         while self.sets.len() <= revision as usize {
             let index = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
             self.sets.push(ReplicaSet::new(&self.key, template, index, label));

@@ -89,13 +89,14 @@ fn chart_value(workload: &Workload, name: &str, key: &str) -> Option<Value> {
 
 /// A value after an action on what is `inner` in it; `None` when there is nothing to act on.
 fn changed(mut value: Value, inner: &str, action: Action) -> Option<Value> {
+    let inner = inner.replace("~1", "/").replace("~0", "~");
     match (action, inner.is_empty()) {
         (Action::Set(new), true) => Some(new),
         (Action::Set(new), false) => {
             if value.is_null() {
                 value = json!({});
             }
-            value.as_object_mut()?.insert(inner.to_owned(), new);
+            value.as_object_mut()?.insert(inner, new);
             Some(value)
         }
         (Action::Append(new), true) => {
@@ -108,7 +109,7 @@ fn changed(mut value: Value, inner: &str, action: Action) -> Option<Value> {
         // The chart's own value comes back when nothing is written: what is empty takes it away.
         (Action::Remove, true) => Some(if value.is_array() { json!([]) } else { json!({}) }),
         (Action::Remove, false) => {
-            value.as_object_mut()?.shift_remove(inner)?;
+            value.as_object_mut()?.shift_remove(&inner)?;
             Some(value)
         }
         (Action::Append(_), false) => None,
@@ -129,5 +130,7 @@ mod tests {
         assert_eq!(changed(Value::Null, "nodeAffinity", Action::Remove), None, "nothing to remove");
         assert_eq!(changed(json!([1]), "", Action::Remove), Some(json!([])));
         assert_eq!(changed(Value::Null, "x", Action::Set(json!(1))), Some(json!({"x": 1})));
+        let arch = changed(Value::Null, "kubernetes.io~1arch", Action::Set(json!("arm64")));
+        assert_eq!(arch, Some(json!({"kubernetes.io/arch": "arm64"})));
     }
 }

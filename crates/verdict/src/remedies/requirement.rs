@@ -67,7 +67,8 @@ fn offer(pool: &NodePool, wanted: &SelectorRequirement) -> Option<Edit> {
     Some(set(child(&template.at("/metadata/labels"), &wanted.key), json!(first)))
 }
 
-fn is_reserved(key: &str) -> bool {
+/// Whether a label is given by the kubelet, the cloud or Karpenter, not by whoever writes a pool or a group.
+pub(super) fn is_reserved(key: &str) -> bool {
     let Some((domain, _)) = key.split_once('/') else { return false };
     RESERVED.iter().any(|reserved| domain == *reserved || domain.ends_with(&format!(".{reserved}")))
 }

@@ -1,7 +1,8 @@
 //! Surge: a roll-out that finds no room for pods above its number replaces them in place.
 
-use std::collections::BTreeMap;
-
+use cluster::change::Refusal;
+use cluster::pod::Stage;
+use cluster::unmet::current_revision;
 use cluster::workload::Shape;
 use cluster::{Kind, Waiting, Workload, WorkloadId};
 use serde_json::json;
@@ -25,26 +26,27 @@ pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
     vec![Remedy { id: "surge", title, edits, operation: None, cost: 1 }]
 }
 
-/// Deployments of which a new pod waits for a place while an old one still runs.
+/// Deployments of which new pods find no room, or a quota refuses them, while an old one still runs.
 fn stuck_roll_outs<'c>(case: &'c Case<'_>) -> Vec<&'c Workload> {
-    let mut revisions: BTreeMap<WorkloadId, (Option<u32>, Option<u32>)> = BTreeMap::new();
-    for pod in case.told.run.cluster.live_pods().filter(|pod| pod.deleted.is_none()) {
-        let Some(workload) = pod.workload else { continue };
-        let seen = revisions.entry(workload).or_default();
-        let waits = matches!(pod.waiting, Some((_, Waiting::Unschedulable(_) | Waiting::NoAddress(_))));
-        if waits {
-            seen.0 = seen.0.max(Some(pod.revision));
-        } else if pod.stage == cluster::pod::Stage::Ready {
-            seen.1 = Some(seen.1.map_or(pod.revision, |known| known.min(pod.revision)));
-        }
-    }
-    let rolling = revisions.into_iter().filter(|(_, (new, old))| new.is_some() && old.is_some() && old < new);
-    let workloads = rolling.map(|(id, _)| case.declared.workload(id));
+    let stuck = case.told.run.unmet.iter().map(cluster::Unmet::workload).filter(|id| is_stuck(case, *id));
     let surges = |workload: &&Workload| {
         matches!(workload.shape, Shape::Deployment { recreate: false, max_surge: 1.., .. })
             && workload.location.object.kind != Kind::Cluster
     };
-    workloads.filter(surges).collect()
+    stuck.map(|id| case.declared.workload(id)).filter(surges).collect()
+}
+
+fn is_stuck(case: &Case<'_>, id: WorkloadId) -> bool {
+    let run = &case.told.run.cluster;
+    let current = current_revision(run, id);
+    let own = || run.live_pods().filter(|pod| pod.workload == Some(id) && pod.deleted.is_none());
+    let old_serves = own().any(|pod| Some(pod.revision) != current && pod.stage == Stage::Ready);
+    let waits = |pod: &cluster::Pod| {
+        matches!(pod.waiting, Some((_, Waiting::Unschedulable(_) | Waiting::NoAddress(_))))
+    };
+    let new_waits = || own().any(|pod| Some(pod.revision) == current && waits(pod));
+    let refused = || matches!(run.creation_refusals.get(&id), Some((_, Refusal::Quota { .. })));
+    old_serves && (new_waits() || refused())
 }
 
 fn in_place(workload: &Workload) -> [Edit; 1] {
