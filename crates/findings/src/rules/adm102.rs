@@ -107,6 +107,15 @@ mod tests {
     }
 
     #[test]
+    fn pods_that_run_already_stay() {
+        let runs =
+            BARE.replace("provider: none", "provider: none, existing: [{kind: Deployment, pods: running}]");
+        let pods = app(2, "cpu: '1'", "hostNetwork: true");
+        let ended = boot(&[&runs, &namespace("enforce: baseline"), &pods]);
+        assert_eq!(ended.outcome(), Outcome::Converges, "{}", ended.told("ADM102"));
+    }
+
+    #[test]
     fn another_label_lets_the_pods_in() {
         let pods = app(2, "cpu: '1'", "hostNetwork: true");
         let (before, after) = (namespace("enforce: baseline"), namespace("enforce: privileged"));
