@@ -54,15 +54,15 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         refused::finding(RULE.code, title, "asks for it", (workload, refusal), "")
     };
     let mut findings: Vec<Finding> = refusals.into_iter().map(finding).collect();
-    findings.extend(scene.cluster.creation_refusals.iter().filter_map(|(id, (_, refusal))| {
+    let late = scene.cluster.creation_refusals.iter().filter(|(_, (_, refusal))| {
         matches!(
             refusal,
             Refusal::ServiceAccountMissing(_)
                 | Refusal::PriorityClassMissing(_)
                 | Refusal::NamespaceMissing(_)
         )
-        .then(|| to_come(scene, *id, refusal))
-    }));
+    });
+    findings.extend(late.map(|(id, (_, refusal))| to_come(scene, *id, refusal)));
     findings
 }
 
