@@ -137,8 +137,7 @@ fn quota_refusal(
         violations.push(Violation {
             location: object.place.at(&spec.child("containers").0),
             what: format!("no {part} of {name} in {}", names.join(", ")).into(),
-            instead: format!("write {part} of {name}, or give the namespace a LimitRange with defaults")
-                .into(),
+            instead: format!("write {part} of {name}").into(),
         });
     }
     PodRefusal {

@@ -1,7 +1,9 @@
-//! Workloads whose pods the API server refuses for what they are: what ADM102 and ADM103 begin with.
+//! Pods that the API server refuses to create: in one sentence, and for what they are, which ADM102 and ADM103 begin
+//! with.
 
 use cluster::admission::{PodRefusal, Refuser, Violation};
 use cluster::change::Refusal;
+use cluster::resources::format_amount;
 use cluster::{Kind, ObjectKey, Workload};
 
 use crate::code::Code;
@@ -60,6 +62,14 @@ pub(crate) fn finding(
     finding
 }
 
+/// `pods of Deployment apps/web are refused`, and of a bare pod `Pod apps/one is refused`.
+pub(crate) fn subject(key: &ObjectKey) -> String {
+    match key.kind {
+        Kind::Pod => format!("{key} is refused"),
+        _ => format!("pods of {key} are refused"),
+    }
+}
+
 /// What a controller's event says, or what `kubectl apply` prints of a bare pod.
 fn answer(key: &ObjectKey, refusal: &PodRefusal) -> String {
     let (who, made) = match key.kind {
@@ -67,4 +77,25 @@ fn answer(key: &ObjectKey, refusal: &PodRefusal) -> String {
         _ => ("FailedCreate: Error creating", "-…"),
     };
     format!("{who}: pods \"{}{made}\" is forbidden: {}", key.name, refusal.message)
+}
+
+/// Why, in one sentence.
+pub(crate) fn said(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Webhook { configuration, webhook, service: (namespace, name) } => {
+            format!(
+                "webhook {webhook} of {configuration} fails closed and Service {namespace}/{name} has no ready pod"
+            )
+        }
+        Refusal::Check(refusal) => refusal.message.to_string(),
+        Refusal::Quota { quota, resource, hard, used, wanted } => format!(
+            "{quota} allows {resource} {}, {} used, {} wanted",
+            format_amount(resource, *hard),
+            format_amount(resource, *used),
+            format_amount(resource, *wanted)
+        ),
+        Refusal::ServiceAccountMissing(key) => format!("{key} does not exist"),
+        Refusal::PriorityClassMissing(name) => format!("PriorityClass {name} does not exist"),
+        Refusal::NamespaceMissing(name) => format!("namespace {name} does not exist"),
+    }
 }

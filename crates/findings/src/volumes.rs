@@ -155,9 +155,19 @@ fn driver_of(class: &StorageClass) -> Name {
     if migrated { "ebs.csi.aws.com".into() } else { class.provisioner.clone() }
 }
 
-/// By the volume's node affinity, and by the zone in its labels.
+/// By the volume's node affinity, and by the zone in its labels. A driver that has not registered on a node of the
+/// zone has not written its key there: that the driver does not run is another cause.
 fn is_usable(volume: &Volume, node: &Node) -> bool {
-    let affine = volume.node_affinity.is_empty() || any_term_matches(&volume.node_affinity, node);
+    let mut known = node.labels.clone();
+    for key in ZONES.iter().filter(|_| !node.zone.is_empty()) {
+        known.entry(Name::new_static(key)).or_insert_with(|| node.zone.clone());
+    }
+    let in_term =
+        |term: &NodeSelectorTerm| term.match_expressions.iter().all(|wanted| wanted.matches(&known));
+    let by_field = |term: &NodeSelectorTerm| !term.match_fields.is_empty();
+    let affine = volume.node_affinity.is_empty()
+        || any_term_matches(&volume.node_affinity, node)
+        || volume.node_affinity.iter().any(|term| !by_field(term) && in_term(term));
     let labelled = ZONES.iter().filter_map(|key| Some((key, volume.labels.get(*key)?)));
     let mut in_zone = labelled.map(|(key, zones)| {
         let own = node.labels.get(*key).or_else(|| node.labels.get(ZONES[0]));

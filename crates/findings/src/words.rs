@@ -1,11 +1,9 @@
 //! How waits are said: one sentence for each, with its numbers.
 
 use cluster::capability::Capability;
-use cluster::change::Refusal;
 use cluster::node_claim::LaunchFailure;
 use cluster::node_pool::NodePool;
 use cluster::rejection::PoolReason;
-use cluster::resources::format_amount;
 use cluster::waiting::{AddressShortage, AttachProblem, CrashCause, ImageProblem};
 use cluster::{Location, NodeId, PodId, Timestamp, Waiting, WorkloadId};
 
@@ -13,6 +11,7 @@ use crate::chain::Link;
 use crate::launches::Launches;
 use crate::placeable::NoSuchLabel;
 use crate::provisioner;
+use crate::refused;
 use crate::scene::Scene;
 use crate::stuck;
 use crate::wait::{Ending, Party, Wait, Why};
@@ -26,7 +25,7 @@ pub(crate) fn wait(scene: &Scene<'_>, wait: &Wait) -> String {
     let who = party(scene, &wait.who);
     match &wait.why {
         Why::Pods(waiting) => format!("{}: {}", pods(scene, &wait.pods), pods_wait(scene, wait, waiting)),
-        Why::Refused(refusal) => format!("the API server refuses pods of {who}: {}", refused(refusal)),
+        Why::Refused(refusal) => format!("the API server refuses pods of {who}: {}", refused::said(refusal)),
         Why::Pool(reason) => {
             let pool = pool_of(scene, &wait.on).map_or("", |pool| pool.name.as_str());
             let why = reason_of(scene, pool, reason);
@@ -242,26 +241,6 @@ fn crash(restarts: u32, cause: &CrashCause) -> String {
             let restarts = stuck::count(restarts as usize, "restart");
             format!("CrashLoopBackOff ({restarts}), it needs {capability} to start")
         }
-    }
-}
-
-pub(crate) fn refused(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Webhook { configuration, webhook, service: (namespace, name) } => {
-            format!(
-                "webhook {webhook} of {configuration} fails closed and Service {namespace}/{name} has no ready pod"
-            )
-        }
-        Refusal::Check(refusal) => refusal.message.to_string(),
-        Refusal::Quota { quota, resource, hard, used, wanted } => format!(
-            "{quota} allows {resource} {}, {} used, {} wanted",
-            format_amount(resource, *hard),
-            format_amount(resource, *used),
-            format_amount(resource, *wanted)
-        ),
-        Refusal::ServiceAccountMissing(key) => format!("{key} does not exist"),
-        Refusal::PriorityClassMissing(name) => format!("PriorityClass {name} does not exist"),
-        Refusal::NamespaceMissing(name) => format!("namespace {name} does not exist"),
     }
 }
 

@@ -22,6 +22,14 @@ pub fn refuses(cluster: &Cluster, pod: &NewPod) -> Option<Refusal> {
         .or_else(|| check_refuses(cluster, pod, |by| by < Refuser::ResourceQuota))
         .or_else(|| webhook_refuses(cluster, pod))
         .or_else(late)
+        .filter(|_| !exists_already(cluster, pod))
+}
+
+/// Pods that run at the start were let in, by whatever held then.
+fn exists_already(cluster: &Cluster, pod: &NewPod) -> bool {
+    let Some(id) = pod.workload.filter(|_| cluster.now < Timestamp::ZERO) else { return false };
+    let dumped = cluster.declared.pods.iter().any(|known| known.workload == id && known.name == pod.name);
+    dumped || cluster.declared.workload(id).running_at_start
 }
 
 /// The first of the checks that refuses the pods of this one's workload.

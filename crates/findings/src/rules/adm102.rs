@@ -46,12 +46,10 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     let finding = |(workload, refusal): (&cluster::Workload, &cluster::admission::PodRefusal)| {
         let namespace = &workload.key.namespace;
         let level = level(&refusal.message);
-        let title = format!(
-            "pods of {} are refused: they violate Pod Security level {level}, which namespace {namespace} enforces",
-            workload.key
-        );
+        let subject = refused::subject(&workload.key);
+        let title = format!("{subject}: namespace {namespace} enforces Pod Security level {level}");
         let asks = format!("enforces {level}");
-        let or = "; or move them to a namespace with a level that allows it";
+        let or = "; or use a namespace with a level that allows it";
         refused::finding(RULE.code, title, &asks, (workload, refusal), or)
     };
     refusals.into_iter().map(finding).collect()
@@ -82,11 +80,11 @@ mod tests {
         let ended = with_level("enforce: baseline");
         assert_eq!(ended.outcome(), Outcome::Misconfiguration);
         insta::assert_snapshot!(ended.told("ADM102"), @r#"
-        Error: pods of Deployment default/app are refused: they violate Pod Security level baseline:latest, which namespace default enforces
+        Error: pods of Deployment default/app are refused: namespace default enforces Pod Security level baseline:latest
          at Deployment default/app spec.template.spec.hostNetwork: hostNetwork: true
          at Namespace default metadata.labels["pod-security.kubernetes.io/enforce"]: enforces baseline:latest
          note: FailedCreate: Error creating: pods "app-…" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)
-         help: remove hostNetwork; or move them to a namespace with a level that allows it
+         help: remove hostNetwork; or use a namespace with a level that allows it
         "#);
     }
 
@@ -104,6 +102,15 @@ mod tests {
     fn is_silent_otherwise() {
         assert_eq!(with_level("warn: restricted").told("ADM102"), "");
         assert_eq!(with_level("enforce: privileged").told("ADM102"), "");
+    }
+
+    #[test]
+    fn pods_that_run_already_stay() {
+        let runs =
+            BARE.replace("provider: none", "provider: none, existing: [{kind: Deployment, pods: running}]");
+        let pods = app(2, "cpu: '1'", "hostNetwork: true");
+        let ended = boot(&[&runs, &namespace("enforce: baseline"), &pods]);
+        assert_eq!(ended.outcome(), Outcome::Converges, "{}", ended.told("ADM102"));
     }
 
     #[test]

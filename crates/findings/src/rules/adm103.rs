@@ -8,7 +8,6 @@ use crate::finding::{Finding, Severity};
 use crate::refused;
 use crate::rules::Rule;
 use crate::scene::Scene;
-use crate::words;
 
 /// The rule.
 pub const RULE: Rule = Rule { code: Code { id: "ADM103", name: "pods-refused" }, docs: DOCS, examine };
@@ -45,31 +44,35 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     let finding = |(workload, refusal): (&cluster::Workload, &cluster::admission::PodRefusal)| {
         let why = match (refusal.by, &refusal.object) {
             (Refuser::ResourceQuota, Some(at)) => {
-                format!("{} wants resources that they do not name", at.object)
+                format!("{} wants every container to name its resources", at.object)
             }
-            (_, Some(at)) => format!("they are outside of the bounds of {}", at.object),
+            (_, Some(at)) => format!("outside of the bounds of {}", at.object),
             (_, None) => refusal.violations.first().map_or_else(String::new, |first| first.what.to_string()),
         };
-        let title = format!("pods of {} are refused: {why}", workload.key);
-        refused::finding(RULE.code, title, "asks for it", (workload, refusal), "")
+        let title = format!("{}: {why}", refused::subject(&workload.key));
+        let or = match refusal.by {
+            Refuser::ResourceQuota => "; or give the namespace a LimitRange with defaults",
+            _ => "",
+        };
+        refused::finding(RULE.code, title, "asks for it", (workload, refusal), or)
     };
     let mut findings: Vec<Finding> = refusals.into_iter().map(finding).collect();
-    findings.extend(scene.cluster.creation_refusals.iter().filter_map(|(id, (_, refusal))| {
+    let late = scene.cluster.creation_refusals.iter().filter(|(_, (_, refusal))| {
         matches!(
             refusal,
             Refusal::ServiceAccountMissing(_)
                 | Refusal::PriorityClassMissing(_)
                 | Refusal::NamespaceMissing(_)
         )
-        .then(|| to_come(scene, *id, refusal))
-    }));
+    });
+    findings.extend(late.map(|(id, (_, refusal))| to_come(scene, *id, refusal)));
     findings
 }
 
 /// The object is in the input and has not arrived.
 fn to_come(scene: &Scene<'_>, id: cluster::WorkloadId, refusal: &Refusal) -> Finding {
     let workload = scene.cluster.declared.workload(id);
-    let title = format!("pods of {} are refused: {}", workload.key, words::refused(refusal));
+    let title = format!("{}: {}", refused::subject(&workload.key), refused::said(refusal));
     let mut finding = Finding::new(RULE.code, Severity::Error, title)
         .at(workload.location.clone(), "what waits")
         .note("it is in the input and arrives later than what names it")
@@ -96,7 +99,7 @@ mod tests {
         let ended = with_bound("100m");
         assert_eq!(ended.outcome(), Outcome::Misconfiguration);
         insta::assert_snapshot!(ended.told("ADM103"), @r#"
-        Error: pods of Deployment default/app are refused: they are outside of the bounds of LimitRange default/small
+        Error: pods of Deployment default/app are refused: outside of the bounds of LimitRange default/small
          at Deployment default/app spec.template.spec.containers[0].resources: maximum cpu usage per Container is 100m, but limit is 250m
          at LimitRange default/small spec.limits[0]: asks for it
          note: FailedCreate: Error creating: pods "app-…" is forbidden: maximum cpu usage per Container is 100m, but limit is 250m
@@ -110,11 +113,11 @@ mod tests {
         let ended = boot(&[BARE, quota, &app(1, "memory: 64Mi", "")]);
         assert_eq!(ended.outcome(), Outcome::Misconfiguration);
         insta::assert_snapshot!(ended.told("ADM103"), @r#"
-        Error: pods of Deployment default/app are refused: ResourceQuota default/team wants resources that they do not name
+        Error: pods of Deployment default/app are refused: ResourceQuota default/team wants every container to name its resources
          at Deployment default/app spec.template.spec.containers: no requests of cpu in app
          at ResourceQuota default/team spec.hard: asks for it
          note: FailedCreate: Error creating: pods "app-…" is forbidden: failed quota: team: must specify requests.cpu for: app
-         help: write requests of cpu, or give the namespace a LimitRange with defaults
+         help: write requests of cpu; or give the namespace a LimitRange with defaults
         "#);
     }
 

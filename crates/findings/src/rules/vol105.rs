@@ -93,6 +93,10 @@ mod tests {
     use crate::testing::{Ended, app, boot, eks};
 
     fn in_zone(zone: &str) -> Ended {
+        in_zone_by("topology.kubernetes.io/zone", zone)
+    }
+
+    fn in_zone_by(key: &str, zone: &str) -> Ended {
         let volumes = format!(
             "
 apiVersion: v1
@@ -108,7 +112,7 @@ spec:
   accessModes: [ReadWriteOnce]
   claimRef: {{namespace: default, name: data}}
   csi: {{driver: ebs.csi.aws.com, volumeHandle: vol-1}}
-  nodeAffinity: {{required: {{nodeSelectorTerms: [{{matchExpressions: [{{key: topology.kubernetes.io/zone, operator: In, values: [{zone}]}}]}}]}}}}
+  nodeAffinity: {{required: {{nodeSelectorTerms: [{{matchExpressions: [{{key: {key}, operator: In, values: [{zone}]}}]}}]}}}}
 "
         );
         let addons = "addons: [{name: vpc-cni}, {name: coredns}, {name: aws-ebs-csi-driver}]";
@@ -133,5 +137,8 @@ spec:
     #[test]
     fn is_silent_otherwise() {
         assert_eq!(in_zone("us-east-1b").outcome(), Outcome::Converges);
+        // The driver's own key is on the nodes once its plugin runs there.
+        let own_key = in_zone_by("topology.ebs.csi.aws.com/zone", "us-east-1b");
+        assert_eq!(own_key.outcome(), Outcome::Converges, "{:?}", own_key.codes());
     }
 }

@@ -99,3 +99,82 @@ fn group_in(case: &Case<'_>, group: &NodeGroup, zone: &Name) -> Option<Remedy> {
         cost: 2,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use catalog::Catalog;
+    use findings::Outcome;
+
+    use crate::judge::{Options, Verdict, judge};
+
+    /// The verdict, and what the first verified set is made of.
+    fn best(text: &str) -> (Verdict, Vec<&'static str>) {
+        let verdict = judge(&fixtures::inputs(text), Catalog::embedded(), Options::default());
+        let first = verdict.search.verified().next().map(|attempt| attempt.set.clone()).unwrap_or_default();
+        let ids = first.iter().map(|index| verdict.search.proposed[*index].id).collect();
+        (verdict, ids)
+    }
+
+    /// A StatefulSet with a claim template; `claim` goes into the template's spec.
+    fn with_claims(profile: &str, claim: &str, more: &str) -> String {
+        format!(
+            "
+apiVersion: plimsoll.dev/v1alpha1
+kind: Cluster
+metadata: {{name: test}}
+spec:
+  region: us-west-2
+  {profile}
+  addons: [{{name: vpc-cni}}, {{name: coredns}}, {{name: aws-ebs-csi-driver}}]
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db, namespace: apps}}
+spec:
+  replicas: 1
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec: {{containers: [{{name: db, image: 'example/db:1'}}]}}
+  volumeClaimTemplates:
+  - metadata: {{name: data}}
+    spec: {{accessModes: [ReadWriteOnce], {claim}resources: {{requests: {{storage: 1Gi}}}}}}
+---
+{more}
+"
+        )
+    }
+
+    #[test]
+    fn claims_without_a_class_get_one_that_exists() {
+        let groups =
+            "kubernetesVersion: '1.33'\n  nodeGroups: [{name: system, instanceType: m6i.large, count: 2}]";
+        let (verdict, best) = best(&with_claims(groups, "", ""));
+        assert_eq!(verdict.outcome, Outcome::Misconfiguration);
+        assert_eq!(best, ["storage-class"]);
+    }
+
+    #[test]
+    fn a_volume_in_another_zone_gets_a_node_there() {
+        let groups = "network:
+    subnets:
+    - {id: subnet-a, zone: us-west-2a, cidr: 10.0.0.0/22}
+    - {id: subnet-c, zone: us-west-2c, cidr: 10.0.4.0/22}
+  nodeGroups: [{name: system, instanceType: m6i.large, count: 2, subnets: [subnet-a]}]";
+        let volume = "
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-db-0, namespace: apps}, spec: {storageClassName: '', volumeName: old, accessModes: [ReadWriteOnce]}}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: old}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  claimRef: {namespace: apps, name: data-db-0}
+  csi: {driver: ebs.csi.aws.com, volumeHandle: vol-1}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: In, values: [us-west-2c]}]}]}}
+";
+        let (_, best) = best(&with_claims(groups, "storageClassName: '', ", volume));
+        assert_eq!(best, ["volume-zone"]);
+    }
+}

@@ -1,7 +1,9 @@
 //! CSI drivers: which node has which, and whether a driver's controller works.
 //!
 //! kubernetes-sigs/aws-ebs-csi-driver v1.53 `pkg/driver/node.go`: the node plugin registers with the kubelet, which
-//! publishes the attach limit in `CSINode`; then the plugin removes the start-up taint that kept pods away.
+//! publishes the attach limit in `CSINode` and puts the zone by the driver's own key on the node
+//! (`k8s.io/kubernetes` v1.36 `pkg/volume/csi/nodeinfomanager`); then the plugin removes the start-up taint that kept
+//! pods away.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +12,7 @@ use catalog::volumes::{Attached, attach_limit};
 use cluster::change::NodePatch;
 use cluster::pod::Stage;
 use cluster::role::Program;
-use cluster::{Change, Cluster, Name, Node, NodeId, Pod, PodId, Taint};
+use cluster::{Change, Cluster, Labels, Name, Node, NodeId, Pod, PodId, Taint};
 
 use super::EBS;
 use crate::actor::{Actor, Context};
@@ -25,6 +27,9 @@ const AGENTS: [(&str, &str); 4] = [
     ("fsx.csi.aws.com/agent-not-ready", "fsx-csi-driver"),
     ("s3.csi.aws.com/agent-not-ready", "s3-csi-driver"),
 ];
+
+/// The key by which volumes of the EBS driver name their zone.
+const EBS_ZONE: &str = "topology.ebs.csi.aws.com/zone";
 
 /// The node plugins of CSI drivers.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +56,11 @@ impl Actor for NodePlugins {
             let node = context.cluster.node(node);
             let limit = ebs_limit(context.cluster, context.catalog, node);
             effects.now(Effect::RegisterDriver(node.id, Name::new_static(EBS), limit));
+            if !node.zone.is_empty() && node.labels.get(EBS_ZONE) != Some(&node.zone) {
+                let labels = Labels::from([(Name::new_static(EBS_ZONE), node.zone.clone())]);
+                let patch = NodePatch { labels, ..NodePatch::default() };
+                effects.now(Effect::PatchNode(node.id, Box::new(patch)));
+            }
         }
         for node in std::mem::take(&mut self.dirty) {
             self.remove_taints(context.cluster.node(node), effects);
