@@ -283,8 +283,8 @@ fn daemon_pods_go_to_their_node_only() {
     assert_eq!(
         world.settle(),
         [
-            "0 waits: 0/2 nodes are available: 1 Too many pods, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. \
-          preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not \
+            "0 waits: 0/2 nodes are available: 1 Too many pods, 1 node(s) didn't satisfy plugin(s) [NodeAffinity]. no \
+          new claims to deallocate, preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not \
           helpful for scheduling."
         ]
     );
@@ -322,6 +322,7 @@ fn with_claim() -> (World, VolumeClaimId, PodId) {
         single_pod: false,
         selected_node: None,
         volume: None,
+        wish: Default::default(),
     });
     world.tell(Change::VolumeClaimCreated(claim));
     (world, claim, pod)
@@ -341,6 +342,9 @@ fn provisioned(world: &mut World, claim: VolumeClaimId, zone: &str) {
         node_affinity: vec![term],
         labels: cluster::Labels::new(),
         attached: vec![],
+        traits: Default::default(),
+        reserved: false,
+        deleting: false,
     });
     world.cluster.volume_claims[claim.0 as usize].volume = Some(0);
     world.tell(Change::VolumeBound(claim));
