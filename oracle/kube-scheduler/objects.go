@@ -73,8 +73,25 @@ func read(raws []json.RawMessage) (*objects, []string, error) {
 			return nil, nil, fmt.Errorf("objects of type %T are not known here", object)
 		}
 	}
+	all.giveClass()
 	refused, err := all.admit(pods)
 	return all, refused, err
+}
+
+// giveClass does what the admission plugin DefaultStorageClass does; a line has one default class at most.
+func (all *objects) giveClass() {
+	for _, object := range all.others {
+		class, ok := object.(*storagev1.StorageClass)
+		if !ok || class.Annotations["storageclass.kubernetes.io/is-default-class"] != "true" {
+			continue
+		}
+		for _, other := range all.others {
+			claim, ok := other.(*v1.PersistentVolumeClaim)
+			if ok && claim.Spec.StorageClassName == nil && claim.Status.Phase != v1.ClaimBound {
+				claim.Spec.StorageClassName = &class.Name
+			}
+		}
+	}
 }
 
 // admit takes pods in as the API server does: priority, tolerations, preparation, validation.

@@ -134,6 +134,9 @@ fn add_volume(name: Name, claim: &VolumeClaim, declared: &mut Declared) -> usize
         node_affinity: Vec::new(),
         labels: cluster::Labels::new(),
         attached: Vec::new(),
+        traits: claim.wish.traits.clone(),
+        reserved: true,
+        deleting: false,
     });
     declared.volumes.len() - 1
 }

@@ -4,16 +4,17 @@
 //! `plugin/pkg/admission/storage/storageclass/setdefault`.
 
 use cluster::profile::Provider;
-use cluster::storage::{StorageClass, Volume, VolumeClaim, VolumeClaimId};
+use cluster::storage::{StorageClass, Volume, VolumeClaim, VolumeClaimId, VolumeTraits, VolumeWish};
 use cluster::template::NodeSelectorTerm;
 use cluster::{Declared, FieldPath, Kind, Name, SelectorOperator, SelectorRequirement};
 use k8s_openapi::api::{core::v1 as core, storage::v1 as storage};
 
+use crate::amounts;
 use crate::code;
 use crate::decode::{Strictness, decode};
 use crate::object::Object;
 use crate::problem::Reporter;
-use crate::selector::{names, node_term};
+use crate::selector::{label_selector, names, node_term};
 
 /// The annotations that make a class the default.
 const DEFAULT_CLASS: [&str; 2] =
@@ -114,12 +115,30 @@ pub(crate) fn volume_claim(object: &Object, reporter: &mut Reporter<'_>) -> Opti
             "such as [ReadWriteOnce]",
         );
     }
+    let requests = spec.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+    let traits = traits(
+        requests,
+        spec.access_modes.as_deref(),
+        (spec.volume_mode.as_deref(), spec.volume_attributes_class_name.as_deref()),
+        (&FieldPath::of("/spec/resources/requests"), reporter),
+    );
+    let at = FieldPath::of("/spec/selector");
+    let selector = spec.selector.as_ref().map(|selector| label_selector(selector, &at, reporter));
     let modes = spec.access_modes.unwrap_or_default();
+    let volume_name = spec.volume_name.as_deref().filter(|name| !name.is_empty()).map(Name::from);
+    let phase = wire.status.and_then(|status| status.phase).unwrap_or_default();
+    let wish = VolumeWish {
+        traits,
+        selector,
+        prebound: volume_name.clone().filter(|_| !matches!(phase.as_str(), "Bound" | "Lost")),
+        deleting: object.field("/metadata/deletionTimestamp").is_some(),
+        lost: volume_name.clone().filter(|_| phase == "Lost"),
+    };
     let single_node = modes.iter().all(|mode| matches!(mode.as_str(), "ReadWriteOnce" | "ReadWriteOncePod"));
     (!reporter.refused).then(|| WrittenClaim {
         wants_default: spec.storage_class_name.is_none(),
-        volume_name: spec.volume_name.as_deref().filter(|name| !name.is_empty()).map(Name::from),
-        bound: wire.status.and_then(|status| status.phase).as_deref() == Some("Bound"),
+        volume_name,
+        bound: phase == "Bound",
         claim: VolumeClaim {
             id: VolumeClaimId(0),
             namespace: object.key.namespace.clone(),
@@ -134,6 +153,7 @@ pub(crate) fn volume_claim(object: &Object, reporter: &mut Reporter<'_>) -> Opti
             single_pod: modes.iter().any(|mode| mode == "ReadWriteOncePod"),
             selected_node: None,
             volume: None,
+            wish,
         },
     })
 }
@@ -148,6 +168,13 @@ pub(crate) fn volume(object: &Object, reporter: &mut Reporter<'_>) -> Option<Vol
     for (index, term) in required.iter().flat_map(|required| &required.node_selector_terms).enumerate() {
         node_affinity.push(node_term(term, &path.child(index), reporter));
     }
+    let traits = traits(
+        spec.capacity.as_ref(),
+        spec.access_modes.as_deref(),
+        (spec.volume_mode.as_deref(), spec.volume_attributes_class_name.as_deref()),
+        (&FieldPath::of("/spec/capacity"), reporter),
+    );
+    let phase = wire.status.as_ref().and_then(|status| status.phase.as_deref());
     (!reporter.refused).then(|| Volume {
         name: object.key.name.clone(),
         location: Some(object.place.at("")),
@@ -160,7 +187,27 @@ pub(crate) fn volume(object: &Object, reporter: &mut Reporter<'_>) -> Option<Vol
         node_affinity,
         labels: object.labels.clone(),
         attached: Vec::new(),
+        traits,
+        reserved: !matches!(phase, None | Some("" | "Available")),
+        deleting: object.field("/metadata/deletionTimestamp").is_some(),
     })
+}
+
+/// Size, modes and class of attributes; the size is among `amounts`.
+fn traits(
+    amounts: Option<&amounts::WireList>,
+    access_modes: Option<&[String]>,
+    (mode, attributes_class): (Option<&str>, Option<&str>),
+    (path, reporter): (&FieldPath, &mut Reporter<'_>),
+) -> VolumeTraits {
+    let amounts = amounts::named_amounts(amounts, path, reporter);
+    let size = amounts.into_iter().find(|(name, _)| name == "storage");
+    VolumeTraits {
+        size_bytes: size.map_or(0, |(_, bytes)| bytes),
+        access_modes: names(access_modes),
+        block: mode == Some("Block"),
+        attributes_class: attributes_class.unwrap_or_default().into(),
+    }
 }
 
 /// The CSI driver; in-tree EBS volumes are migrated to the driver (`csi-translation-lib`).

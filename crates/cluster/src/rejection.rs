@@ -75,6 +75,14 @@ pub enum FilterReason {
     ClaimNotFound {
         claim: Name,
     },
+    ClaimDeleting {
+        claim: Name,
+    },
+    /// The claim was bound to a volume that is gone.
+    ClaimLost {
+        claim: Name,
+        volume: Name,
+    },
     NoVolumeToBind,
     SpreadLabelMissing,
     SpreadSkew,

@@ -2,7 +2,7 @@
 
 use crate::location::Location;
 use crate::template::NodeSelectorTerm;
-use crate::{Labels, Name, NodeId};
+use crate::{LabelSelector, Labels, Name, NodeId};
 
 /// A StorageClass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,36 @@ pub struct VolumeClaim {
     pub selected_node: Option<NodeId>,
     /// The volume bound to it; index into [`crate::Cluster::volumes`].
     pub volume: Option<u32>,
+    /// What it asks of a volume that exists.
+    pub wish: VolumeWish,
+}
+
+/// What a claim asks of volumes that exist, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeWish {
+    /// Size, modes and class of attributes.
+    pub traits: VolumeTraits,
+    /// `selector`, over the labels of volumes.
+    pub selector: Option<LabelSelector>,
+    /// `volumeName`: a volume that is not bound to it yet.
+    pub prebound: Option<Name>,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// The volume that it was bound to and that is gone (`status.phase: Lost`).
+    pub lost: Option<Name>,
+}
+
+/// What must agree between a claim and a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeTraits {
+    /// `resources.requests.storage` of a claim, `capacity.storage` of a volume, in bytes.
+    pub size_bytes: i64,
+    /// `accessModes`.
+    pub access_modes: Vec<Name>,
+    /// `volumeMode: Block`.
+    pub block: bool,
+    /// `volumeAttributesClassName`; empty when none.
+    pub attributes_class: Name,
 }
 
 /// A PersistentVolume.
@@ -67,4 +97,11 @@ pub struct Volume {
     pub labels: Labels,
     /// Where it is attached.
     pub attached: Vec<NodeId>,
+    /// Size, modes and class of attributes.
+    pub traits: VolumeTraits,
+    /// It cannot be bound to a claim that it is not written for: its phase is another than `Available`, or it is being
+    /// deleted.
+    pub reserved: bool,
+    /// It is being deleted.
+    pub deleting: bool,
 }

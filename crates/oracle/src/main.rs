@@ -1,18 +1,18 @@
 //! Does the engine decide what the real thing decides?
 //!
-//! `oracle scheduler --seed S --count N` plays fresh seeds against the upstream's program and prints what was compared
+//! `oracle scheduler --seed S --count N`, or `oracle karpenter …`, plays fresh seeds against the upstream's program and prints what was compared
 //! and each difference with its smallest cluster. Arguments, files and printing only.
 
 #![allow(clippy::print_stdout, reason = "a command talks to the terminal")]
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
-use oracle::document;
-use oracle::scheduler::run::{self, Plan};
-use oracle::scheduler::{RECORD, SECTION, report};
+use oracle::record::Record;
+use oracle::{document, karpenter, scheduler};
 
 /// Plays seeded clusters against the real thing.
 #[derive(Parser)]
@@ -27,6 +27,10 @@ struct Arguments {
 enum Upstream {
     /// kube-scheduler.
     Scheduler(Seeds),
+    /// Karpenter.
+    Karpenter(Seeds),
+    /// Karpenter, on the pods and types of its own scheduling benchmark.
+    KarpenterMix(Mix),
 }
 
 /// Which seeds, and what to do with them.
@@ -39,12 +43,12 @@ struct Seeds {
     #[arg(long, default_value_t = 200)]
     count: u64,
     /// The upstream's program, as `go build` makes it.
-    #[arg(long, default_value = "target/oracle/kube-scheduler")]
+    #[arg(long)]
     program: PathBuf,
     /// Record the first decisions, and write what was compared into docs/fidelity.md; in the root of the repository.
     #[arg(long)]
     record: bool,
-    /// How many decisions are recorded.
+    /// How many decisions are recorded at most.
     #[arg(long, default_value_t = 400)]
     rows: usize,
     /// Stop after so many clusters that differ.
@@ -58,32 +62,101 @@ struct Seeds {
     print: bool,
 }
 
+/// How many pods.
+#[derive(Args)]
+struct Mix {
+    /// The sizes.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 50, 100, 500, 1000])]
+    pods: Vec<usize>,
+    /// The upstream's program, as `go build` makes it.
+    #[arg(long)]
+    program: PathBuf,
+}
+
 fn main() -> Result<ExitCode> {
-    let Upstream::Scheduler(asked) = Arguments::parse().upstream;
-    if asked.print {
-        for object in oracle::scheduler::generate::cluster(asked.seed) {
-            println!("{object}");
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let plan = Plan {
-        seeds: asked.seed..asked.seed.saturating_add(asked.count),
-        most_findings: asked.findings,
-        shrinks: !asked.whole,
-        kept: if asked.record { asked.rows } else { 0 },
+    let agreed = match Arguments::parse().upstream {
+        Upstream::Scheduler(asked) => kube_scheduler(&asked)?,
+        Upstream::Karpenter(asked) => play_karpenter(&asked)?,
+        Upstream::KarpenterMix(asked) => play_mix(&asked)?,
     };
+    Ok(if agreed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Seeds {
+    fn range(&self) -> Range<u64> {
+        self.seed..self.seed.saturating_add(self.count)
+    }
+
+    fn kept(&self) -> usize {
+        if self.record { self.rows } else { 0 }
+    }
+}
+
+/// Plays seeds against kube-scheduler; whether the two agree.
+fn kube_scheduler(asked: &Seeds) -> Result<bool> {
+    use scheduler::run::{self, Plan};
+    if asked.print {
+        print(&scheduler::generate::cluster(asked.seed));
+        return Ok(true);
+    }
+    let (seeds, shrinks) = (asked.range(), !asked.whole);
+    let plan = Plan { seeds, most_findings: asked.findings, shrinks, kept: asked.kept() };
     let played = run::live(&asked.program, &plan)?;
-    for finding in &played.findings {
-        println!("{}", run::show(finding));
-    }
-    println!("{}", report::markdown(&played.tally, &plan.seeds));
+    played.findings.iter().for_each(|finding| println!("{}", run::show(finding)));
+    println!("{}", scheduler::report::markdown(&played.tally, &plan.seeds));
     if asked.record {
-        let record = run::record(&played, &plan.seeds);
-        record.write(&Path::new("crates/oracle").join(RECORD))?;
-        let path = Path::new("docs/fidelity.md");
-        let text = std::fs::read_to_string(path).context("read docs/fidelity.md")?;
-        let part = record.header["report"].as_str().unwrap_or_default();
-        std::fs::write(path, document::replace(&text, SECTION, part)?)?;
+        write(&run::record(&played, &plan.seeds), scheduler::RECORD, scheduler::SECTION)?;
     }
-    Ok(if played.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(played.findings.is_empty())
+}
+
+/// Plays seeds against Karpenter; whether the two agree.
+fn play_karpenter(asked: &Seeds) -> Result<bool> {
+    use karpenter::run::{self, Plan};
+    if asked.print {
+        print(&karpenter::generate::generate(asked.seed).0);
+        return Ok(true);
+    }
+    let (seeds, shrinks) = (asked.range(), !asked.whole);
+    let plan = Plan { seeds, most_findings: asked.findings, shrinks, kept: asked.kept() };
+    let played = run::live(&asked.program, &plan)?;
+    played.findings.iter().for_each(|finding| println!("{}", run::show(finding)));
+    println!("{}", karpenter::report::markdown(&played.tally, &plan.seeds));
+    if asked.record {
+        write(&run::record(&played, &plan.seeds), karpenter::RECORD, karpenter::SECTION)?;
+    }
+    Ok(played.findings.is_empty())
+}
+
+/// Compares the two on the benchmark's pods; whether they agree at every size.
+fn play_mix(asked: &Mix) -> Result<bool> {
+    use karpenter::mix::{self, Pods};
+    let mut agreed = true;
+    let kinds = [("diverse", Pods::Diverse, false), ("preferences", Pods::Preferring, false)];
+    let kinds = kinds.into_iter().chain([("preferences ignored", Pods::Preferring, true)]);
+    for (name, kind, ignored) in kinds {
+        for count in &asked.pods {
+            let (claims, found) = karpenter::run::one(&asked.program, &mix::input(kind, *count, ignored))?;
+            agreed &= found.is_empty();
+            println!(
+                "{name}, {count} pods: {claims} claims, {}",
+                if found.is_empty() { "equal" } else { "DIFFERENT" }
+            );
+        }
+    }
+    Ok(agreed)
+}
+
+fn print(objects: &[serde_json::Value]) {
+    objects.iter().for_each(|object| println!("{object}"));
+}
+
+/// Writes a record, and its part of the documentation.
+fn write(record: &Record, file: &str, section: &str) -> Result<()> {
+    record.write(&Path::new("crates/oracle").join(file))?;
+    let path = Path::new("docs/fidelity.md");
+    let text = std::fs::read_to_string(path).context("read docs/fidelity.md")?;
+    let part = record.header["report"].as_str().unwrap_or_default();
+    std::fs::write(path, document::replace(&text, section, part)?)?;
+    Ok(())
 }

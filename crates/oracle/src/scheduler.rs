@@ -12,6 +12,7 @@ pub mod report;
 pub mod run;
 pub mod tally;
 mod vocabulary;
+mod volumes;
 
 /// Recorded decisions, below this crate's folder.
 pub const RECORD: &str = "records/kube-scheduler.jsonl.gz";

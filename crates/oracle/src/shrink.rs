@@ -9,12 +9,14 @@ use serde_json::Value;
 const MOST_QUESTIONS: usize = 4_000;
 
 /// Fields that stay: without them an object is not one.
-const KEPT: [&str; 6] = [
+const KEPT: [&str; 8] = [
     "/apiVersion",
     "/kind",
     "/metadata/name",
+    "/metadata/namespace",
     "/spec/containers/0/image",
     "/spec/containers/0/name",
+    "/spec/csi/volumeHandle",
     "/status/phase",
 ];
 

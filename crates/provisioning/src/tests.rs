@@ -1,5 +1,7 @@
 //! What stock Karpenter would do, restated as black-box cases.
 
+mod blind_spots;
+
 use cluster::labels::SelectorOperator;
 use cluster::rejection::PoolReason;
 use cluster::template::{HostPort, NodeSelectorTerm, PodAffinityTerm};

@@ -17,7 +17,7 @@ use crate::placements::{Placements, len};
 use crate::plugins::default_preemption::{self, Outcome};
 use crate::plugins::node_affinity::{self, Named};
 use crate::plugins::pod_topology_spread::Rest;
-use crate::plugins::{inter_pod_affinity, volume_binding, volume_restrictions};
+use crate::plugins::{inter_pod_affinity, volume_binding};
 use crate::query::{Incoming, Moment, Query};
 use crate::score;
 
@@ -220,10 +220,7 @@ pub(crate) fn prefilter(
     };
     if !pod.template.volumes.is_empty() {
         match volume_binding::plan(index, cluster, pod) {
-            Ok(mut plan) => {
-                volume_restrictions::skip_if_unused(index, &mut plan);
-                query.volumes = Some(plan);
-            }
+            Ok(plan) => query.volumes = Some(plan),
             Err((plugin, reason)) => return Err(Box::new((query, plugin, reason))),
         }
     }

@@ -6,7 +6,7 @@ use cluster::{Cluster, NodeId};
 use crate::placements::Placements;
 use crate::plugins::{
     inter_pod_affinity, node_ports, node_resources_fit, node_volume_limits, pod_topology_spread,
-    taint_toleration, volume_binding, volume_restrictions, volume_zone,
+    taint_toleration, volume_binding, volume_zone,
 };
 use crate::query::{Moment, Query};
 use crate::refusal::Refusal;
@@ -38,7 +38,7 @@ pub(crate) fn refusal(
 
 fn volumes(index: &Placements, cluster: &Cluster, query: &Query, node: usize) -> Option<Refusal> {
     let plan = query.volumes.as_ref()?;
-    if volume_restrictions::refuses(index, plan) {
+    if plan.exclusive.refuses(index) {
         return Some(Refusal::ClaimInUse);
     }
     let node = &cluster.nodes[node];
@@ -77,7 +77,7 @@ pub(crate) fn all_refusals(
         (!cell.affine || !here).then_some(Refusal::NodeAffinity),
         node_ports::refuses(&query.template.host_ports, &index.ports[node]).then_some(Refusal::HostPort),
         node_resources_fit::refuses(index, &query.request, node).then_some(Refusal::Resources),
-        plan.filter(|plan| volume_restrictions::refuses(index, plan)).map(|_| Refusal::ClaimInUse),
+        plan.filter(|plan| plan.exclusive.refuses(index)).map(|_| Refusal::ClaimInUse),
         plan.filter(|plan| node_volume_limits::refuses(index, plan, cluster, spec))
             .map(|_| Refusal::VolumeLimit),
         plan.and_then(|plan| volume_binding::refuses(plan, cluster, spec)),

@@ -30,6 +30,10 @@ pub(crate) fn words(plugin: Plugin, reason: &FilterReason) -> String {
             format!("waiting for ephemeral volume controller to create the persistentvolumeclaim \"{claim}\"")
         }
         FilterReason::ClaimNotFound { claim } => format!("persistentvolumeclaim \"{claim}\" not found"),
+        FilterReason::ClaimDeleting { claim } => format!("persistentvolumeclaim \"{claim}\" is being deleted"),
+        FilterReason::ClaimLost { claim, volume } => {
+            format!("persistentvolumeclaim \"{claim}\" bound to non-existent persistentvolume \"{volume}\"")
+        }
         FilterReason::NoVolumeToBind => "node(s) didn't find available persistent volumes to bind".into(),
         FilterReason::SpreadLabelMissing => {
             "node(s) didn't match pod topology spread constraints (missing required label)".into()

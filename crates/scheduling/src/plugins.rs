@@ -16,5 +16,6 @@ pub mod node_volume_limits;
 pub mod pod_topology_spread;
 pub mod taint_toleration;
 pub mod volume_binding;
+pub mod volume_matching;
 pub mod volume_restrictions;
 pub mod volume_zone;

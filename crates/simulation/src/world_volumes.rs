@@ -95,6 +95,7 @@ fn from_template(
         single_pod: false,
         selected_node: None,
         volume: None,
+        wish: Default::default(),
     }
 }
 
@@ -146,6 +147,9 @@ fn provisioned(world: &World, claim: VolumeClaimId) -> Volume {
         storage_class: subject.storage_class.clone(),
         node_affinity,
         attached: Vec::new(),
+        traits: subject.wish.traits.clone(),
+        reserved: true,
+        deleting: false,
     }
 }
 
@@ -169,6 +173,7 @@ mod tests {
             single_pod: true,
             selected_node: Some(NodeId(3)),
             volume: Some(0),
+            wish: Default::default(),
         };
         input.volume_claims = vec![written.clone()];
         let mut world = World::new(StageHand::new(input, Vec::new()).cluster);

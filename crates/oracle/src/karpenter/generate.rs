@@ -119,8 +119,8 @@ const FEATURES: [Feature; 32] = {
     ]
 };
 
-/// The input of a seed, one object an item: settings, instance types, and Kubernetes objects.
-pub fn generate(seed: u64) -> Vec<Value> {
+/// The input of a seed, one object an item: settings, instance types, and Kubernetes objects. And what it is about.
+pub fn generate(seed: u64) -> (Vec<Value>, Vec<String>) {
     let mut rng = Rng::new(seed);
     let percent = *rng.pick(&[10, 20, 35, 50]);
     let on = rng.some(&FEATURES, percent);
@@ -144,7 +144,8 @@ pub fn generate(seed: u64) -> Vec<Value> {
     nodes::add(&mut draw, disrupt);
     daemons::run(&mut draw);
     apps::add(&mut draw, disrupt);
-    draw.objects
+    let features = draw.on.iter().map(|feature| format!("{feature:?}")).collect();
+    (draw.objects, features)
 }
 
 impl Draw {

@@ -1,146 +1,144 @@
-//! Asking both sides about seeds, and showing the smallest input of each difference.
+//! Playing seeds: against the program, or against what it once said.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
-use anyhow::Result;
-use serde_json::Value;
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
 
-use super::{generate, ours, question};
-use crate::difference::{self, Difference};
+use super::smaller::smaller;
+use super::tally::Tally;
+use super::{generate, ours, question, report};
+use crate::difference::{self, Difference, differences};
 use crate::program::Program;
-use crate::shrink;
+use crate::record::{Record, fingerprint};
 
-/// How one input went.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Both decide alike.
-    Agrees,
-    /// They do not.
-    Differs(Vec<Difference>),
-    /// It is not an input: refused, or a side failed.
-    Invalid(String),
+/// A line may take this long.
+const TIMEOUT_MS: u64 = 60_000;
+/// Which upstream decides; the Go module pins the same.
+pub const UPSTREAM: &str = "sigs.k8s.io/karpenter v1.14.1";
+
+/// An input about which the two differ.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The seed that made it.
+    pub seed: u64,
+    /// What is left of it.
+    pub objects: Vec<Value>,
+    /// Where the answers about it differ.
+    pub differences: Vec<Difference>,
 }
 
-/// Asks both sides.
-pub fn ask(program: &mut Program, seed: u64, objects: &[Value]) -> Outcome {
-    let ours = match ours::answer(objects) {
-        Ok(ours) => ours,
-        Err(error) => return Outcome::Invalid(error.to_string()),
-    };
-    let theirs = match program.ask(&question::line(seed, objects)) {
-        Ok(theirs) => theirs,
-        Err(error) => return Outcome::Invalid(error.to_string()),
-    };
+/// What to do with seeds.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Which seeds.
+    pub seeds: Range<u64>,
+    /// Stop after this many differences.
+    pub most_findings: usize,
+    /// Whether differing inputs are made smaller.
+    pub shrinks: bool,
+    /// How many answers are kept for a record.
+    pub kept: usize,
+}
+
+/// What came of playing seeds.
+#[derive(Clone, Debug, Default)]
+pub struct Played {
+    /// How much was compared.
+    pub tally: Tally,
+    /// Where the two differ.
+    pub findings: Vec<Finding>,
+    /// Rows of a record.
+    pub rows: Vec<Value>,
+}
+
+/// Plays seeds against the program at `path`.
+pub fn live(path: &Path, plan: &Plan) -> Result<Played> {
+    let mut program = Program::new(path, &[], TIMEOUT_MS);
+    let mut played = Played::default();
+    for seed in plan.seeds.clone() {
+        let (objects, features) = generate::generate(seed);
+        let theirs = ask(&mut program, seed, &objects)?;
+        let found = differences(&theirs, &ours::answer(&objects)?);
+        played.tally.count(&features, &theirs, found.is_empty());
+        if !found.is_empty() {
+            let objects = if plan.shrinks {
+                smallest(&mut program, seed, objects.clone(), &found)
+            } else {
+                objects.clone()
+            };
+            let differences = compare(&mut program, seed, &objects);
+            played.findings.push(Finding { seed, objects, differences });
+        }
+        if played.rows.len() < plan.kept {
+            played.rows.push(json!({"seed": seed, "input": fingerprint(&objects.into()), "answer": theirs}));
+        }
+        if played.findings.len() >= plan.most_findings {
+            break;
+        }
+    }
+    Ok(played)
+}
+
+/// Compares the two about one input: how many NodeClaims Karpenter plans, and where the two differ.
+pub fn one(path: &Path, objects: &[Value]) -> Result<(usize, Vec<Difference>)> {
+    let theirs = ask(&mut Program::new(path, &[], 10 * TIMEOUT_MS), 0, objects)?;
+    let found = differences(&theirs, &ours::answer(objects)?);
+    Ok((theirs["claims"].as_array().map_or(0, Vec::len), found))
+}
+
+/// What was played as a record, with the part of the documentation that tells of it.
+pub fn record(played: &Played, seeds: &Range<u64>) -> Record {
+    let header = json!({
+        "upstream": UPSTREAM,
+        "generator": env!("CARGO_PKG_VERSION"),
+        "seeds": [seeds.start, seeds.end],
+        "report": report::markdown(&played.tally, seeds),
+    });
+    Record { header, rows: played.rows.clone() }
+}
+
+/// Compares the engine with a record.
+pub fn recorded(record: &Record) -> Result<Played> {
+    let mut played = Played::default();
+    for row in &record.rows {
+        let seed = row["seed"].as_u64().unwrap_or_default();
+        let (objects, features) = generate::generate(seed);
+        if row["input"] != fingerprint(&objects.clone().into()) {
+            bail!("seed {seed} makes another input than when it was recorded: record again");
+        }
+        let differences = differences(&row["answer"], &ours::answer(&objects)?);
+        played.tally.count(&features, &row["answer"], differences.is_empty());
+        if !differences.is_empty() {
+            played.findings.push(Finding { seed, objects, differences });
+        }
+    }
+    Ok(played)
+}
+
+/// A finding as text.
+pub fn show(finding: &Finding) -> String {
+    format!("seed {}\n{}", finding.seed, difference::show(&finding.objects, &finding.differences))
+}
+
+/// What the program decides, in the form of the engine's answer.
+fn ask(program: &mut Program, seed: u64, objects: &[Value]) -> Result<Value> {
+    let theirs = program.ask(&question::line(seed, objects))?;
     if let Some(error) = theirs["error"].as_str() {
-        return Outcome::Invalid(error.to_owned());
+        bail!("the program cannot answer seed {seed}: {error}");
     }
-    let theirs = ours::normalised(&theirs);
-    match difference::differences(&theirs, &ours) {
-        same if same.is_empty() => Outcome::Agrees,
-        found => Outcome::Differs(found),
+    Ok(ours::normalised(&theirs))
+}
+
+/// Where the two differ; nothing when one of them does not take it for an input.
+fn compare(program: &mut Program, seed: u64, objects: &[Value]) -> Vec<Difference> {
+    match (ask(program, seed, objects), ours::answer(objects)) {
+        (Ok(theirs), Ok(ours)) => differences(&theirs, &ours),
+        _ => Vec::new(),
     }
 }
 
-/// Asks about `count` seeds from `first`; shows the first `shown` differences, shrunk.
-pub fn seeds(path: &Path, first: u64, count: u64, shown: usize, out: &mut impl Write) -> Result<()> {
-    let mut program = Program::new(path, &[], 20_000);
-    let (mut agreed, mut differed, mut invalid) = (0, 0, 0);
-    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
-    for seed in first..first + count {
-        let objects = generate::generate(seed);
-        match ask(&mut program, seed, &objects) {
-            Outcome::Agrees => agreed += 1,
-            Outcome::Invalid(why) => {
-                invalid += 1;
-                if invalid <= 5 {
-                    writeln!(out, "seed {seed}: {why}")?;
-                }
-            }
-            Outcome::Differs(found) => {
-                differed += 1;
-                for kind in found.iter().map(kind_of).collect::<BTreeSet<String>>() {
-                    *kinds.entry(kind).or_insert(0_u64) += 1;
-                }
-                if differed <= shown {
-                    show(&mut program, seed, objects, out)?;
-                }
-            }
-        }
-    }
-    for (kind, inputs) in kinds {
-        writeln!(out, "{inputs:6} inputs differ in {kind}")?;
-    }
-    writeln!(out, "{count} inputs: {agreed} agree, {differed} differ, {invalid} are no inputs")?;
-    Ok(())
-}
-
-/// Which part of an answer a difference is in: its pointer without the numbers.
-fn kind_of(difference: &Difference) -> String {
-    let parts = difference.at.split('/').skip(1).filter(|part| part.parse::<usize>().is_err());
-    parts.take(2).collect::<Vec<&str>>().join("/")
-}
-
-/// Kinds whose fields hang together: shrinking leaves them out whole or not at all.
-const WHOLE: [&str; 10] = [
-    "NodePool",
-    "Settings",
-    "InstanceType",
-    "Node",
-    "NodeClaim",
-    "CSINode",
-    "StorageClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "PodDisruptionBudget",
-];
-
-/// Whether shrinking left objects that a cluster could have; `all` are the objects before.
-fn is_whole(objects: &[Value], all: &[Value]) -> bool {
-    let has = |object: &Value, field: &str| object["metadata"][field].is_string();
-    let named = |kind: &str, name: &Value| {
-        objects.iter().any(|object| object["kind"] == kind && object["metadata"]["name"] == *name)
-    };
-    let whole = |object: &Value| match object["kind"].as_str() {
-        Some("Pod") => {
-            let node = &object["spec"]["nodeName"];
-            let claims = object["spec"]["volumes"].as_array().into_iter().flatten();
-            let mut claims = claims.filter_map(|volume| volume.get("persistentVolumeClaim"));
-            has(object, "uid")
-                && has(object, "namespace")
-                && (node.is_null() || named("Node", node))
-                && claims.all(|claim| claim["claimName"].is_string())
-        }
-        Some("PersistentVolumeClaim") => {
-            let volume = &object["spec"]["volumeName"];
-            all.contains(object) && (volume.is_null() || named("PersistentVolume", volume))
-        }
-        Some("NodeClaim") => {
-            all.contains(object) && named("NodePool", &object["metadata"]["labels"]["karpenter.sh/nodepool"])
-        }
-        Some(kind) if WHOLE.contains(&kind) => all.contains(object),
-        _ => true,
-    };
-    let stays = |object: &&Value| matches!(object["kind"].as_str(), Some("Settings" | "Namespace"));
-    all.iter().filter(stays).all(|object| objects.contains(object)) && objects.iter().all(whole)
-}
-
-fn show(program: &mut Program, seed: u64, objects: Vec<Value>, out: &mut impl Write) -> Result<()> {
-    let all = objects.clone();
-    let kinds = |found: &[Difference]| -> BTreeSet<String> { found.iter().map(kind_of).collect() };
-    let wanted = match ask(program, seed, &objects) {
-        Outcome::Differs(found) => kinds(&found),
-        _ => return Ok(()),
-    };
-    let differs = |objects: &[Value], program: &mut Program| {
-        is_whole(objects, &all)
-            && matches!(ask(program, seed, objects), Outcome::Differs(found) if !kinds(&found).is_disjoint(&wanted))
-    };
-    let smallest = shrink::shrink(objects, |objects| differs(objects, program));
-    writeln!(out, "seed {seed}:")?;
-    if let Outcome::Differs(found) = ask(program, seed, &smallest) {
-        write!(out, "{}", difference::show(&smallest, &found))?;
-    }
-    Ok(())
+fn smallest(program: &mut Program, seed: u64, objects: Vec<Value>, found: &[Difference]) -> Vec<Value> {
+    smaller(objects, found, |objects| compare(program, seed, objects))
 }

@@ -1,6 +1,6 @@
 //! The cluster that an input stands for, through the path that a user's manifests take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -48,6 +48,9 @@ fn start(declared: Declared, objects: &[Value]) -> Cluster {
         claim.last_pod_event = event.or_else(|| initialized(wire, started_ms)).unwrap_or(Timestamp::ZERO);
     }
     let pods = pods(&declared, objects, started_ms);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let written: BTreeSet<(String, String)> =
+        objects.iter().map(|object| (text(&object["kind"]), text(&object["metadata"]["name"]))).collect();
     let arrived =
         declared.node_pools.iter().map(|pool| ObjectKey::new(Kind::NodePool, "", pool.name.clone())).chain(
             declared
@@ -64,7 +67,11 @@ fn start(declared: Declared, objects: &[Value]) -> Cluster {
         volume_claims: declared.volume_claims.clone(),
         volumes: declared.volumes.clone(),
         // Add-ons that a profile would bring are not in the input.
-        arrived: declared.workloads.iter().map(|workload| is_written(&workload.key, objects)).collect(),
+        arrived: declared
+            .workloads
+            .iter()
+            .map(|workload| written.contains(&written_as(&workload.key)))
+            .collect(),
         completed: BTreeMap::new(),
         deleted_workloads: Default::default(),
         arrived_objects: arrived.collect(),
@@ -76,11 +83,8 @@ fn start(declared: Declared, objects: &[Value]) -> Cluster {
     }
 }
 
-fn is_written(key: &ObjectKey, objects: &[Value]) -> bool {
-    let kind = format!("{:?}", key.kind);
-    objects
-        .iter()
-        .any(|object| object["kind"] == kind.as_str() && object["metadata"]["name"] == key.name.as_str())
+fn written_as(key: &ObjectKey) -> (String, String) {
+    (format!("{:?}", key.kind), key.name.to_string())
 }
 
 fn named<'v>(objects: &'v [Value], kind: &str, namespace: &str, name: &str) -> &'v Value {
@@ -107,29 +111,28 @@ fn initialized(claim: &Value, started_ms: i64) -> Option<Timestamp> {
 fn pods(declared: &Declared, objects: &[Value], started_ms: i64) -> Vec<Pod> {
     let mut wires: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "Pod").collect();
     wires.sort_by_key(|pod| pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned());
+    let origins = origins(declared);
     let mut pods = Vec::new();
     for wire in wires {
         let text = |field: &str| Name::from(wire["metadata"][field].as_str().unwrap_or_default());
         let namespace = if text("namespace").is_empty() { Name::from("default") } else { text("namespace") };
-        let Some((workload, template)) = origin(declared, &namespace, &text("name")) else { continue };
+        let Some(&workload) = origins.get(&(namespace.clone(), text("name"))) else { continue };
+        let template = Arc::clone(&declared.workload(workload).template);
         let id = PodId(u32::try_from(pods.len()).unwrap_or(u32::MAX));
         pods.push(pod(declared, wire, id, (namespace, text("name")), (workload, template), started_ms));
     }
     pods
 }
 
-fn origin(declared: &Declared, namespace: &Name, name: &Name) -> Option<(WorkloadId, Arc<PodTemplate>)> {
-    let bare = declared.workload_ids().find(|(_, workload)| {
-        workload.key.kind == Kind::Pod && workload.key.namespace == *namespace && workload.key.name == *name
+/// What each pod was made from, by namespace and name: itself, or its owner.
+fn origins(declared: &Declared) -> BTreeMap<(Name, Name), WorkloadId> {
+    let made = declared.pods.iter().map(|pod| {
+        let namespace = declared.workload(pod.workload).key.namespace.clone();
+        ((namespace, pod.name.clone()), pod.workload)
     });
-    let made = || {
-        let pod = declared
-            .pods
-            .iter()
-            .find(|pod| pod.name == *name && declared.workload(pod.workload).key.namespace == *namespace)?;
-        Some((pod.workload, declared.workload(pod.workload)))
-    };
-    bare.or_else(made).map(|(id, workload)| (id, Arc::clone(&workload.template)))
+    let bare = declared.workload_ids().filter(|(_, workload)| workload.key.kind == Kind::Pod);
+    let bare = bare.map(|(id, workload)| ((workload.key.namespace.clone(), workload.key.name.clone()), id));
+    made.chain(bare).collect()
 }
 
 fn pod(

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::vocabulary::{NAMESPACES, PRIORITIES};
-use super::{nodes, pods};
+use super::{nodes, pods, volumes};
 use crate::rng::Rng;
 
 /// How much of what a cluster has; chances in percent.
@@ -35,6 +35,7 @@ pub(crate) struct Mood {
     pub nominated: usize,
     pub gates: usize,
     pub services: usize,
+    pub volumes: usize,
 }
 
 impl Mood {
@@ -65,6 +66,7 @@ impl Mood {
             nominated: some(&[0, 0, 25]),
             gates: some(&[0, 5]),
             services: some(&[0, 0, 60]),
+            volumes: some(&[0, 30, 80]),
         }
     }
 }
@@ -75,6 +77,7 @@ pub fn cluster(seed: u64) -> Vec<Value> {
     let mood = Mood::of(&mut rng);
     let mut objects = around(&mut rng, &mood);
     objects.extend(nodes::nodes(&mut rng, &mood));
+    objects.extend(volumes::storage(&mut rng, &mood));
     objects.extend(pods::pods(&mut rng, &mood));
     objects
 }

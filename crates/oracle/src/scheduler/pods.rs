@@ -6,6 +6,7 @@ use super::affinity;
 use super::generate::Mood;
 use super::nodes::IMAGES;
 use super::vocabulary::{FPGA, GPU, POD_LABELS, PRIORITIES, TAINTS, labels, namespace, value};
+use super::volumes;
 use crate::rng::Rng;
 
 /// The pods of a cluster: those that are bound first, then those that are pending, in the order to be handled.
@@ -13,7 +14,17 @@ pub(crate) fn pods(rng: &mut Rng, mood: &Mood) -> Vec<Value> {
     let bound = (0..mood.bound).map(|number| bound(rng, mood, number));
     let mut pods: Vec<Value> = bound.collect();
     pods.extend((0..mood.pending).map(|number| pending(rng, mood, number)));
-    pods
+    let mut objects = Vec::new();
+    for pod in &mut pods {
+        let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let (volumes, claims) = volumes::of_pod(rng, mood, &text("namespace"), &text("name"));
+        if !volumes.is_empty() {
+            pod["spec"]["volumes"] = volumes.into();
+        }
+        objects.extend(claims);
+    }
+    objects.extend(pods);
+    objects
 }
 
 fn bound(rng: &mut Rng, mood: &Mood, number: usize) -> Value {

@@ -146,9 +146,12 @@ fn finding(
     let kind = |differences: &[Difference]| differences.first().map(|first| kind_of(&first.at));
     let wanted = kind(&found);
     let known = refused(&objects);
+    let is_new = |name: &str| !known.iter().any(|known| known == name);
+    let failed = ask(program, &objects).is_ok_and(|theirs| fails(&theirs));
     let mut compare = |objects: &[Value]| match (ask(program, objects), engine::answer(objects)) {
         // What is left must stay as valid as it was.
-        (Ok(_), Ok(ours)) if names(&ours).any(|name| !known.iter().any(|known| known == name)) => Vec::new(),
+        (Ok(theirs), Ok(ours)) if [&theirs, &ours].into_iter().flat_map(names).any(is_new) => Vec::new(),
+        (Ok(theirs), Ok(_)) if fails(&theirs) && !failed => Vec::new(),
         (Ok(theirs), Ok(ours)) => differences(&decided(&theirs), &ours),
         _ => Vec::new(),
     };
@@ -158,6 +161,11 @@ fn finding(
     });
     let differences = compare(&objects);
     Finding { seed, objects, differences }
+}
+
+/// A plugin ended in an error: something is missing that no real cluster lacks.
+fn fails(answer: &Value) -> bool {
+    answer.to_string().contains("\"code\":\"Error\"")
 }
 
 /// The pods that the API server would refuse, as the engine says.

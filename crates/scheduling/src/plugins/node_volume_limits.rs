@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cluster::storage::VolumeClaimId;
+use cluster::storage::{Volume, VolumeClaim, VolumeClaimId};
 use cluster::{Cluster, Name, Node};
 
 use crate::event::Event;
@@ -54,13 +54,21 @@ pub(crate) fn refuses(index: &Placements, plan: &VolumePlan, cluster: &Cluster, 
 /// The driver and identity of a claim's volume; `None` when it has no class that says who provisions it.
 fn identify(cluster: &Cluster, id: VolumeClaimId) -> Option<(Name, Identity)> {
     let claim = cluster.volume_claims.get(id.0 as usize)?;
-    if let Some(volume) =
-        claim.volume.and_then(|number| Some((number, cluster.volumes.get(number as usize)?)))
-    {
-        return Some((driver_name(&volume.1.driver), Identity::Volume(volume.0)));
+    if let Some((number, volume)) = volume_of(cluster, claim) {
+        return Some((driver_name(&volume.driver), Identity::Volume(number)));
     }
     let class = cluster.declared.storage_class(claim.storage_class.as_ref()?)?;
     Some((driver_name(&class.provisioner), Identity::Claim(id)))
+}
+
+/// The volume that a claim is bound to or that it names.
+fn volume_of<'a>(cluster: &'a Cluster, claim: &VolumeClaim) -> Option<(u32, &'a Volume)> {
+    let named = || {
+        let name = claim.wish.prebound.as_ref()?;
+        cluster.volumes.iter().position(|volume| volume.name == *name)
+    };
+    let number = claim.volume.or_else(|| named().and_then(|number| u32::try_from(number).ok()))?;
+    Some((number, cluster.volumes.get(number as usize)?))
 }
 
 /// By `k8s.io/csi-translation-lib`.

@@ -1,11 +1,11 @@
 //! `VolumeBinding`: bound volumes must be usable on the node; claims that wait for their first consumer must find a
 //! volume or be provisionable there; claims that bind at once must be bound.
 //!
-//! Follows `plugins/volumebinding/{volume_binding,binder}.go`. Sizes, access modes and selectors of volumes are not
-//! modelled: any free volume of the class that is usable on the node matches. `CSIStorageCapacity` is not modelled.
+//! Follows `plugins/volumebinding/{volume_binding,binder}.go`; which volume suits a claim is in `volume_matching`.
+//! `CSIStorageCapacity` is not modelled.
 
 use cluster::rejection::{FilterReason, Plugin};
-use cluster::storage::{StorageClass, Volume, VolumeClaim, VolumeClaimId};
+use cluster::storage::{StorageClass, VolumeClaim, VolumeClaimId};
 use cluster::template::{PodTemplate, PodVolume};
 use cluster::{Cluster, Name, Node, NodeId};
 
@@ -13,6 +13,8 @@ use crate::event::Event;
 use crate::hints::Waiter;
 use crate::placements::Placements;
 use crate::plugins::node_affinity;
+use crate::plugins::volume_matching::Candidates;
+use crate::plugins::volume_restrictions::Exclusive;
 use crate::query::Incoming;
 use crate::refusal::Refusal;
 
@@ -34,12 +36,12 @@ pub fn claim_names(template: &PodTemplate, pod: &str) -> Vec<(Name, bool)> {
 pub(crate) struct VolumePlan {
     /// Volumes of claims that are bound; indexes into `cluster.volumes`.
     pub bound: Vec<u32>,
-    /// Claims that wait for their first consumer.
+    /// Claims that wait for their first consumer, the smallest first.
     pub delayed: Vec<Delayed>,
     /// All claims.
     pub claims: Vec<VolumeClaimId>,
     /// Claims that only one pod may use.
-    pub exclusive: Vec<(Name, Name)>,
+    pub exclusive: Exclusive,
 }
 
 /// A claim that waits for its first consumer.
@@ -50,8 +52,7 @@ pub(crate) struct Delayed {
     pub selected: Option<NodeId>,
     /// Its storage class; index into `declared.storage_classes`.
     class: Option<usize>,
-    /// Volumes that could be bound to it.
-    candidates: Vec<u32>,
+    candidates: Candidates,
 }
 
 /// Looks up a pod's claims; or says whose `PreFilter` keeps the pod off every node, and why.
@@ -63,29 +64,46 @@ pub(crate) fn plan(
     let names = claim_names(&pod.template, &pod.name);
     let id = |name: &Name| index.claim_ids.get(&(pod.namespace.clone(), name.clone())).copied();
     let find = |name: &Name| id(name).and_then(|id| cluster.volume_claims.get(id.0 as usize));
+    let not_found = |name: &Name| FilterReason::ClaimNotFound { claim: name.clone() };
     // `VolumeRestrictions` looks for the pod's claims first, `VolumeBinding` then for those of ephemeral volumes.
-    for (plugin, wanted) in [(Plugin::VolumeRestrictions, false), (Plugin::VolumeBinding, true)] {
-        let missing = names.iter().find(|(name, ephemeral)| *ephemeral == wanted && find(name).is_none());
-        if let Some((name, _)) = missing {
-            return Err((plugin, FilterReason::ClaimNotFound { claim: name.clone() }));
+    if let Some((name, _)) = names.iter().find(|(name, ephemeral)| !ephemeral && find(name).is_none()) {
+        return Err((Plugin::VolumeRestrictions, not_found(name)));
+    }
+    for (name, _) in &names {
+        let wrong = find(name).map_or_else(|| Some(not_found(name)), unusable);
+        if let Some(reason) = wrong {
+            return Err((Plugin::VolumeBinding, reason));
         }
     }
     let mut plan = VolumePlan::default();
+    let mut exclusive = Vec::new();
     for (name, ephemeral) in names {
         let Some(claim) = find(&name) else { continue };
         plan.claims.push(claim.id);
         if claim.single_pod && !ephemeral {
-            plan.exclusive.push((claim.namespace.clone(), claim.name.clone()));
+            exclusive.push(claim.name.clone());
         }
         match claim.volume {
             Some(volume) => plan.bound.push(volume),
             None => plan.delayed.push(delayed(index, cluster, claim)?),
         }
     }
+    plan.delayed
+        .sort_by_key(|delayed| cluster.volume_claims[delayed.claim.0 as usize].wish.traits.size_bytes);
+    plan.exclusive = Exclusive::new(index, &pod.namespace, exclusive);
     Ok(plan)
 }
 
-/// A claim without a volume: it may only wait if its class says so.
+/// Why no pod can use a claim.
+fn unusable(claim: &VolumeClaim) -> Option<FilterReason> {
+    let name = claim.name.clone();
+    match &claim.wish.lost {
+        Some(volume) => Some(FilterReason::ClaimLost { claim: name, volume: volume.clone() }),
+        None => claim.wish.deleting.then_some(FilterReason::ClaimDeleting { claim: name }),
+    }
+}
+
+/// A claim without a volume: it may only wait if its class says so and it does not name a volume.
 fn delayed(
     index: &Placements,
     cluster: &Cluster,
@@ -94,7 +112,7 @@ fn delayed(
     let classes = &cluster.declared.storage_classes;
     let class =
         claim.storage_class.as_ref().and_then(|name| classes.iter().position(|class| class.name == *name));
-    if !class.is_some_and(|class| classes[class].wait_for_consumer) {
+    if claim.wish.prebound.is_some() || !class.is_some_and(|class| classes[class].wait_for_consumer) {
         return Err((Plugin::VolumeBinding, FilterReason::UnboundClaims));
     }
     let selected = index.claim_nodes.get(&claim.id).copied().or(claim.selected_node);
@@ -102,33 +120,8 @@ fn delayed(
         claim: claim.id,
         selected: selected.filter(|node| cluster.node(*node).exists()),
         class,
-        candidates: candidates(index, cluster, claim.id),
+        candidates: Candidates::of(index, cluster, claim),
     })
-}
-
-/// Volumes of the claim's class that nobody has, those written for the claim first.
-fn candidates(index: &Placements, cluster: &Cluster, id: VolumeClaimId) -> Vec<u32> {
-    let claim = &cluster.volume_claims[id.0 as usize];
-    let written_for = |volume: &Volume| {
-        volume
-            .claim_ref
-            .as_ref()
-            .map(|(namespace, name)| *namespace == claim.namespace && *name == claim.name)
-    };
-    let taken = |number: u32| {
-        index.chosen_volumes.get(&number).is_some_and(|chosen| *chosen != id)
-            || cluster.volume_claims.iter().any(|other| other.volume == Some(number))
-    };
-    let mut candidates: Vec<u32> = (0u32..)
-        .zip(&cluster.volumes)
-        .filter(|(_, volume)| {
-            volume.storage_class == claim.storage_class && written_for(volume) != Some(false)
-        })
-        .map(|(number, _)| number)
-        .filter(|number| !taken(*number))
-        .collect();
-    candidates.sort_by_key(|number| (written_for(&cluster.volumes[*number as usize]).is_none(), *number));
-    candidates
 }
 
 /// Whether the pod's volumes keep it off a node.
@@ -161,12 +154,10 @@ pub(crate) fn bindings(
         if delayed.selected.is_some_and(|selected| selected != node.id) {
             return None;
         }
-        let free = |number: &&u32| !chosen.iter().any(|(_, volume)| *volume == Some(**number));
+        let free = |number: u32| !chosen.iter().any(|(_, volume)| *volume == Some(number));
         let existing = match delayed.selected {
             Some(_) => None,
-            None => {
-                delayed.candidates.iter().filter(free).find(|number| usable(cluster, **number, node)).copied()
-            }
+            None => delayed.candidates.on(cluster, node, free),
         };
         let class = delayed.class.and_then(|class| cluster.declared.storage_classes.get(class));
         if existing.is_none() && !class.is_some_and(|class| can_provision(class, node)) {
@@ -203,237 +194,5 @@ pub(crate) fn may_help(waiter: &Waiter<'_>, event: &Event) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use cluster::template::NodeSelectorTerm;
-    use cluster::{Labels, PodId};
-
-    use super::*;
-    use crate::testing::{add_bound, add_node, add_pod, empty, selector, template, zoned};
-    use crate::{Attempt, ClaimChoice, TieBreak, attempt};
-
-    const ZONE: &str = "topology.kubernetes.io/zone";
-
-    fn in_zone(zone: &str) -> Vec<NodeSelectorTerm> {
-        vec![NodeSelectorTerm { match_expressions: selector(ZONE, zone).requirements, match_fields: vec![] }]
-    }
-
-    fn class(name: &str, wait_for_consumer: bool) -> StorageClass {
-        StorageClass {
-            name: name.into(),
-            location: zoned("x", "x").location,
-            provisioner: "ebs.csi.aws.com".into(),
-            wait_for_consumer,
-            is_default: false,
-            allowed_topologies: vec![],
-        }
-    }
-
-    fn volume(name: &str, zone: &str) -> Volume {
-        Volume {
-            name: name.into(),
-            location: None,
-            driver: "ebs.csi.aws.com".into(),
-            claim_ref: None,
-            storage_class: Some("later".into()),
-            node_affinity: in_zone(zone),
-            labels: Labels::new(),
-            attached: vec![],
-        }
-    }
-
-    /// Nodes in zones a and b; classes `later` (waits) and `now`.
-    fn cluster() -> Cluster {
-        let mut cluster = empty();
-        add_node(&mut cluster, zoned("a", "a"));
-        add_node(&mut cluster, zoned("b", "b"));
-        let mut declared = (*cluster.declared).clone();
-        declared.storage_classes = vec![class("later", true), class("now", false)];
-        cluster.declared = Arc::new(declared);
-        cluster
-    }
-
-    fn claim(cluster: &mut Cluster, name: &str, class: &str) -> VolumeClaimId {
-        let id = VolumeClaimId(u32::try_from(cluster.volume_claims.len()).unwrap());
-        cluster.volume_claims.push(VolumeClaim {
-            id,
-            namespace: "default".into(),
-            name: name.into(),
-            location: zoned("x", "x").location,
-            storage_class: Some(class.into()),
-            single_node: true,
-            single_pod: false,
-            selected_node: None,
-            volume: None,
-        });
-        id
-    }
-
-    fn using(claims: &[&str]) -> Arc<PodTemplate> {
-        let volumes = claims.iter().map(|name| PodVolume::Claim((*name).into())).collect();
-        Arc::new(PodTemplate { volumes, ..template(100, 0) })
-    }
-
-    fn tried(cluster: &Cluster, pod: PodId) -> Attempt {
-        attempt(&mut Placements::new(cluster), cluster, pod, TieBreak::Lowest)
-    }
-
-    fn bound(cluster: &mut Cluster, claims: &[&str]) -> (NodeId, Vec<ClaimChoice>) {
-        let pod = add_pod(cluster, &using(claims));
-        match tried(cluster, pod) {
-            Attempt::Bind(placement) => (placement.node, placement.claims),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn message(cluster: &mut Cluster, claims: &[&str]) -> String {
-        let pod = add_pod(cluster, &using(claims));
-        match tried(cluster, pod) {
-            Attempt::Reject { rejection, .. } => rejection.message,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// What is said after a plugin kept the pod off all nodes.
-    const UNASKED: &str = " not found";
-    const UNHELPFUL: &str = " no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.";
-
-    #[test]
-    fn claims_must_exist_and_be_bound_unless_they_wait() {
-        let mut cluster = cluster();
-        assert_eq!(
-            message(&mut cluster, &["data"]),
-            format!("0/2 nodes are available: persistentvolumeclaim \"data\" not found.{UNASKED}")
-        );
-        claim(&mut cluster, "data", "now");
-        assert_eq!(
-            message(&mut cluster, &["data"]),
-            format!("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.{UNASKED}")
-        );
-        let ephemeral = PodVolume::Template { name: "tmp".into(), storage_class: None, stateful: false };
-        let pod =
-            add_pod(&mut cluster, &Arc::new(PodTemplate { volumes: vec![ephemeral], ..template(1, 0) }));
-        let Attempt::Reject { rejection, .. } = tried(&cluster, pod) else { panic!() };
-        let name = format!("pod-{}-tmp", pod.0);
-        assert_eq!(
-            rejection.message,
-            format!(
-                "0/2 nodes are available: waiting for ephemeral volume controller to create the persistentvolumeclaim \"{name}\".{UNASKED}"
-            )
-        );
-    }
-
-    #[test]
-    fn bound_volumes_decide_the_zone() {
-        let mut cluster = cluster();
-        let id = claim(&mut cluster, "data", "later");
-        cluster.volumes.push(volume("pv", "b"));
-        cluster.volume_claims[id.0 as usize].volume = Some(0);
-        assert_eq!(bound(&mut cluster, &["data"]), (NodeId(1), vec![]));
-        cluster.nodes[1].unschedulable = true;
-        assert_eq!(
-            message(&mut cluster, &["data"]),
-            format!(
-                "0/2 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity, 1 node(s) were unschedulable.{UNHELPFUL}"
-            )
-        );
-    }
-
-    #[test]
-    fn waiting_claims_are_provisioned_where_the_class_allows() {
-        let mut cluster = cluster();
-        let id = claim(&mut cluster, "data", "later");
-        assert_eq!(bound(&mut cluster, &["data"]), (NodeId(0), vec![ClaimChoice::Provision(id)]));
-        let mut declared = (*cluster.declared).clone();
-        declared.storage_classes[0].allowed_topologies = in_zone("b");
-        cluster.declared = Arc::new(declared.clone());
-        assert_eq!(bound(&mut cluster, &["data"]), (NodeId(1), vec![ClaimChoice::Provision(id)]));
-        cluster.volume_claims[id.0 as usize].selected_node = Some(NodeId(0));
-        declared.storage_classes[0].allowed_topologies = vec![];
-        cluster.declared = Arc::new(declared.clone());
-        assert_eq!(bound(&mut cluster, &["data"]).0, NodeId(0));
-        declared.storage_classes[0].provisioner = NO_PROVISIONER.into();
-        cluster.declared = Arc::new(declared);
-        assert_eq!(
-            message(&mut cluster, &["data"]),
-            format!(
-                "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.{UNHELPFUL}"
-            )
-        );
-    }
-
-    #[test]
-    fn free_volumes_are_taken_before_new_ones_are_made_and_only_once() {
-        let mut cluster = cluster();
-        let (one, two) = (claim(&mut cluster, "one", "later"), claim(&mut cluster, "two", "later"));
-        cluster.volumes = vec![volume("other", "a"), volume("mine", "a")];
-        cluster.volumes[1].claim_ref = Some(("default".into(), "two".into()));
-        let expected = vec![ClaimChoice::Bind(one, 0), ClaimChoice::Bind(two, 1)];
-        assert_eq!(bound(&mut cluster, &["one", "two"]), (NodeId(0), expected));
-        let pod = add_pod(&mut cluster, &using(&["one"]));
-        let mut index = Placements::new(&cluster);
-        index.reserve_claims(NodeId(0), &[ClaimChoice::Bind(two, 0)]);
-        let Attempt::Bind(placement) = attempt(&mut index, &cluster, pod, TieBreak::Lowest) else { panic!() };
-        assert_eq!(placement.claims, [ClaimChoice::Provision(one)]);
-    }
-
-    #[test]
-    fn limits_count_volumes_once_and_those_still_attached() {
-        let mut cluster = cluster();
-        cluster.nodes[1].unschedulable = true;
-        cluster.nodes[0].volume_drivers = vec![("ebs.csi.aws.com".into(), Some(2))];
-        for (number, name) in [(0, "x"), (1, "y"), (2, "z")] {
-            let id = claim(&mut cluster, name, "later");
-            cluster.volumes.push(volume(name, "a"));
-            cluster.volume_claims[id.0 as usize].volume = Some(number);
-        }
-        add_bound(&mut cluster, &using(&["x"]), NodeId(0));
-        assert_eq!(bound(&mut cluster, &["x", "y"]).0, NodeId(0));
-        let refused =
-            "0/2 nodes are available: 1 node(s) exceed max volume count, 1 node(s) were unschedulable.";
-        assert!(message(&mut cluster, &["y", "z"]).starts_with(refused));
-        cluster.volumes[2].attached = vec![NodeId(0)];
-        assert!(message(&mut cluster, &["y"]).starts_with(refused));
-        cluster.nodes[0].volume_drivers = vec![("other".into(), Some(0)), ("ebs.csi.aws.com".into(), None)];
-        assert_eq!(bound(&mut cluster, &["y", "z"]).0, NodeId(0));
-    }
-
-    #[test]
-    fn a_claim_for_one_pod_is_not_shared() {
-        let mut cluster = cluster();
-        let id = claim(&mut cluster, "data", "later");
-        cluster.volumes.push(volume("pv", "a"));
-        cluster.volume_claims[id.0 as usize].volume = Some(0);
-        cluster.volume_claims[id.0 as usize].single_pod = true;
-        assert_eq!(bound(&mut cluster, &["data"]).0, NodeId(0));
-        add_bound(&mut cluster, &using(&["data"]), NodeId(0));
-        assert!(message(&mut cluster, &["data"]).starts_with(
-            "0/2 nodes are available: 2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access \
-             mode already in-use by another pod."
-        ));
-    }
-
-    #[test]
-    fn zone_labels_of_volumes_must_be_met() {
-        let mut cluster = cluster();
-        let id = claim(&mut cluster, "data", "later");
-        let labels = Labels::from([("failure-domain.beta.kubernetes.io/zone".into(), "b__c".into())]);
-        cluster.volumes.push(Volume { node_affinity: vec![], labels, ..volume("pv", "b") });
-        cluster.volume_claims[id.0 as usize].volume = Some(0);
-        assert_eq!(bound(&mut cluster, &["data"]).0, NodeId(1));
-        cluster.nodes[1].unschedulable = true;
-        assert!(message(&mut cluster, &["data"]).starts_with(
-            "0/2 nodes are available: 1 node(s) had no available volume zone, 1 node(s) were unschedulable."
-        ));
-        cluster.nodes[0].labels.clear();
-        assert_eq!(bound(&mut cluster, &["data"]).0, NodeId(0));
-    }
-
-    #[test]
-    fn claims_of_templates_are_named_after_pod_and_template() {
-        let of = |stateful| PodVolume::Template { name: "data".into(), storage_class: None, stateful };
-        let template = PodTemplate { volumes: vec![of(true), of(false)], ..template(0, 0) };
-        assert_eq!(claim_names(&template, "db-0"), [("data-db-0".into(), false), ("db-0-data".into(), true)]);
-    }
-}
+#[path = "volume_binding_test.rs"]
+mod tests;

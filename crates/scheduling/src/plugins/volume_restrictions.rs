@@ -3,22 +3,49 @@
 //! Follows `plugins/volumerestrictions/volume_restrictions.go`. Inline in-tree disks (GCE PD, EBS, RBD, iSCSI),
 //! removed from Kubernetes long ago in favour of claims, are not modelled.
 
+use cluster::Name;
+
 use crate::event::Event;
 use crate::hints::Waiter;
 use crate::placements::Placements;
-use crate::plugins::volume_binding::{VolumePlan, uses};
+use crate::plugins::volume_binding::uses;
 
-/// `PreFilter`: without a pod that uses one of the claims the filter is skipped, and pods that nodes are reserved for
-/// are not looked at.
-pub(crate) fn skip_if_unused(index: &Placements, plan: &mut VolumePlan) {
-    if !refuses(index, plan) {
-        plan.exclusive.clear();
+/// The claims of a pod that only one pod may use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exclusive {
+    names: Vec<Name>,
+    /// Claims that were in use when the attempt began, less the uses of claims of these names, in any namespace, then:
+    /// upstream counts on from there when pods come and go for a try, and does not look at their namespace.
+    offset: i64,
+}
+
+impl Exclusive {
+    /// `PreFilter`: if no placed pod uses one of the claims, the filter is skipped, and pods that nodes are reserved for
+    /// are not looked at.
+    pub fn new(index: &Placements, namespace: &Name, mut names: Vec<Name>) -> Exclusive {
+        names.sort();
+        names.dedup();
+        let in_use = |name: &&Name| {
+            index.claim_users.get(&(namespace.clone(), (*name).clone())).is_some_and(|users| *users > 0)
+        };
+        let in_use = names.iter().filter(in_use).count();
+        if in_use == 0 {
+            return Exclusive::default();
+        }
+        let offset = i64::try_from(in_use).unwrap_or(i64::MAX).saturating_sub(uses_of(index, &names));
+        Exclusive { names, offset }
+    }
+
+    /// Whether a placed pod uses one of the claims.
+    pub fn refuses(&self, index: &Placements) -> bool {
+        !self.names.is_empty() && uses_of(index, &self.names).saturating_add(self.offset) > 0
     }
 }
 
-/// Whether a pod that is placed uses one of the exclusive claims.
-pub(crate) fn refuses(index: &Placements, plan: &VolumePlan) -> bool {
-    plan.exclusive.iter().any(|claim| index.claim_users.get(claim).is_some_and(|users| *users > 0))
+/// How often placed pods use claims of these names.
+fn uses_of(index: &Placements, names: &[Name]) -> i64 {
+    let users = index.claim_users.iter().filter(|((_, name), _)| names.contains(name));
+    users.map(|(_, users)| i64::from(*users)).sum()
 }
 
 /// A queueing hint: a pod with one of the claims is gone, a claim came, or a node came.

@@ -490,6 +490,7 @@ impl StageHand {
                         single_pod: false,
                         selected_node,
                         volume,
+                        wish: Default::default(),
                     });
                     self.changed(Change::VolumeClaimCreated(id));
                 }
@@ -519,6 +520,9 @@ impl StageHand {
                             node_affinity,
                             attached,
                             labels: Labels::new(),
+                            traits: Default::default(),
+                            reserved: false,
+                            deleting: false,
                         });
                         self.cluster.volumes.len() as u32 - 1
                     }

@@ -322,6 +322,7 @@ fn with_claim() -> (World, VolumeClaimId, PodId) {
         single_pod: false,
         selected_node: None,
         volume: None,
+        wish: Default::default(),
     });
     world.tell(Change::VolumeClaimCreated(claim));
     (world, claim, pod)
@@ -341,6 +342,9 @@ fn provisioned(world: &mut World, claim: VolumeClaimId, zone: &str) {
         node_affinity: vec![term],
         labels: cluster::Labels::new(),
         attached: vec![],
+        traits: Default::default(),
+        reserved: false,
+        deleting: false,
     });
     world.cluster.volume_claims[claim.0 as usize].volume = Some(0);
     world.tell(Change::VolumeBound(claim));

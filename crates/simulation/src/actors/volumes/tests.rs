@@ -45,6 +45,7 @@ fn claim(name: &str, class: &str) -> VolumeClaim {
         single_pod: false,
         selected_node: None,
         volume: None,
+        wish: Default::default(),
     }
 }
 
@@ -58,6 +59,9 @@ fn volume(name: &str, driver: &str, class: &str) -> Volume {
         node_affinity: Vec::new(),
         labels: Labels::new(),
         attached: Vec::new(),
+        traits: Default::default(),
+        reserved: false,
+        deleting: false,
     }
 }
 

@@ -1,0 +1,166 @@
+//! The pods and instance types of Karpenter's own scheduling benchmark, as an input of any size.
+//!
+//! Upstream: `sigs.k8s.io/karpenter` v1.14.1
+//! `pkg/controllers/provisioning/scheduling/scheduling_benchmark_test.go`: five equal parts of pods (plain, spread over
+//! zones, spread over hosts, kept together in a zone, kept apart on hosts) on one pool with 400 types and limits that
+//! nothing reaches; and pods with preferences. Sizes and labels are drawn from the same few, by another generator.
+
+use serde_json::{Value, json};
+
+use crate::rng::Rng;
+
+/// Instance types of the benchmark.
+pub const TYPES: usize = 400;
+
+const ZONES: [&str; 3] = ["test-zone-1", "test-zone-2", "test-zone-3"];
+const ZONE: &str = "topology.kubernetes.io/zone";
+const HOST: &str = "kubernetes.io/hostname";
+
+/// Which pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pods {
+    /// The five parts.
+    Diverse,
+    /// All alike: one preferred zone, and two preferences to be apart, of which the heavier cannot be met.
+    Preferring,
+    /// No pool can take them: they ask for more CPU than any type has.
+    TooLarge,
+}
+
+/// The input with so many pods. Preferences are ignored when asked.
+pub fn input(kind: Pods, count: usize, ignore_preferences: bool) -> Vec<Value> {
+    let mut objects = vec![
+        json!({"apiVersion": "oracle/v1", "kind": "Settings", "metadata": {"name": "settings"}, "ask": "provision",
+               "now": 1_760_000_000, "ignorePreferences": ignore_preferences, "minValuesBestEffort": false,
+               "spotToSpot": false, "reservedCapacity": true}),
+        json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"},
+               "spec": {"limits": {"cpu": "10000000", "memory": "10000000Gi"},
+                        "disruption": {"consolidateAfter": "0s"},
+                        "template": {"spec": {"expireAfter": "Never", "requirements": [],
+                            "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}}}}}),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}),
+    ];
+    objects.extend((0..TYPES).map(instance_type));
+    let mut rng = Rng::new(42);
+    let part = count / 5;
+    for index in 0..count {
+        let part = if part == 0 { 0 } else { index / part };
+        let (labels, spec) = match kind {
+            Pods::Diverse => diverse(&mut rng, part),
+            Pods::Preferring => (json!({"app": "nginx"}), preferring()),
+            Pods::TooLarge => (random(&mut rng, "my-label"), json!({})),
+        };
+        // Preferring pods are alike in the benchmark, size and all.
+        let size = if kind == Pods::Preferring { &mut Rng::new(42) } else { &mut rng };
+        objects.push(pod(size, index, &labels, spec, kind == Pods::TooLarge));
+    }
+    objects
+}
+
+fn instance_type(index: usize) -> Value {
+    let size = index as u64 + 1;
+    // A tenth of a dollar for a core, and for 10⁹ bytes of memory.
+    let price = size * 100_000 + (size * 2) * 1024 * 1024 * 1024 / 10_000;
+    let offering = |zone: &str, kind: &str| json!({"zone": zone, "capacityType": kind, "price": price, "available": true});
+    json!({
+        "apiVersion": "oracle/v1",
+        "kind": "InstanceType",
+        "metadata": {"name": format!("fake-it-{index}")},
+        "capacity": {"cpu": size.to_string(), "memory": format!("{}Gi", size * 2), "pods": (size * 10).to_string()},
+        "overhead": {"cpu": "100m", "memory": "10Mi"},
+        "requirements": [
+            {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": [format!("fake-it-{index}")]},
+            {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]},
+            {"key": "kubernetes.io/os", "operator": "In", "values": ["linux", "windows"]},
+            {"key": ZONE, "operator": "In", "values": ZONES},
+            {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["spot", "on-demand"]},
+            {"key": "karpenter.k8s.aws/instance-cpu", "operator": "In", "values": [size.to_string()]},
+        ],
+        "offerings": [
+            offering(ZONES[0], "spot"), offering(ZONES[1], "spot"),
+            offering(ZONES[0], "on-demand"), offering(ZONES[1], "on-demand"), offering(ZONES[2], "on-demand"),
+        ],
+    })
+}
+
+/// One of seven values.
+fn random(rng: &mut Rng, key: &str) -> Value {
+    json!({key: *rng.pick(&["a", "b", "c", "d", "e", "f", "g"])})
+}
+
+/// Labels and rules of a pod of one of the parts.
+fn diverse(rng: &mut Rng, part: usize) -> (Value, Value) {
+    let spread = |rng: &mut Rng, key: &str| {
+        let labels = random(rng, "my-label");
+        let rule = json!({"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "DoNotSchedule",
+                          "labelSelector": {"matchLabels": random(rng, "my-label")}});
+        (labels, json!({"topologySpreadConstraints": [rule]}))
+    };
+    let affinity = |labels: Value, kind: &str, key: &str| {
+        let term = json!({"labelSelector": {"matchLabels": labels}, "topologyKey": key});
+        (labels, json!({"affinity": {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}))
+    };
+    match part {
+        1 => spread(rng, ZONE),
+        2 => spread(rng, HOST),
+        3 => affinity(random(rng, "my-affinity"), "podAffinity", ZONE),
+        4 => affinity(json!({"app": "nginx"}), "podAntiAffinity", HOST),
+        _ => (random(rng, "my-label"), json!({})),
+    }
+}
+
+fn preferring() -> Value {
+    let apart = |weight: i32, key: &str| {
+        json!({"weight": weight, "podAffinityTerm": {"topologyKey": key,
+               "labelSelector": {"matchLabels": {"app": "nginx"}}}})
+    };
+    let zone = json!({"matchExpressions": [{"key": ZONE, "operator": "In", "values": ["test-zone-1"]}]});
+    json!({"affinity": {
+        "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": zone}]},
+        "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [apart(10, ZONE), apart(1, HOST)]},
+    }})
+}
+
+fn pod(rng: &mut Rng, index: usize, labels: &Value, mut spec: Value, too_large: bool) -> Value {
+    let cpu = *rng.pick(&[100, 250, 500, 1000, 1500]);
+    let memory = *rng.pick(&[100, 256, 512, 1024, 2048, 4096]);
+    let cpu = if too_large { format!("{}", 1000 + cpu) } else { format!("{cpu}m") };
+    spec["containers"] = json!([{"name": "main", "image": "registry.k8s.io/pause:3.10",
+                                 "resources": {"requests": {"cpu": cpu, "memory": format!("{memory}Mi")}}}]);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": format!("pod-{index:05}"), "namespace": "default", "uid": format!("{index:08}"),
+                     "labels": labels, "creationTimestamp": "2025-10-09T08:53:10Z"},
+        "spec": spec,
+        "status": {"phase": "Pending",
+                   "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::karpenter::ours;
+
+    fn planned(kind: Pods, count: usize, ignore: bool) -> (usize, usize) {
+        let answer = ours::answer(&input(kind, count, ignore)).unwrap();
+        let claims = answer["claims"].as_array().unwrap();
+        (claims.len(), claims.iter().map(|claim| claim["pods"].as_array().unwrap().len()).sum())
+    }
+
+    /// As many nodes as pods that stay apart; all pods have a place, as upstream's benchmark asserts.
+    #[test]
+    fn a_fifth_of_the_pods_is_the_number_of_nodes() {
+        assert_eq!(planned(Pods::Diverse, 1, false), (1, 1));
+        assert_eq!(planned(Pods::Diverse, 100, false), (20, 100));
+        assert_eq!(planned(Pods::Diverse, 502, false), (100, 502));
+    }
+
+    #[test]
+    fn preferences_cost_a_node_each_unless_they_are_ignored() {
+        assert_eq!(planned(Pods::Preferring, 40, false), (40, 40));
+        assert_eq!(planned(Pods::Preferring, 40, true), (1, 40));
+        assert_eq!(planned(Pods::TooLarge, 40, false), (0, 0));
+    }
+}
