@@ -29,3 +29,4 @@ pub use placeable::NoSuchLabel;
 pub use rules::examine;
 pub use scene::Scene;
 pub use wait::{Party, Wait, WaitGraph, Why};
+pub use words::pool_reason;
