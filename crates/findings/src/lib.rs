@@ -34,3 +34,4 @@ pub use rules::examine;
 pub use scene::Scene;
 pub use selected::Selected;
 pub use wait::{Party, Wait, WaitGraph, Why};
+pub use words::pool_reason;

@@ -18,7 +18,8 @@ use crate::wait::{Ending, Party, Wait, Why};
 
 mod pool;
 
-pub(crate) use pool::{not_ready, pool_reason, reason_of, selector};
+pub use pool::pool_reason;
+pub(crate) use pool::{not_ready, reason_of, selector};
 
 /// One wait as a sentence.
 pub(crate) fn wait(scene: &Scene<'_>, wait: &Wait) -> String {

@@ -146,9 +146,13 @@ pub struct SimulateArgs {
     /// Changes: a patch file, or `KIND/[NAMESPACE/]NAME:path.to.field=value`. Repeatable.
     #[arg(long = "with", value_name = "PATCH")]
     pub with: Vec<String>,
-    /// Whose decisions the provisioner makes.
-    #[arg(long, value_enum, default_value_t = Policy::Karpenter, env = "PLIMSOLL_POLICY")]
-    pub policy: Policy,
+    /// Whose decisions the provisioner makes: Karpenter's when it is not said, with what plimsoll's would come to
+    /// beside them.
+    #[arg(long, value_enum, env = "PLIMSOLL_POLICY")]
+    pub policy: Option<Policy>,
+    /// Why a pod went where it went, node by node: its name, or that of its workload, with its namespace or without.
+    #[arg(long, value_name = "[NAMESPACE/]POD")]
+    pub why: Option<String>,
 }
 
 /// `explain`.

@@ -6,6 +6,7 @@ mod judge;
 mod load;
 mod output;
 mod progress;
+mod simulate;
 mod suppress;
 mod timings;
 
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{CheckArgs, Cli, Command, InputArgs, OutputArgs, Policy, SimulateArgs};
+use args::{CheckArgs, Cli, Command, InputArgs, OutputArgs, SimulateArgs};
 use load::Loaded;
 use progress::Progress;
 use report::{Judged, Report};
@@ -71,7 +72,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<u8> {
         sets_run: Some(&progress::SETS_RUN),
         ..verdict::Options::default()
     };
-    judge_and_report("check", &args.input, &args.output, &loaded, options, &mut timings)
+    judge_and_report("check", &args.input, &args.output, &loaded, options, &mut timings, None)
 }
 
 fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
@@ -79,13 +80,8 @@ fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
     let mut loaded = load::load(&args.input)?;
     loaded.cases = load::patched(loaded.cases, &args.with)?;
     timings.mark("load");
-    let provisioner = match args.policy {
-        Policy::Karpenter => simulation::Provisioner::Karpenter,
-        Policy::Plimsoll => simulation::Provisioner::Plimsoll,
-    };
-    let options =
-        verdict::Options { seed: args.input.seed, provisioner, search: false, ..verdict::Options::default() };
-    judge_and_report("simulate", &args.input, &args.output, &loaded, options, &mut timings)
+    let options = simulate::options(args);
+    judge_and_report("simulate", &args.input, &args.output, &loaded, options, &mut timings, Some(args))
 }
 
 fn judge_and_report(
@@ -95,6 +91,7 @@ fn judge_and_report(
     loaded: &Loaded,
     options: verdict::Options,
     timings: &mut Timings,
+    what_if: Option<&SimulateArgs>,
 ) -> anyhow::Result<u8> {
     let targets = output::targets(output)?;
     let baseline = suppress::baseline(output)?;
@@ -107,7 +104,15 @@ fn judge_and_report(
     drop(progress);
     timings.mark("judge");
     let said = suppress::said(loaded, baseline.as_ref(), &today);
-    let judged = loaded.cases.iter().zip(&verdicts).map(|(case, verdict)| Judged {
+    let beside =
+        |case, verdict| what_if.map(|args| simulate::beside(args, case, verdict, catalog)).transpose();
+    let cases = loaded.cases.iter().zip(&verdicts);
+    let mut simulated = load::in_pool(input.jobs, || {
+        cases.clone().map(|(case, verdict)| beside(case, verdict)).collect::<anyhow::Result<Vec<_>>>()
+    })??
+    .into_iter();
+    let judged = cases.map(|(case, verdict)| Judged {
+        simulated: simulated.next().flatten(),
         name: &case.name,
         inputs: &verdict.inputs,
         verdict,

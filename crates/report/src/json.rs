@@ -20,7 +20,7 @@ pub const SCHEMA_ID: &str = "https://plimsoll.dev/schema/v1alpha1/report.json";
 /// A report of plimsoll: what `-o json` prints. Fields are added within a version, never renamed or removed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Document {
+pub struct Document<'a> {
     /// The version of this format.
     #[schemars(extend("const" = "plimsoll.dev/v1alpha1"))]
     pub api_version: &'static str,
@@ -40,7 +40,7 @@ pub struct Document {
     /// How many errors, warnings and notes are suppressed.
     pub suppressed: usize,
     /// The judged clusters, in the order asked for.
-    pub clusters: Vec<ClusterReport>,
+    pub clusters: Vec<ClusterReport<'a>>,
     /// Suppressions that suppress nothing, or cannot.
     pub suppression_problems: Vec<ProblemReport>,
 }
@@ -55,14 +55,14 @@ pub fn render(report: &Report<'_>) -> String {
 /// The JSON Schema of [`Document`].
 pub fn schema() -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    let mut schema = settings.into_generator().into_root_schema_for::<Document>();
+    let mut schema = settings.into_generator().into_root_schema_for::<Document<'_>>();
     schema.insert("$id".to_owned(), SCHEMA_ID.into());
     schema.insert("title".to_owned(), "plimsoll report".into());
     schema.to_value()
 }
 
 /// The report as a document.
-pub fn document(report: &Report<'_>) -> Document {
+pub fn document<'a>(report: &'a Report<'_>) -> Document<'a> {
     let tally = report.tally();
     Document {
         api_version: "plimsoll.dev/v1alpha1",

@@ -10,6 +10,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod sarif;
+pub mod simulated;
 pub mod span;
 pub mod suppress;
 pub mod text;
@@ -18,6 +19,7 @@ pub mod words;
 use api::Problem;
 use catalog::Catalog;
 use findings::{Finding, Outcome, Severity};
+use simulated::Simulated;
 use sources::Inputs;
 use suppress::{Fault, Hidden, Reason};
 use verdict::Verdict;
@@ -48,6 +50,8 @@ pub struct Judged<'a> {
     pub hidden: Hidden,
     /// Why the verdict means nothing, if it does not.
     pub unjudged: Option<Unjudged>,
+    /// What `simulate` says besides; `check` says nothing of the kind.
+    pub simulated: Option<Simulated>,
 }
 
 /// Why there is no verdict.

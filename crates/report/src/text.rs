@@ -10,6 +10,7 @@ mod fold;
 mod problems;
 mod proof;
 mod remedies;
+mod simulated;
 mod summary;
 mod table;
 
@@ -58,6 +59,7 @@ fn cluster(judged: &Judged<'_>, style: Style, out: &mut String) {
         out.push_str(&findings::render(judged, style));
         out.push_str(&chain::render(judged, style));
         out.push_str(&remedies::render(judged, style));
+        out.push_str(&simulated::render(judged, style));
     }
     out.push_str(&problems::render(judged, style, |severity| !is_error(severity)));
     out.push_str(&problems::suppressed(judged, style));

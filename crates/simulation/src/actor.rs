@@ -3,6 +3,7 @@
 use catalog::Catalog;
 use cluster::{Change, Cluster, Timestamp};
 
+use crate::asked::Answer;
 use crate::effect::Effects;
 
 /// What an actor may look at besides the cluster.
@@ -36,6 +37,11 @@ pub trait Actor {
     /// When to be asked again if nothing happens before; must be later than now.
     fn wake_at(&self) -> Option<Timestamp> {
         None
+    }
+
+    /// What it was asked about, at the end of a run.
+    fn take_answers(&mut self) -> Vec<Answer> {
+        Vec::new()
     }
 
     /// Like [`Actor::wake_at`], for what goes on for ever in a settled cluster (cron schedules, expiry):

@@ -64,7 +64,7 @@ pub fn all(declared: &Arc<Declared>, options: &Options) -> Vec<Box<dyn Actor>> {
         Box::new(cronjob::CronJobs::default()),
         Box::new(bare_pod::BarePods::default()),
         Box::new(deployment::Deployments::default()),
-        Box::new(scheduler::Scheduler::new(tie(options.seed))),
+        Box::new(scheduler::Scheduler::new(tie(options.seed)).asked(options.question.clone())),
         Box::new(fargate::Fargate::default()),
         Box::new(volumes::binding::Binder::new(crate::needs::missing_need)),
         Box::new(volumes::drivers::NodePlugins::default()),

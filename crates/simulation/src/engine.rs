@@ -16,6 +16,7 @@ use cluster::{Change, Cluster, Declared, Timestamp, Unmet, unmet};
 use provisioning::market::Shelf;
 
 use crate::actor::{Actor, Context};
+use crate::asked::{Answer, Question};
 use crate::effect::{Effect, Effects};
 use crate::provisioner::Provisioner;
 use crate::world::World;
@@ -36,6 +37,8 @@ pub struct Options {
     pub late: Vec<Program>,
     /// Whose decisions the provisioner makes.
     pub provisioner: Provisioner,
+    /// Which pods somebody asks about. Changes no result.
+    pub question: Option<Question>,
     /// What happens from outside.
     pub script: Arc<Script>,
     /// What pools can buy, as far as runs with the same catalog have worked it out already. Changes no result.
@@ -51,6 +54,7 @@ impl Default for Options {
             keep_timeline: true,
             late: Vec::new(),
             provisioner: Provisioner::Karpenter,
+            question: None,
             script: Arc::default(),
             shelf: Shelf::default(),
         }
@@ -95,6 +99,8 @@ pub struct Run {
     /// The cluster at the end of each instant that the script watches; after the end of a run that can change
     /// nothing any more, the last one. Fewer than watched when a limit or the horizon came first.
     pub watched: Vec<Cluster>,
+    /// The last scheduling attempt of each pod that was asked about, in the order of the first attempts.
+    pub answers: Vec<Answer>,
     /// Effects performed.
     pub events: u64,
     /// Most nodes in the API at once, and most addresses held at once per subnet.
@@ -294,7 +300,9 @@ impl<'a> Engine<'a> {
         let stays = matches!(end, End::Settled | End::Quiescent | End::Looping { .. });
         self.watch_before(if stays { Timestamp(i64::MAX) } else { self.world.cluster.now.after_ms(1) });
         let unmet = unmet(&self.world.cluster);
+        let answers = self.actors.iter_mut().flat_map(|actor| actor.take_answers()).collect();
         Run {
+            answers,
             ended: self.world.cluster.now,
             last_progress: self.world.progress.last,
             cluster: self.world.cluster,

@@ -10,6 +10,7 @@
 pub mod actor;
 pub mod actors;
 pub mod admission;
+pub mod asked;
 mod branch_admission;
 pub mod effect;
 pub mod engine;

@@ -15,6 +15,7 @@ pub mod remedy;
 pub mod search;
 pub mod trial;
 pub mod unmodelled;
+pub mod why;
 
 pub use attempt::{Attempt, Effectiveness};
 pub use branch::Branch;
@@ -22,4 +23,6 @@ pub use judge::{Options, Verdict, judge};
 pub use play::Play;
 pub use remedy::Remedy;
 pub use search::Search;
+pub use simulation::Provisioner;
 pub use trial::Trial;
+pub use why::Why;

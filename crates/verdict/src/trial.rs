@@ -3,6 +3,7 @@
 use catalog::Catalog;
 use cluster::declared::Unmodelled;
 use findings::{Outcome, WaitGraph};
+use simulation::asked::Question;
 use simulation::{End, Provisioner, Run, Shelf};
 
 use crate::branch::Branch;
@@ -33,12 +34,14 @@ pub struct Stock<'a> {
     pub shelf: Shelf,
     /// Whose decisions the provisioner makes.
     pub provisioner: Provisioner,
+    /// Which pods somebody asks about.
+    pub question: Option<Question>,
 }
 
 impl<'a> Stock<'a> {
     /// Of a catalog, with nothing worked out yet, for a cluster that runs Karpenter.
     pub fn of(catalog: &'a Catalog) -> Stock<'a> {
-        Stock { catalog, shelf: Shelf::default(), provisioner: Provisioner::Karpenter }
+        Stock { catalog, shelf: Shelf::default(), provisioner: Provisioner::Karpenter, question: None }
     }
 }
 
@@ -53,6 +56,7 @@ impl Trial {
             script: play.script.clone(),
             shelf: stock.shelf.clone(),
             provisioner: stock.provisioner,
+            question: stock.question.clone(),
             ..simulation::Options::default()
         };
         let run = simulation::run(&assumed, stock.catalog, &options);

@@ -27,7 +27,7 @@ pub(crate) fn not_ready(scene: &Scene<'_>, pool: &str, why: &str) -> String {
 }
 
 /// Why a pool cannot serve a pod.
-pub(crate) fn pool_reason(reason: &PoolReason) -> String {
+pub fn pool_reason(reason: &PoolReason) -> String {
     match reason {
         PoolReason::NotReady { why } => format!("it is not ready: {why}"),
         PoolReason::Taint(taint) => format!("the pods do not tolerate its taint {}", taint.key),

@@ -1,6 +1,6 @@
 //! What plimsoll does where Karpenter would not.
 
-use cluster::network::{Cni, VpcCniSettings};
+use cluster::network::{Cni, SubnetId, VpcCniSettings};
 use cluster::rejection::PoolReason;
 use proptest::prelude::*;
 
@@ -97,6 +97,89 @@ fn nodes_are_spread_by_free_addresses() {
     }
     fixture.pending(4, template(1500, GIB));
     assert_eq!(zones(&fixture.solve_address_aware()), ["z1", "z1", "z2", "z2"]);
+}
+
+#[test]
+fn what_nodes_have_yet_to_take_is_kept_for_them() {
+    let mut fixture = fixture_with(vec![real_type("m6a.32xlarge", 2)]);
+    for (zone, cidr) in [("z1", "10.0.0.0/25"), ("z2", "10.0.1.0/25")] {
+        fixture.subnet(zone, cidr);
+    }
+    let fresh = fixture.node("fresh", "z1", 2);
+    let node = &mut fixture.cluster.nodes[fresh.0 as usize];
+    node.instance_type = "m6a.32xlarge".into();
+    node.network.subnet = Some(SubnetId(0));
+    fixture.running(fresh, template(1500, GIB));
+    fixture.pending(2, template(1500, GIB));
+    let solution = fixture.solve_address_aware();
+    assert_eq!(zones(&solution), ["z2"], "50 of 123 in z1 are the fresh node's, whose maxPods is 20");
+    let (_, reasons) = &solution.refused[0];
+    assert_eq!(reasons[0].reason, PoolReason::NoAddresses { needed: 100, free: 73 });
+}
+
+#[test]
+fn freedom_of_choice_is_given_up_before_a_pod_is() {
+    let mut fixture = fixture_with(vec![real_type("m6a.large", 2), real_type("m6a.32xlarge", 128)]);
+    fixture.subnet("z1", "10.0.0.0/25");
+    let mut alone = template(10, GIB);
+    alone.topology_spread = vec![spread("kubernetes.io/hostname", "a")];
+    fixture.pending(1, alone.clone());
+    let types = |solution: &Solution| solution.new_claims[0].options.len();
+    assert_eq!(types(&fixture.solve_address_aware()), 2, "there is room for either");
+    fixture.pending(3, alone);
+    let solution = fixture.solve_address_aware();
+    assert_eq!((solution.new_claims.len(), solution.refused.len()), (4, 0));
+    assert_eq!(types(&solution), 1, "four of 20 addresses, not of 100");
+}
+
+#[test]
+fn as_many_pods_are_fed_as_can_be() {
+    let mut fixture = fixture_with(vec![real_type("m7g.large", 2)]);
+    let Cni::VpcCni(settings) = vpc_cni() else { unreachable!() };
+    let (warm_ip_target, minimum_ip_target) = (Some(1), Some(1));
+    fixture.declared.cni = Cni::VpcCni(VpcCniSettings { warm_ip_target, minimum_ip_target, ..settings });
+    fixture.subnet("z1", "10.0.0.0/28");
+    let pods = fixture.pending(20, template(10, 1 << 20));
+    let solution = fixture.solve_address_aware();
+    // 11 free: the interface's own, one warm, and the ninth pod would take a second interface.
+    assert_eq!(solution.new_claims.len(), 1);
+    assert_eq!(solution.new_claims[0].pods, pods[..8]);
+    assert_eq!(solution.new_claims[0].requests.cpu_millis, 80);
+    assert_eq!(solution.refused.len(), 12);
+}
+
+#[test]
+fn nodes_that_share_a_subnet_do_not_share_its_addresses() {
+    let mut fixture = fixture_with(vec![]);
+    let Cni::VpcCni(settings) = vpc_cni() else { unreachable!() };
+    let (warm_ip_target, minimum_ip_target) = (Some(0), Some(1));
+    fixture.declared.cni = Cni::VpcCni(VpcCniSettings { warm_ip_target, minimum_ip_target, ..settings });
+    // 11 free: each of two nodes takes an address for its interface and one for its pool.
+    fixture.subnet("z1", "10.0.0.0/28");
+    for name in ["a", "b"] {
+        let id = fixture.node(name, "z1", 1);
+        let node = &mut fixture.cluster.nodes[id.0 as usize];
+        node.instance_type = "m7g.large".into();
+        node.network.subnet = Some(SubnetId(0));
+    }
+    fixture.pending(14, template(60, 1 << 20));
+    assert_eq!(fixture.solve().on_existing.len(), 14, "Karpenter sees 900 m on each");
+    assert_eq!(fixture.solve_address_aware().on_existing.len(), 9);
+}
+
+#[test]
+fn a_bad_pool_and_a_huge_pod_hold_nobody_back() {
+    let mut first = pool("bad");
+    first.weight = 100;
+    let mut fixture = Fixture::new(vec![first, pool("default")]);
+    fixture.not_ready.insert("bad".into(), "its node class does not exist".into());
+    let huge = fixture.pending(1, template(1_000_000, GIB));
+    fixture.pending(30, template(500, GIB));
+    let solution = fixture.solve_address_aware();
+    let placed: usize = solution.new_claims.iter().map(|claim| claim.pods.len()).sum();
+    assert_eq!(placed, 30);
+    let refused: Vec<_> = solution.refused.iter().map(|(pod, _)| *pod).collect();
+    assert_eq!(refused, huge);
 }
 
 #[test]

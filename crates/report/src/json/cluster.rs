@@ -6,12 +6,13 @@ use serde::Serialize;
 use super::finding::{self, FindingReport, LinkReport, ProblemReport};
 use super::remedy::{self, RejectedReport, RemedyReport, SearchReport};
 use crate::addresses::Addresses;
+use crate::simulated::Simulated;
 use crate::{Judged, words};
 
 /// One judged cluster.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ClusterReport {
+pub struct ClusterReport<'a> {
     /// The environment's name; absent when there is only one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub environment: String,
@@ -55,6 +56,9 @@ pub struct ClusterReport {
     pub rejected: Vec<RejectedReport>,
     /// Who holds the addresses at the end.
     pub addresses: Addresses,
+    /// What `simulate` says besides; absent for other commands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<&'a Simulated>,
     /// Profile defaults that were relied on.
     pub defaults: Vec<DefaultReport>,
 }
@@ -82,7 +86,7 @@ pub struct DefaultReport {
     pub value: String,
 }
 
-pub(super) fn report(judged: &Judged<'_>) -> ClusterReport {
+pub(super) fn report<'a>(judged: &'a Judged<'_>) -> ClusterReport<'a> {
     let verdict = judged.verdict;
     let run = &verdict.told.run;
     let unjudged = judged.unjudged.is_some();
@@ -107,6 +111,7 @@ pub(super) fn report(judged: &Judged<'_>) -> ClusterReport {
         remedies: verdict.search.verified().map(|attempt| remedy::remedy(judged, attempt)).collect(),
         rejected: remedy::rejected(&verdict.search),
         addresses: judged.addresses(),
+        simulated: judged.simulated.as_ref().filter(|_| !unjudged),
         defaults: verdict
             .declared
             .defaults

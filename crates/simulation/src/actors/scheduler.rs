@@ -13,6 +13,7 @@ use cluster::pod::Stage;
 use cluster::rejection::{Plugin, Rejection};
 use cluster::storage::VolumeClaimId;
 use cluster::{Change, Cluster, NodeId, PodId, Timestamp, Waiting};
+use scheduling::trace::{Trace, trace};
 use scheduling::{
     Attempt, ClaimChoice, Event, Placement, Placements, Preemption, TieBreak, attempt, volume_usable,
 };
@@ -20,6 +21,7 @@ use scheduling::{
 use crate::actor::{Actor, Context};
 use crate::actors::fargate;
 use crate::actors::scheduler::queue::Queue;
+use crate::asked::{Answer, Question, note};
 use crate::effect::{Effect, Effects, VolumeSource};
 
 /// The only profile of EKS' scheduler.
@@ -31,13 +33,21 @@ const CLAIM_POLL_MS: i64 = 1_000;
 #[derive(Debug, Default)]
 pub struct Scheduler {
     tie: TieBreak,
+    question: Option<Question>,
+    answers: Vec<Answer>,
     state: Option<State>,
 }
 
 impl Scheduler {
     /// A scheduler that chooses among equals by `tie`. It learns the cluster with the first change or decision.
     pub fn new(tie: TieBreak) -> Scheduler {
-        Scheduler { tie, state: None }
+        Scheduler { tie, ..Scheduler::default() }
+    }
+
+    /// The same, which remembers why the pods in question went where they went.
+    pub fn asked(mut self, question: Option<Question>) -> Scheduler {
+        self.question = question;
+        self
     }
 
     fn state(&mut self, cluster: &Cluster) -> &mut State {
@@ -52,7 +62,19 @@ impl Actor for Scheduler {
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
         let tie = self.tie;
-        self.state(context.cluster).decide(context.cluster, effects, tie);
+        self.state(context.cluster);
+        let Scheduler { question, answers, state: Some(state), .. } = self else { return };
+        state.decide(context.cluster, effects, |index, cluster, pod| {
+            let asked = question.as_ref().is_some_and(|question| question.is_about(cluster, pod));
+            let trace = asked.then(|| trace(index, cluster, pod));
+            let outcome = attempt(index, cluster, pod, tie);
+            trace.into_iter().for_each(|trace| note(answers, answer(cluster, pod, trace, &outcome)));
+            outcome
+        });
+    }
+
+    fn take_answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
     }
 
     fn hops_behind(&self) -> u8 {
@@ -169,13 +191,18 @@ impl State {
         self.queue.hear(&event, &self.index, cluster);
     }
 
-    fn decide(&mut self, cluster: &Cluster, effects: &mut Effects, tie: TieBreak) {
+    fn decide(
+        &mut self,
+        cluster: &Cluster,
+        effects: &mut Effects,
+        mut attempt: impl FnMut(&mut Placements, &Cluster, PodId) -> Attempt,
+    ) {
         for (pod, why) in std::mem::take(&mut self.notices) {
             effects.now(Effect::PodWaits(pod, Box::new(why)));
         }
         self.continue_bindings(cluster, effects);
         while let Some(pod) = self.queue.pop(cluster.now) {
-            let outcome = attempt(&mut self.index, cluster, pod, tie);
+            let outcome = attempt(&mut self.index, cluster, pod);
             self.carry_out(cluster, pod, outcome, effects);
         }
     }
@@ -288,6 +315,15 @@ impl State {
         let class = self.index.class_of(cluster, cluster.pod(pod));
         self.queue.hear(&Event::PodDeleted { pod, class, nominated_only: true }, &self.index, cluster);
     }
+}
+
+fn answer(cluster: &Cluster, pod: PodId, trace: Trace, outcome: &Attempt) -> Answer {
+    let (chosen, message) = match outcome {
+        Attempt::Bind(placement) => (Some(placement.node), None),
+        Attempt::Preempt(preemption) => (None, Some(preemption.rejection.message.clone())),
+        Attempt::Reject { rejection, .. } => (None, Some(rejection.message.clone())),
+    };
+    Answer { pod, at: cluster.now, attempts: 1, trace, chosen, message }
 }
 
 fn selected(cluster: &Cluster, claim: VolumeClaimId) -> Option<NodeId> {
