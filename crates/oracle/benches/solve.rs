@@ -21,7 +21,7 @@ struct Ground {
 impl Ground {
     fn of(kind: Pods, count: usize, ignore_preferences: bool) -> Ground {
         let objects = mix::input(kind, count, ignore_preferences);
-        let cluster = state::cluster(&objects).unwrap();
+        let Ok(cluster) = state::cluster(&objects) else { panic!("the mix is an input") };
         let pools: Vec<Name> = cluster.declared.node_pools.iter().map(|pool| pool.name.clone()).collect();
         let market = question::market(&objects, &pools);
         let pods = cluster.pods.iter().map(|pod| pod.id).collect();

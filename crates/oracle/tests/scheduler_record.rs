@@ -1,6 +1,5 @@
 //! The engine against recorded decisions of kube-scheduler, without kube-scheduler.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use oracle::record::Record;

@@ -44,7 +44,7 @@ pub fn input(kind: Pods, count: usize, ignore_preferences: bool) -> Vec<Value> {
     let mut rng = Rng::new(42);
     let part = count / 5;
     for index in 0..count {
-        let part = if part == 0 { 0 } else { index / part };
+        let part = index.checked_div(part).unwrap_or(0);
         let (labels, spec) = match kind {
             Pods::Diverse => diverse(&mut rng, part),
             Pods::Preferring => (json!({"app": "nginx"}), preferring()),
