@@ -7,6 +7,7 @@ mod affinity;
 pub mod engine;
 pub mod generate;
 mod nodes;
+mod owned;
 mod pods;
 pub mod report;
 pub mod run;

@@ -149,10 +149,7 @@ impl Player {
         let by_plugin = |said: &[Said]| -> Value {
             said.iter().map(|said| (plugin(said), say(said, false))).collect::<Map<String, Value>>().into()
         };
-        refusing
-            .map(|(node, said)| (self.node(*node), by_plugin(said)))
-            .collect::<Map<String, Value>>()
-            .into()
+        refusing.map(|(node, said)| (self.node(*node), by_plugin(said))).collect()
     }
 
     fn refused(&self, seen: &Trace) -> Map<String, Value> {
