@@ -77,7 +77,7 @@ fn main() -> Result<ExitCode> {
         println!("{}", run::show(finding));
     }
     println!("{}", report::markdown(&played.tally, &plan.seeds));
-    if asked.record {
+    if asked.record && played.findings.is_empty() {
         let record = run::record(&played, &plan.seeds);
         record.write(&Path::new("crates/oracle").join(RECORD))?;
         let path = Path::new("docs/fidelity.md");

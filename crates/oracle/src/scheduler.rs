@@ -6,6 +6,7 @@
 mod affinity;
 pub mod engine;
 pub mod generate;
+pub mod known;
 mod nodes;
 mod owned;
 mod pods;

@@ -140,8 +140,9 @@ fn around(rng: &mut Rng, mood: &Mood) -> Vec<Value> {
             let selector = super::vocabulary::selector(rng, &super::vocabulary::POD_LABELS);
             let mut spec = json!({"selector": selector});
             match rng.below(8) {
-                0 => spec["maxUnavailable"] = 1.into(),
-                1 => spec["minAvailable"] = "50%".into(),
+                // What these mean for pods of a set is the disruption controller's to say.
+                0 if mood.owned == 0 => spec["maxUnavailable"] = 1.into(),
+                1 if mood.owned == 0 => spec["minAvailable"] = "50%".into(),
                 _ => spec["minAvailable"] = rng.between(0, 4).into(),
             }
             let metadata = json!({"name": format!("budget-{number}"), "namespace": namespace});
