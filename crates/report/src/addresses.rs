@@ -137,7 +137,7 @@ fn of_subnet(subnet: &Subnet, cluster: &Cluster) -> SubnetAddresses {
     let mut holders: Vec<Holder> = cluster.live_nodes().filter_map(|node| holder(node, subnet.id)).collect();
     let held = sum(holders.iter().map(|holder| holder.held));
     let warm = sum(holders.iter().map(|holder| holder.warm));
-    holders.sort_by(|a, b| (b.warm, b.held).cmp(&(a.warm, a.held)));
+    holders.sort_by_key(|holder| std::cmp::Reverse((holder.warm, holder.held)));
     holders.truncate(HOLDERS);
     let addresses = 1u32.checked_shl(32 - u32::from(subnet.cidr.prefix_len())).unwrap_or(u32::MAX);
     let size = addresses.saturating_sub(KEPT_BY_AWS);

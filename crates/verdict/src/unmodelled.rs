@@ -62,7 +62,10 @@ fn reach<'g>(graph: &'g WaitGraph, from: &Party) -> Vec<&'g Wait> {
 fn could_end(found: &Unmodelled, wait: &Wait, cluster: &Cluster) -> bool {
     match found.decides {
         Decides::Nodes => {
-            matches!(wait.why, Why::Pods(Waiting::Unschedulable(_)) | Why::NeedsNode | Why::Pool(_))
+            matches!(
+                wait.why,
+                Why::Pods(Waiting::Unschedulable(_)) | Why::NeedsNode | Why::Pool(_) | Why::NoSuchLabel(_)
+            )
         }
         Decides::Parts => matches!(wait.why, Why::NoProvider),
         Decides::Placement => match wait.who {

@@ -108,7 +108,7 @@ mod tests {
         insta::assert_snapshot!(ended.told("BOOT101"), @r#"
         Warning: 1 pod of Karpenter runs and the others cannot be placed: it adds no node for itself
          at Cluster test spec.addons[2].spec: where it may run
-         note: kube-system/karpenter-7b48789dcf-1: 0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.
+         note: kube-system/karpenter-7b48789dcf-1: 0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.
          help: make room for Karpenter on nodes that it does not manage: one more node there, a toleration, or fewer replicas
         "#);
     }
@@ -119,7 +119,7 @@ mod tests {
         insta::assert_snapshot!(ended.told("BOOT101"), @r#"
         Error: Karpenter waits for itself: none of its pods can start, and only it adds nodes
          at Cluster test spec.addons[2].spec: where it may run
-         note: kube-system/karpenter-7b48789dcf-0, kube-system/karpenter-7b48789dcf-1: 0/2 nodes are available: 2 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
+         note: kube-system/karpenter-7b48789dcf-0, kube-system/karpenter-7b48789dcf-1: 0/2 nodes are available: 2 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
          help: make room for Karpenter on nodes that it does not manage: one more node there, a toleration, or fewer replicas
         "#);
     }

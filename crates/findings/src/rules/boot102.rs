@@ -113,7 +113,7 @@ mod tests {
         Error: Karpenter waits for cluster DNS, and cluster DNS cannot start without what only it can add
          at Cluster test spec.addons[2].spec.dnsPolicy: ClusterFirst: sts and ec2 are resolved by cluster DNS
          note: cluster DNS is not there: Deployment kube-system/coredns is not running
-         note: kube-system/coredns-8447f7f77c-0, kube-system/coredns-8447f7f77c-1: 0/2 nodes are available: 2 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
+         note: kube-system/coredns-8447f7f77c-0, kube-system/coredns-8447f7f77c-1: 0/2 nodes are available: 2 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
          help: set dnsPolicy: Default, or keep room for cluster DNS on nodes that the provisioner does not manage
         "#);
     }

@@ -120,7 +120,7 @@ mod tests {
         Error: 1 pod waits for a node that no NodePool can make
          at Deployment default/app : what waits
          note: NodePool default: no type is large enough: cpu 3150m asked with the DaemonSets, the largest gives 1930m
-         note: on the nodes that are there: 0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
+         note: on the nodes that are there: 0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
          note: waiting: default/app-6d88768796-0
          help: change what the pods ask for, or what a NodePool may make, as the reasons say
         "#);

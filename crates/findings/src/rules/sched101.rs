@@ -98,7 +98,7 @@ mod tests {
         insta::assert_snapshot!(ended.told("SCHED101"), @r#"
         Error: 1 pod waits for a node that takes it
          at Deployment default/app : what waits
-         note: 0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
+         note: 0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
          note: waiting: default/app-6d88768796-0
          help: make room on a node, or add one: the message says what each node lacks
         "#);

@@ -90,7 +90,7 @@ pub(super) fn report(judged: &Judged<'_>) -> ClusterReport {
         environment: judged.name.to_owned(),
         judged: !unjudged,
         outcome: if unjudged { findings::Outcome::Inconclusive } else { verdict.outcome },
-        headline: words::headline(judged) + &words::assumption(judged),
+        headline: words::headline(judged),
         told_assumption: verdict.told.branch.to_string(),
         last_progress_ms: run.last_progress.0,
         ended_ms: run.ended.0,

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use cluster::rejection::PoolReason;
 use cluster::{NodePool, SelectorOperator, SelectorRequirement};
-use findings::{Party, Why};
 use serde_json::json;
 use sources::Edit;
 
@@ -24,15 +23,15 @@ const RESERVED: [&str; 4] = ["kubernetes.io", "k8s.io", "karpenter.sh", "karpent
 pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
     let mut seen = BTreeSet::new();
     let mut remedies = Vec::new();
-    for wait in &case.told.graph.waits {
-        let (Party::Pool(index), Why::Pool(PoolReason::Requirement { key, wanted, .. })) =
-            (&wait.on, &wait.why)
-        else {
+    let refusals = &case.told.run.cluster.refusals;
+    let waiting = case.waiting_pods().filter_map(|(pod, _)| refusals.get(&pod.id));
+    for rejection in waiting.flat_map(|refusal| &refusal.pools) {
+        let PoolReason::Requirement { key, wanted, .. } = &rejection.reason else { continue };
+        let Some(pool) = case.declared.node_pools.iter().find(|pool| pool.name == rejection.pool) else {
             continue;
         };
-        let Some(pool) = case.declared.node_pools.get(*index as usize) else { continue };
         let is_choice = wanted.operator == SelectorOperator::In && !wanted.values.is_empty();
-        if !is_choice || !seen.insert((*index, key.clone(), wanted.values.clone())) {
+        if !is_choice || !seen.insert((&pool.name, key.clone(), wanted.values.clone())) {
             continue;
         }
         let Some(edit) = offer(pool, wanted) else { continue };
