@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -16,14 +17,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/informers"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	core "k8s.io/kubernetes/pkg/apis/core"
 	registrypod "k8s.io/kubernetes/pkg/registry/core/pod"
 	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
+	"k8s.io/kubernetes/plugin/pkg/admission/runtimeclass"
 
 	_ "k8s.io/kubernetes/pkg/apis/apps/install"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	_ "k8s.io/kubernetes/pkg/apis/node/install"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
 	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
 	_ "k8s.io/kubernetes/pkg/apis/storage/install"
@@ -40,11 +44,25 @@ type objects struct {
 	bound, pending []*v1.Pod
 	classes        map[string]*schedulingv1.PriorityClass
 	budgets        []*policyv1.PodDisruptionBudget
+	// what is admitted with the runtime classes of the line.
+	runtimes       *runtimeclass.RuntimeClass
+	runtimeClasses informers.SharedInformerFactory
+}
+
+func newObjects() *objects {
+	all := &objects{
+		classes:        map[string]*schedulingv1.PriorityClass{},
+		runtimes:       runtimeclass.NewRuntimeClass(),
+		runtimeClasses: informers.NewSharedInformerFactory(client, 0),
+	}
+	all.runtimes.SetExternalKubeInformerFactory(all.runtimeClasses)
+	all.runtimes.SetExternalKubeClientSet(client)
+	return all
 }
 
 // read decodes the objects of a line; pods that the API server would refuse are named and left out.
 func read(raws []json.RawMessage) (*objects, []string, error) {
-	all := &objects{classes: map[string]*schedulingv1.PriorityClass{}}
+	all := newObjects()
 	var pods []*v1.Pod
 	for _, raw := range raws {
 		object, _, err := legacyscheme.Codecs.UniversalDeserializer().Decode(raw, nil, nil)
@@ -60,6 +78,10 @@ func read(raws []json.RawMessage) (*objects, []string, error) {
 		case *policyv1.PodDisruptionBudget:
 			all.budgets = append(all.budgets, typed)
 			all.others = append(all.others, typed)
+		case *nodev1.RuntimeClass:
+			if err := all.runtimeClasses.Node().V1().RuntimeClasses().Informer().GetIndexer().Add(typed); err != nil {
+				return nil, nil, err
+			}
 		case *v1.Namespace:
 			if typed.Labels == nil {
 				typed.Labels = map[string]string{}
@@ -107,7 +129,7 @@ func (all *objects) admit(pods []*v1.Pod) ([]string, error) {
 			refused = append(refused, name)
 			continue
 		}
-		admitted, why, err := create(pod)
+		admitted, why, err := all.create(pod)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +184,7 @@ func (all *objects) prioritize(pod *v1.Pod) bool {
 }
 
 // create runs the registry's strategy over a pod; its status is kept, as if written afterwards.
-func create(pod *v1.Pod) (*v1.Pod, string, error) {
+func (all *objects) create(pod *v1.Pod) (*v1.Pod, string, error) {
 	status, deleted := pod.Status, pod.DeletionTimestamp
 	internal := &core.Pod{}
 	if err := legacyscheme.Scheme.Convert(pod, internal, nil); err != nil {
@@ -177,8 +199,11 @@ func create(pod *v1.Pod) (*v1.Pod, string, error) {
 	if err := tolerations.Admit(ctx, attributes, nil); err != nil {
 		return nil, "", err
 	}
-	registrypod.Strategy.PrepareForCreate(ctx, internal)
 	why := ""
+	if err := all.runtimes.Admit(ctx, attributes, nil); err != nil {
+		why = err.Error()
+	}
+	registrypod.Strategy.PrepareForCreate(ctx, internal)
 	if problems := registrypod.Strategy.Validate(ctx, internal); len(problems) > 0 {
 		why = problems.ToAggregate().Error()
 	}

@@ -104,7 +104,7 @@ fn kube_scheduler(asked: &Seeds) -> Result<bool> {
     let played = run::live(&asked.program, &plan)?;
     played.findings.iter().for_each(|finding| println!("{}", run::show(finding)));
     println!("{}", scheduler::report::markdown(&played.tally, &plan.seeds));
-    if asked.record {
+    if asked.record && played.findings.is_empty() {
         write(&run::record(&played, &plan.seeds), scheduler::RECORD, scheduler::SECTION)?;
     }
     Ok(played.findings.is_empty())
@@ -122,7 +122,7 @@ fn play_karpenter(asked: &Seeds) -> Result<bool> {
     let played = run::live(&asked.program, &plan)?;
     played.findings.iter().for_each(|finding| println!("{}", run::show(finding)));
     println!("{}", karpenter::report::markdown(&played.tally, &plan.seeds));
-    if asked.record {
+    if asked.record && played.findings.is_empty() {
         write(&run::record(&played, &plan.seeds), karpenter::RECORD, karpenter::SECTION)?;
     }
     Ok(played.findings.is_empty())

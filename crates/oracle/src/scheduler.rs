@@ -6,7 +6,9 @@
 mod affinity;
 pub mod engine;
 pub mod generate;
+pub mod known;
 mod nodes;
+mod owned;
 mod pods;
 pub mod report;
 pub mod run;

@@ -9,7 +9,7 @@ use serde_json::Value;
 const MOST_QUESTIONS: usize = 4_000;
 
 /// Fields that stay: without them an object is not one.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 10] = [
     "/apiVersion",
     "/kind",
     "/metadata/name",
@@ -17,6 +17,8 @@ const KEPT: [&str; 8] = [
     "/spec/containers/0/image",
     "/spec/containers/0/name",
     "/spec/csi/volumeHandle",
+    "/spec/maxUnavailable",
+    "/spec/minAvailable",
     "/status/phase",
 ];
 

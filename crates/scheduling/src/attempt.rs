@@ -12,19 +12,14 @@ use cluster::{Cluster, NodeId, PodId};
 
 use crate::filter;
 use crate::message::{self, PreemptionWords};
-use crate::nominated::{self, Refused};
+use crate::nominated::Refused;
 use crate::placements::{Placements, len};
 use crate::plugins::default_preemption::{self, Outcome};
 use crate::plugins::node_affinity::{self, Named};
-use crate::plugins::pod_topology_spread::Rest;
 use crate::plugins::{inter_pod_affinity, volume_binding};
-use crate::query::{Incoming, Moment, Query};
+use crate::query::{Incoming, Query};
 use crate::score;
-
-/// Below this many nodes all are looked at (`minFeasibleNodesToFind`).
-const SEARCH_AT_LEAST: usize = 100;
-/// `minFeasibleNodesPercentageToFind`.
-const SEARCH_PERCENT_AT_LEAST: usize = 5;
+use crate::survey::{Survey, survey};
 
 /// How to choose where upstream chooses at random.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,43 +155,6 @@ fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -
     bind(index, cluster, &query, &feasible, evaluated, tie)
 }
 
-/// What came of looking at nodes.
-pub(crate) struct Survey {
-    /// Nodes that fit.
-    pub feasible: Vec<u32>,
-    /// Nodes that do not.
-    pub refused: Vec<Refused>,
-    /// How many the search looked at: none if the reserved node still fits.
-    pub searched: u32,
-    /// Who refused the reserved node.
-    pub reserved: Option<Plugin>,
-}
-
-/// Looks at the node that is reserved for the pod, and if that does not fit at all others.
-pub(crate) fn survey(
-    index: &mut Placements,
-    cluster: &Cluster,
-    query: &Query,
-    named: Option<&BTreeSet<cluster::Name>>,
-) -> Survey {
-    let node = query.pod.and_then(|pod| index.nominated_to(pod));
-    let mut first = None;
-    // Even where the pod names other nodes.
-    if let Some(node) = node.filter(|node| is_candidate(index, cluster, None, *node)) {
-        let moment = Moment::new(index, query);
-        first = look(index, cluster, query, &moment, node);
-        if first.is_none() {
-            return Survey { feasible: vec![node.0], refused: Vec::new(), searched: 0, reserved: None };
-        }
-    }
-    let reserved = first.as_ref().map(|first| first.refusal.plugin());
-    let nodes = candidates(index, cluster, named);
-    let (feasible, mut refused) = search(index, cluster, query, &nodes);
-    refused.extend(first.filter(|first| !nodes.contains(&first.node)));
-    let searched = len(&feasible) + len(&refused);
-    Survey { feasible, refused, searched, reserved }
-}
-
 type Prepared = (Query, Option<BTreeSet<cluster::Name>>);
 type Excluded = (Query, Plugin, FilterReason);
 
@@ -226,75 +184,6 @@ pub(crate) fn prefilter(
     }
     query.alone = inter_pod_affinity::is_skipped(index, &query);
     Ok((query, named))
-}
-
-fn is_candidate(
-    index: &Placements,
-    cluster: &Cluster,
-    named: Option<&BTreeSet<cluster::Name>>,
-    node: NodeId,
-) -> bool {
-    index.rows.get(node.0 as usize).is_some_and(|row| row.live)
-        && named.is_none_or(|names| names.contains(&cluster.node(node).name))
-}
-
-/// The nodes to look at, in order.
-fn candidates(index: &Placements, cluster: &Cluster, named: Option<&BTreeSet<cluster::Name>>) -> Vec<NodeId> {
-    let nodes = index.order.list().iter().copied();
-    match named {
-        None => nodes.collect(),
-        Some(_) => nodes.filter(|node| is_candidate(index, cluster, named, *node)).collect(),
-    }
-}
-
-/// Looks at nodes from where the last search ended until enough fit.
-fn search(
-    index: &mut Placements,
-    cluster: &Cluster,
-    query: &Query,
-    nodes: &[NodeId],
-) -> (Vec<u32>, Vec<Refused>) {
-    let moment = Moment::new(index, query);
-    let enough = enough(nodes.len());
-    let (mut feasible, mut refused) = (Vec::with_capacity(enough), Vec::new());
-    for step in 0..nodes.len() {
-        let node = nodes[(index.next_start + step) % nodes.len()];
-        match look(index, cluster, query, &moment, node) {
-            Some(refusal) => refused.push(refusal),
-            None => feasible.push(node.0),
-        }
-        if feasible.len() >= enough {
-            break;
-        }
-    }
-    (feasible, refused)
-}
-
-fn look(
-    index: &mut Placements,
-    cluster: &Cluster,
-    query: &Query,
-    moment: &Moment,
-    node: NodeId,
-) -> Option<Refused> {
-    if !index.nominated.is_empty() {
-        let guests = nominated::respected(index, query, node);
-        if !guests.is_empty() {
-            let rest = Rest::new(index, &query.wishes.hard_spread);
-            return nominated::refused(index, cluster, query, &guests, node, &rest);
-        }
-    }
-    let refusal = filter::refusal(index, cluster, query, moment, node.0 as usize)?;
-    Some(Refused { node, refusal, detail: None })
-}
-
-/// `numFeasibleNodesToFind`: all of up to 100 nodes, a shrinking share of more.
-fn enough(nodes: usize) -> usize {
-    if nodes < SEARCH_AT_LEAST {
-        return nodes;
-    }
-    let percent = 50usize.saturating_sub(nodes / 125).max(SEARCH_PERCENT_AT_LEAST);
-    (nodes * percent / 100).max(SEARCH_AT_LEAST)
 }
 
 /// Picks the best of the nodes that fit.
@@ -445,14 +334,6 @@ fn same(a: &FilterReason, b: &FilterReason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_share_of_nodes_to_find_shrinks() {
-        // `schedule_one_test.go` TestNumFeasibleNodesToFind.
-        for (nodes, wanted) in [(10, 10), (99, 99), (100, 100), (1000, 420), (5000, 500), (6000, 300)] {
-            assert_eq!(enough(nodes), wanted, "{nodes}");
-        }
-    }
 
     #[test]
     fn seeds_choose_within_bounds_and_differently() {

@@ -33,6 +33,7 @@ mod refusal;
 mod room;
 mod rule;
 mod score;
+mod survey;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod trace;

@@ -6,7 +6,7 @@
 use cluster::rejection::{FilterReason, Plugin};
 use cluster::{Cluster, NodeId, PodId};
 
-use crate::attempt::{Survey, prefilter, survey};
+use crate::attempt::prefilter;
 use crate::filter;
 use crate::message;
 use crate::nominated;
@@ -15,6 +15,7 @@ use crate::plugins::default_preemption;
 use crate::query::{Incoming, Moment, Query};
 use crate::refusal::Refusal;
 use crate::score;
+use crate::survey::{Survey, survey};
 
 /// What a plugin says where it refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::vocabulary::{NAMESPACES, PRIORITIES};
-use super::{nodes, pods, volumes};
+use super::{nodes, owned, pods, volumes};
 use crate::rng::Rng;
 
 /// How much of what a cluster has; chances in percent.
@@ -36,6 +36,8 @@ pub(crate) struct Mood {
     pub gates: usize,
     pub services: usize,
     pub volumes: usize,
+    pub owned: usize,
+    pub runtimes: usize,
 }
 
 impl Mood {
@@ -67,8 +69,15 @@ impl Mood {
             gates: some(&[0, 5]),
             services: some(&[0, 0, 60]),
             volumes: some(&[0, 30, 80]),
+            owned: some(&[0, 0, 70]),
+            runtimes: some(&[0, 0, 40]),
         }
     }
+}
+
+/// What a runtime costs.
+pub(crate) fn overhead() -> Value {
+    json!({"cpu": "250m", "memory": "120Mi"})
 }
 
 /// The objects of a seed.
@@ -78,8 +87,31 @@ pub fn cluster(seed: u64) -> Vec<Value> {
     let mut objects = around(&mut rng, &mood);
     objects.extend(nodes::nodes(&mut rng, &mood));
     objects.extend(volumes::storage(&mut rng, &mood));
+    objects.extend(owned::sets(&mut rng, &mood));
     objects.extend(pods::pods(&mut rng, &mood));
     objects
+}
+
+/// `heavy` has overhead, `special` a place of its own, `both` both.
+fn runtime_classes(rng: &mut Rng) -> Vec<Value> {
+    let class = |name: &str, heavy: bool, scheduling: Option<Value>| {
+        let mut class = json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name},
+                               "handler": name});
+        if heavy {
+            class["overhead"] = json!({"podFixed": overhead()});
+        }
+        if let Some(scheduling) = scheduling {
+            class["scheduling"] = scheduling;
+        }
+        class
+    };
+    let mut scheduling = || {
+        let effect = *rng.pick(&["NoSchedule", "NoExecute"]);
+        json!({"nodeSelector": {"runtime": "special"},
+               "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": effect}]})
+    };
+    let (special, both) = (scheduling(), scheduling());
+    vec![class("heavy", true, None), class("special", false, Some(special)), class("both", true, Some(both))]
 }
 
 /// Namespaces, priority classes, disruption budgets, Services.
@@ -99,14 +131,18 @@ fn around(rng: &mut Rng, mood: &Mood) -> Vec<Value> {
         }
         objects.push(class);
     }
+    if mood.runtimes > 0 {
+        objects.extend(runtime_classes(rng));
+    }
     for number in 0..3 {
         let namespace = super::vocabulary::namespace(rng);
         if rng.chance(mood.budgets) {
             let selector = super::vocabulary::selector(rng, &super::vocabulary::POD_LABELS);
             let mut spec = json!({"selector": selector});
             match rng.below(8) {
-                0 => spec["maxUnavailable"] = 1.into(),
-                1 => spec["minAvailable"] = "50%".into(),
+                // What these mean for pods of a set is the disruption controller's to say.
+                0 if mood.owned == 0 => spec["maxUnavailable"] = 1.into(),
+                1 if mood.owned == 0 => spec["minAvailable"] = "50%".into(),
                 _ => spec["minAvailable"] = rng.between(0, 4).into(),
             }
             let metadata = json!({"name": format!("budget-{number}"), "namespace": namespace});

@@ -41,6 +41,9 @@ fn node(rng: &mut Rng, mood: &Mood, number: usize) -> Value {
 
 fn node_labels(rng: &mut Rng, mood: &Mood, name: &str) -> Map<String, Value> {
     let mut all = labels(rng, &NODE_LABELS, 70);
+    if mood.runtimes > 0 && rng.chance(50) {
+        all.insert("runtime".into(), "special".into());
+    }
     if !rng.chance(mood.missing_labels) {
         let host = if rng.chance(mood.missing_labels) { "twin" } else { name };
         all.insert("kubernetes.io/hostname".into(), host.into());

@@ -30,6 +30,11 @@ pub(crate) fn pods(rng: &mut Rng, mood: &Mood) -> Vec<Value> {
 fn bound(rng: &mut Rng, mood: &Mood, number: usize) -> Value {
     let mut pod = pod(rng, mood, &format!("b{number:02}"));
     pod["spec"]["nodeName"] = format!("n{:02}", rng.below(mood.nodes)).into();
+    // With overhead on top of what the pod as a whole asks for see `known`.
+    if rng.chance(mood.runtimes) && pod["spec"]["resources"].is_null() {
+        pod["spec"]["runtimeClassName"] = "heavy".into();
+        pod["spec"]["overhead"] = super::generate::overhead();
+    }
     // Every start is its own: upstream's sorts are not stable.
     let (day, second) = (rng.between(1, 28), number);
     let started = format!("2026-05-{day:02}T{:02}:{:02}:{second:02}Z", rng.below(24), rng.below(60));
@@ -49,6 +54,9 @@ fn bound(rng: &mut Rng, mood: &Mood, number: usize) -> Value {
 
 fn pending(rng: &mut Rng, mood: &Mood, number: usize) -> Value {
     let mut pod = pod(rng, mood, &format!("p{number:02}"));
+    if rng.chance(mood.runtimes) && pod["spec"]["resources"].is_null() {
+        pod["spec"]["runtimeClassName"] = (*rng.pick(&["heavy", "special", "both"])).into();
+    }
     if rng.chance(mood.gates) {
         pod["spec"]["schedulingGates"] = json!([{"name": "example.com/wait"}]);
     }
@@ -59,6 +67,14 @@ fn pending(rng: &mut Rng, mood: &Mood, number: usize) -> Value {
 }
 
 fn pod(rng: &mut Rng, mood: &Mood, name: &str) -> Value {
+    let (labels, spec) = template(rng, mood);
+    let space = namespace(rng);
+    json!({"apiVersion": "v1", "kind": "Pod",
+           "metadata": {"name": name, "namespace": space, "labels": labels}, "spec": spec})
+}
+
+/// Labels and spec of a pod.
+pub(crate) fn template(rng: &mut Rng, mood: &Mood) -> (Map<String, Value>, Map<String, Value>) {
     let mut spec = Map::new();
     spec.insert("containers".into(), containers(rng, mood));
     let inits = init_containers(rng, mood);
@@ -90,9 +106,7 @@ fn pod(rng: &mut Rng, mood: &Mood, name: &str) -> Value {
         spec.insert("hostNetwork".into(), true.into());
         match_ports(&mut spec);
     }
-    let space = namespace(rng);
-    json!({"apiVersion": "v1", "kind": "Pod",
-           "metadata": {"name": name, "namespace": space, "labels": labels(rng, &POD_LABELS, 75)}, "spec": spec})
+    (labels(rng, &POD_LABELS, 75), spec)
 }
 
 /// On the host's network a port's two numbers are one.

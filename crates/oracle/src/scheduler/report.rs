@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use super::known;
 use super::run::UPSTREAM;
 use super::tally::{FILTERS, SCORES, Tally};
 
@@ -25,7 +26,26 @@ pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
     let _ = writeln!(text, "\n{}", summary(tally));
     text.push_str(&filters(tally));
     text.push_str(&scores(tally));
+    text.push_str(&differences());
     text
+}
+
+/// The known differences, each with its cluster.
+fn differences() -> String {
+    let mut text = String::from("\nKnown differences, each asked of both again in every run:\n");
+    for known in known::all() {
+        let _ = writeln!(text, "\n- **{}.** {}\n\n  ```json", capitalised(known.name), known.why);
+        for object in &known.objects {
+            let _ = writeln!(text, "  {object}");
+        }
+        text.push_str("  ```\n");
+    }
+    text
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn summary(tally: &Tally) -> String {

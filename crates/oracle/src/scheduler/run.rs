@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::tally::Tally;
-use super::{engine, generate, report};
+use super::{engine, generate, known, report};
 use crate::difference::{self, Difference, differences};
 use crate::program::Program;
 use crate::record::{Record, fingerprint};
@@ -53,7 +53,7 @@ pub struct Played {
     pub rows: Vec<Value>,
 }
 
-/// Plays seeds against the program at `path`.
+/// Plays seeds against the program at `path`, and looks whether known differences still are.
 pub fn live(path: &Path, plan: &Plan) -> Result<Played> {
     let mut program = Program::new(path, &["-logtostderr=false"], TIMEOUT_MS);
     let mut played = Played::default();
@@ -71,6 +71,12 @@ pub fn live(path: &Path, plan: &Plan) -> Result<Played> {
         }
         if played.findings.len() >= plan.most_findings {
             break;
+        }
+    }
+    for known in known::all() {
+        let theirs = ask(&mut program, &known.objects)?;
+        if differences(&decided(&theirs), &engine::answer(&known.objects)?).is_empty() {
+            bail!("{}: no difference any more, take it out of the list", known.name);
         }
     }
     Ok(played)

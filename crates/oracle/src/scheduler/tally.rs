@@ -104,12 +104,11 @@ impl Tally {
     }
 
     fn filters(&mut self, theirs: &Value, ours: &Value) {
-        let skipped: BTreeSet<&str> = theirs
-            .pointer("/work/skipped")
-            .and_then(Value::as_array)
+        let skipped: BTreeSet<&str> = theirs["work"]["skipped"]
+            .as_array()
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
-        let nodes = theirs.pointer("/work/nodes").and_then(Value::as_u64).unwrap_or(0);
+        let nodes = theirs["work"]["nodes"].as_u64().unwrap_or(0);
         for name in FILTERS {
             let filter = self.filters.entry(name.to_owned()).or_default();
             filter.pairs += nodes;
