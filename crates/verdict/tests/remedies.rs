@@ -346,7 +346,7 @@ spec:
     let verdict = judged(&format!("{NO_PROVIDER}{node}{rolled}"));
     assert_eq!(verdict.outcome, Outcome::Starvation, "an old pod that serves is no roll-out");
     let verified: Vec<_> = verdict.search.verified().map(|attempt| ids(&verdict, attempt)).collect();
-    assert_eq!(verified, [["surge"], ["namespace-quota"]]);
+    assert_eq!(verified, [["namespace-quota"], ["surge"]]);
 }
 
 #[test]

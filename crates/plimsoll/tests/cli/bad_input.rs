@@ -72,7 +72,7 @@ fn a_profile_of_wrong_types_names_every_field_and_the_rest_is_judged() {
         .replace("  nodeGroups:", "  region: {a: b}\n  horizon: [1]\n  network: text\n  nodeGroups:")
         .replace("count: 2}", "count: 2}\n  - {name: more, instanceType: [m7i.large], count: two}\n  - 7");
     let folder = folder(&[("all.yaml", &wrong)]);
-    let output = run(folder.path(), "check -f all.yaml --no-fix");
+    let output = run(folder.path(), "check -f all.yaml --no-fix -v");
     let said = said(&output);
     assert_eq!(output.exit_code, 1, "{said}");
     let group = "spec.nodeGroups[1]";
