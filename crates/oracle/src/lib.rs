@@ -15,3 +15,4 @@ pub mod record;
 pub mod rng;
 pub mod scheduler;
 pub mod shrink;
+mod whole;

@@ -92,7 +92,7 @@ mod tests {
         pod["spec"] = json!({"nodeName": "n", "priority": 3, "containers": [{"name": "main", "image": "i"}]});
         let all = vec![object("Settings", "settings"), object("Node", "n"), object("Node", "m"), pod];
         let found = |at: &str| Difference { at: at.into(), theirs: json!(1), ours: json!(2) };
-        let ask = |objects: &[Value]| match objects.iter().any(|object| object["kind"] == "Pod") {
+        let ask = |objects: &[Value]| match objects.iter().any(|object| object["spec"]["nodeName"] == "n") {
             true => vec![found("/claims/0/pods")],
             false => vec![found("/existing")],
         };

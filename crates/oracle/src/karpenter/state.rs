@@ -29,6 +29,7 @@ pub fn cluster(objects: &[Value]) -> Result<Cluster> {
         bail!("refused: {}", problem.message);
     }
     let mut declared = lowered.declared;
+    crate::whole::forget_assumed(&mut declared);
     let settings = question::settings(objects);
     declared.karpenter.ignore_preferences = settings["ignorePreferences"] == true;
     declared.karpenter.min_values_best_effort = settings["minValuesBestEffort"] == true;

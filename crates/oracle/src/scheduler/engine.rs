@@ -36,7 +36,9 @@ pub fn answer(objects: &[Value]) -> Result<Value> {
     let pods = (0u32..).zip(objects).filter(|(_, object)| object["kind"] == "Pod");
     let refused: Vec<String> =
         pods.filter(|(document, _)| wrong.contains(document)).map(|(_, object)| pod_name(object)).collect();
-    let mut player = Player::new(lowered.declared, objects)?;
+    let mut declared = lowered.declared;
+    crate::whole::forget_assumed(&mut declared);
+    let mut player = Player::new(declared, objects)?;
     let pods = player.play()?;
     Ok(json!({"refused": refused, "pods": pods}))
 }
