@@ -1,5 +1,7 @@
 //! The engine against recorded decisions of Karpenter, without Karpenter.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::Path;
 
 use oracle::karpenter::{RECORD, SECTION, run};
