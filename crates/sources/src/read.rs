@@ -4,6 +4,7 @@
 //! `-f` means what it means to kubectl (`cli-runtime/pkg/resource`): a file of any name; a directory's `.yaml`,
 //! `.yml` and `.json` in name order, its subdirectories only when asked; `-` is stdin. URLs are not fetched.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
@@ -21,12 +22,14 @@ pub struct Reader<'r> {
     pub(crate) tools: &'r Tools,
     cwd: PathBuf,
     stdin: Option<&'r mut dyn Read>,
+    /// Files that were read, under their real paths: one that is named twice is still one.
+    seen: BTreeSet<PathBuf>,
 }
 
 impl<'r> Reader<'r> {
     /// A reader that resolves relative paths against `cwd`, and prints paths relative to it.
     pub fn new(cwd: &Path, limits: Limits, tools: &'r Tools) -> Reader<'r> {
-        Reader { loader: Loader::new(limits), tools, cwd: cwd.to_owned(), stdin: None }
+        Reader { loader: Loader::new(limits), tools, cwd: cwd.to_owned(), stdin: None, seen: BTreeSet::new() }
     }
 
     /// Gives it a standard input, for `-`.
@@ -88,6 +91,9 @@ impl<'r> Reader<'r> {
     }
 
     fn file(&mut self, path: &Path) {
+        if path.canonicalize().is_ok_and(|real| !self.seen.insert(real)) {
+            return;
+        }
         let most = self.loader.limits().file_bytes;
         let bytes = std::fs::File::open(path).and_then(|file| take(file, most));
         match bytes {

@@ -65,6 +65,16 @@ fn directories_are_read_in_name_order() {
 }
 
 #[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let root = tree(&[("in/a.yaml", &pod("a")), ("in/cluster.yaml", &pod("b"))]);
+    let inputs = read(root.path(), &Tools::default(), |reader| {
+        reader.filename("in", true);
+        reader.filename("./in/../in/cluster.yaml", false);
+    });
+    assert_eq!(seen(&inputs), ["a in in/a.yaml", "b in in/cluster.yaml"]);
+}
+
+#[test]
 fn what_cannot_be_read_is_a_problem() {
     let root = tree(&[("a.yaml", &pod("a"))]);
     let tools = Tools::default();
