@@ -122,12 +122,16 @@ fn claim(node: &Node, id: ClaimId, position: usize, declared: &Declared) -> Node
         startup_taints: pool.startup_taints.clone(),
         options: vec![option],
         requests: cluster::Resources::ZERO,
+        expire_after_ms: pool.expire_after_ms,
+        termination_grace_period_ms: pool.termination_grace_period_ms,
         created: Timestamp::ZERO,
         stage: ClaimStage::Initialized,
         launched: Some(launched),
         node: Some(node.id),
         deleted: None,
         last_pod_event: Timestamp::ZERO,
+        made_under: None,
+        drifted: None,
     }
 }
 

@@ -38,7 +38,7 @@ mod node_pool;
 pub mod object;
 mod owners;
 mod packaging;
-mod pattern;
+pub mod pattern;
 mod pod;
 mod pod_level;
 mod pod_security;
