@@ -29,11 +29,7 @@ pub fn answer(objects: &[Value]) -> Result<Value> {
 
 fn provision(cluster: &Cluster, market: &Market) -> Value {
     let none = BTreeSet::new();
-    let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
-    let leaving = pods_of_leaving(cluster, &PodBudgets::of(cluster), &none);
-    let mut pods: Vec<PodId> = pending.chain(leaving).collect();
-    pods.sort_unstable();
-    pods.dedup();
+    let pods = pods_to_place(cluster);
     let solution = provisioning::solve(&Input {
         cluster,
         market,
@@ -54,6 +50,16 @@ fn provision(cluster: &Cluster, market: &Market) -> Value {
     let mut claims: Vec<Value> = solution.new_claims.iter().map(|claim| claim_of(cluster, claim)).collect();
     claims.sort_by_key(|claim| claim["pods"].to_string());
     json!({"claims": claims, "existing": existing})
+}
+
+/// Pods that wait, and those of nodes that go.
+pub(super) fn pods_to_place(cluster: &Cluster) -> Vec<PodId> {
+    let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
+    let leaving = pods_of_leaving(cluster, &PodBudgets::of(cluster), &BTreeSet::new());
+    let mut pods: Vec<PodId> = pending.chain(leaving).collect();
+    pods.sort_unstable();
+    pods.dedup();
+    pods
 }
 
 fn disrupt(cluster: &Cluster, market: &Market) -> Value {
