@@ -243,6 +243,8 @@ fn fail(
     let nodes = len(index.order.list());
     let kubernetes = cluster.declared.profile.kubernetes;
     let unasked = message::post_filter_fails(failure.everywhere.is_some(), kubernetes);
+    let rows = index.rows.len();
+    index.classes[query.class.0 as usize].glances.begin(query, rows);
     let outcome = default_preemption::run(index, cluster, query, &failure.refused, tie);
     let everywhere = failure.everywhere.is_some();
     let reasons = match failure.everywhere {

@@ -9,6 +9,7 @@ use cluster::{Cluster, Name, Pod, PodId, PodTemplate, WorkloadId};
 use crate::class::{Class, ClassId, OwnedTerm};
 use crate::counter::{Counted, Counter, PodTerm};
 use crate::domain::{Group, Inclusion, TopologyKey};
+use crate::glance::Glances;
 use crate::placements::{Placements, len};
 use crate::plugins::default_preemption::Tries;
 use crate::query::Incoming;
@@ -76,6 +77,7 @@ impl Placements {
             hit_by: Vec::new(),
             wishes: None,
             refused: None,
+            glances: Glances::default(),
             tries: Tries::default(),
         };
         self.classes.push(class);

@@ -19,6 +19,7 @@ mod domain;
 pub mod event;
 mod explain;
 mod filter;
+mod glance;
 pub mod hints;
 mod intern;
 mod message;

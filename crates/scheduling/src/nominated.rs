@@ -40,9 +40,9 @@ pub(crate) fn refused(
     if !guests.is_empty()
         && let Some(refusal) = with_guests(index, query, guests, place, pass)
     {
-        return Some(Refused { refusal, crowded: true });
+        return Some(Refused { refusal, crowded: true, numbers: None });
     }
-    pass(index).map(|refusal| Refused { refusal, crowded: false })
+    pass(index).map(|refusal| Refused { refusal, crowded: false, numbers: None })
 }
 
 /// What [`refused`] says, with its numbers.

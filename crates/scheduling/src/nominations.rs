@@ -16,6 +16,10 @@ pub(crate) struct Nominations {
 }
 
 impl Nominations {
+    pub fn is_empty(&self) -> bool {
+        self.by_pod.is_empty()
+    }
+
     /// The pods for which a node is reserved.
     pub fn on(&self, node: NodeId) -> &[PodId] {
         self.by_node.get(node.0 as usize).map_or(&[], Vec::as_slice)
@@ -63,9 +67,8 @@ impl Placements {
 
     /// Who is kept a place on the pod's reserved node changes.
     pub(crate) fn touch_nominated(&mut self, id: PodId) {
-        let node = self.nominated_to(id);
-        if let Some(row) = node.and_then(|node| self.rows.get_mut(node.0 as usize)) {
-            row.touch();
+        if let Some(node) = self.nominated_to(id) {
+            self.touch(node.0 as usize);
         }
     }
 

@@ -37,6 +37,8 @@ pub(crate) type GroupKey = (u32, u32, Option<Inclusion>);
 #[derive(Clone, Debug, Default)]
 pub struct Placements {
     pub(crate) rows: Vec<Row>,
+    /// By node: goes up whenever its room changes, or who is kept a place on it. Never 0.
+    pub(crate) versions: Vec<u32>,
     pub(crate) columns: Vec<Column>,
     pub(crate) ports: Vec<Ports>,
     /// Pods that hold room, by node, in id order.
@@ -130,6 +132,7 @@ impl Placements {
         let row = &mut self.rows[index];
         row.live = node.exists();
         row.set_allocatable(node);
+        self.touch(index);
         for column in &mut self.columns {
             column.allocatable[index] = node.allocatable.get(&column.name);
         }
@@ -190,9 +193,17 @@ impl Placements {
         }
     }
 
+    /// What is remembered of a node's room does not hold any more.
+    pub(crate) fn touch(&mut self, node: usize) {
+        if let Some(version) = self.versions.get_mut(node) {
+            *version = version.wrapping_add(1).max(1);
+        }
+    }
+
     pub(crate) fn grow(&mut self, nodes: usize) {
         if self.rows.len() < nodes {
             self.rows.resize(nodes, Row::default());
+            self.versions.resize(nodes, 1);
             self.ports.resize(nodes, Ports::new());
             self.pods_on.resize(nodes, Vec::new());
             self.attached.resize(nodes, BTreeSet::new());

@@ -10,6 +10,17 @@ pub(crate) struct Refused {
     pub refusal: Refusal,
     /// It refuses only while the pods count that it is kept for.
     pub crowded: bool,
+    /// Where they are remembered.
+    pub numbers: Option<Numbers>,
+}
+
+/// What is asked of a refusal when no node fits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// Removing pods may help.
+    pub resolvable: bool,
+    /// What the node lacks, as bits.
+    pub lacking: u8,
 }
 
 /// Nodes that refused, in id order.

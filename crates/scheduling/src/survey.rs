@@ -9,6 +9,7 @@ use cluster::rejection::Plugin;
 use cluster::{Cluster, NodeId};
 
 use crate::filter;
+use crate::glance::Glances;
 use crate::nominated;
 use crate::placements::Placements;
 use crate::plugins::pod_topology_spread::Rest;
@@ -94,14 +95,24 @@ fn search(
     let enough = enough(nodes.len());
     let (mut feasible, mut refused) = (Vec::with_capacity(enough), Refusals::of(index.rows.len()));
     let (later, sooner) = nodes.split_at(index.next_start.checked_rem(nodes.len()).unwrap_or(0));
+    let mut glances = Glances::lend(index, query);
     for node in sooner.iter().chain(later) {
-        match look(index, cluster, query, &moment, *node) {
+        let answer = match &mut glances {
+            Some(glances) if index.nominations.on(*node).is_empty() => {
+                glances.look(index, query, node.0 as usize)
+            }
+            _ => look(index, cluster, query, &moment, *node),
+        };
+        match answer {
             Some(refusal) => refused.note(*node, refusal),
             None => feasible.push(node.0),
         }
         if feasible.len() >= enough {
             break;
         }
+    }
+    if let Some(glances) = glances {
+        index.classes[query.class.0 as usize].glances = glances;
     }
     (feasible, refused)
 }
@@ -113,7 +124,7 @@ fn look(
     moment: &Moment,
     node: NodeId,
 ) -> Option<Refused> {
-    if !index.nominations.on(node).is_empty() {
+    if !index.nominations.is_empty() {
         let guests = nominated::respected(index, query, node);
         if !guests.is_empty() {
             let rest = Rest::new(index, &query.wishes.hard_spread);
@@ -121,7 +132,7 @@ fn look(
         }
     }
     let refusal = filter::refusal(index, cluster, query, moment, node.0 as usize)?;
-    Some(Refused { refusal, crowded: false })
+    Some(Refused { refusal, crowded: false, numbers: None })
 }
 
 /// `numFeasibleNodesToFind`: all of up to 100 nodes, a shrinking share of more.

@@ -50,17 +50,20 @@ pub(crate) fn refusals(
     (absent, also): (u32, Option<Plugin>),
 ) -> Vec<NodeReason> {
     let mut tally = Tally::default();
-    let mut known: Vec<(Kind, Vec<usize>)> = Vec::new();
+    let mut kinds: Vec<(Kind, Vec<usize>, u32)> = Vec::new();
     for (node, refused) in refused.iter() {
         let kind = Kind::of(index, query, node, refused);
-        if let Some((_, places)) = known.iter().find(|(other, _)| kind.is_some() && kind == Some(*other)) {
-            places.iter().for_each(|place| tally.0[*place].nodes += 1);
+        if let Some((_, _, more)) = kinds.iter_mut().find(|(known, _, _)| kind == Some(*known)) {
+            *more += 1;
             continue;
         }
         let reasons = nominated::reasons(index, cluster, query, node, refused);
         let plugin = refused.refusal.plugin();
         let places = reasons.iter().map(|reason| tally.count(plugin, reason, node)).collect();
-        known.extend(kind.map(|kind| (kind, places)));
+        kinds.extend(kind.map(|kind| (kind, places, 0)));
+    }
+    for (_, places, more) in kinds {
+        places.into_iter().for_each(|place| tally.0[place].nodes += more);
     }
     let mut reasons = tally.into_reasons();
     if absent > 0 {
@@ -69,6 +72,9 @@ pub(crate) fn refusals(
     }
     reasons
 }
+
+/// More extended resources than this are not told apart by bits.
+const EXTENDED_AT_MOST: usize = 60;
 
 /// Nodes of one kind count for the same reasons; those of none are asked one by one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,8 +90,10 @@ impl Kind {
         match refusal {
             _ if refused.crowded => None,
             Refusal::Taint => None,
+            Refusal::Resources if query.request.extended.len() > EXTENDED_AT_MOST => None,
             Refusal::Resources => {
-                let lacking = node_resources_fit::lacking(index, &query.request, node.0 as usize)?;
+                let read = || node_resources_fit::lacking(index, &query.request, node.0 as usize);
+                let lacking = refused.numbers.map_or_else(read, |numbers| u64::from(numbers.lacking));
                 Some(Kind { refusal, lacking })
             }
             _ => Some(Kind { refusal, lacking: 0 }),

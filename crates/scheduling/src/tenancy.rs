@@ -142,6 +142,7 @@ impl Placements {
             *used = used.saturating_add(if up { *amount } else { amount.saturating_neg() });
         }
         change_ports(&mut self.ports[node], &class.template, up);
+        self.touch(node);
     }
 
     fn change_counter(&mut self, counter: u32, node: usize, up: bool) {

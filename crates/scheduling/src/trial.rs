@@ -20,7 +20,7 @@ pub(crate) struct Trial {
 
 impl Trial {
     pub fn begin(index: &Placements, query: &Query, node: usize) -> Trial {
-        let (version, ports) = (index.rows[node].version, index.ports[node].clone());
+        let (version, ports) = (index.versions[node], index.ports[node].clone());
         Trial { node, local: query.local, version, ports }
     }
 
@@ -45,7 +45,7 @@ impl Trial {
     /// Whoever came has left again, and the other way round.
     pub fn end(self, index: &mut Placements) {
         index.ports[self.node] = self.ports;
-        index.rows[self.node].version = self.version;
+        index.versions[self.node] = self.version;
     }
 }
 

@@ -93,8 +93,10 @@ struct DryRun {
 
 /// `findCandidates` and `DryRunPreemption`.
 fn dry_run(index: &mut Placements, cluster: &Cluster, query: &Query, refused: &Refusals) -> DryRun {
-    let helps =
-        |refused: &(NodeId, Refused)| nominated::is_resolvable(index, query, refused.1.refusal, refused.0);
+    let helps = |(node, refused): &(NodeId, Refused)| match refused.numbers {
+        Some(numbers) => numbers.resolvable,
+        None => nominated::is_resolvable(index, query, refused.refusal, *node),
+    };
     let potential: Vec<NodeId> = refused.iter().filter(helps).map(|(node, _)| node).collect();
     let wanted = (potential.len() * CANDIDATES_PERCENT / 100).max(CANDIDATES_AT_LEAST).min(potential.len());
     let budgets = Budgets::new(index, cluster, query, &potential);
@@ -107,7 +109,7 @@ fn dry_run(index: &mut Placements, cluster: &Cluster, query: &Query, refused: &R
     tries.suit(&budgets, index.rows.len());
     let (mut unharmful, mut harmful) = (Vec::new(), Vec::new());
     for node in &potential {
-        let version = index.rows[node.0 as usize].version;
+        let version = index.versions[node.0 as usize];
         let violations = tries.violations(*node, version, || {
             let candidate = select_victims(index, cluster, query, *node, (&budgets, &rest))?;
             Ok((rank(index, &candidate), candidate))

@@ -49,11 +49,8 @@ pub(crate) fn reasons(index: &Placements, request: &Request, node: usize) -> Vec
     reasons
 }
 
-/// What a node lacks, one bit for each of [`reasons`]; `None` if bits do not suffice.
-pub(crate) fn lacking(index: &Placements, request: &Request, node: usize) -> Option<u64> {
-    if request.extended.len() > 60 {
-        return None;
-    }
+/// What a node lacks, one bit for each of [`reasons`], as far as bits suffice.
+pub(crate) fn lacking(index: &Placements, request: &Request, node: usize) -> u64 {
     let row = &index.rows[node];
     let amounts = (0..3).map(|i| lacks(request.amounts[i], row.used[i], row.allocatable[i]));
     let extended = request.extended.iter().map(|(column, amount)| {
@@ -61,7 +58,7 @@ pub(crate) fn lacking(index: &Placements, request: &Request, node: usize) -> Opt
         lacks(*amount, column.used[node], column.allocatable[node])
     });
     let lacks = std::iter::once(row.pods_used >= row.pods_allowed).chain(amounts).chain(extended);
-    Some(lacks.enumerate().fold(0, |bits, (bit, lacks)| bits | u64::from(lacks) << bit))
+    lacks.take(64).enumerate().fold(0, |bits, (bit, lacks)| bits | (u64::from(lacks) << bit))
 }
 
 /// Whether the node would be large enough if it were empty, for whatever it lacks now. A node that takes no pods
