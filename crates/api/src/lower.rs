@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use catalog::Catalog;
 use cluster::admission::PodRefusal;
 use cluster::declared::Decides;
-use cluster::{Declared, Kind, Labels, Name, Node, ObjectKey, Workload};
+use cluster::{Declared, Kind, Name, Node, ObjectKey, Workload};
 
 use crate::context::Context;
 use crate::environment::ConfigMaps;
@@ -32,7 +32,8 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     let mut context = Context { admission, runtimes, existing, autoscalers: autoscaler::read(&objects) };
 
     let owners = owners::Owners::of(&objects);
-    let mut declared = empty(parsed.profile);
+    let mut declared =
+        Declared { priority_classes: admission::system_classes(), ..Declared::empty(parsed.profile) };
     let made_by_hand = objects.iter().filter(|object| !owners.is_made(object));
     let mut workloads = workloads(made_by_hand, &context, &mut declared.pod_refusals, &mut problems);
     declared.defaults = parsed.defaults;
@@ -306,38 +307,6 @@ fn finish(
     live::add_pods(objects, owners, &by_key, declared);
     unmodelled::of_pods(objects, declared);
     claims::read(objects, declared, problems);
-}
-
-/// A model without anything but the profile.
-fn empty(profile: cluster::profile::Profile) -> Declared {
-    Declared {
-        profile,
-        cni: cluster::network::Cni::Unlimited,
-        cni_version: Name::default(),
-        workloads: Vec::new(),
-        node_pools: Vec::new(),
-        node_classes: Vec::new(),
-        nodes: Vec::new(),
-        pods: Vec::new(),
-        claims: Vec::new(),
-        namespaces: BTreeMap::new(),
-        services: Vec::new(),
-        webhooks: Vec::new(),
-        disruption_budgets: Vec::new(),
-        priority_classes: admission::system_classes(),
-        pod_refusals: BTreeMap::new(),
-        quotas: Vec::new(),
-        storage_classes: Vec::new(),
-        volume_claims: Vec::new(),
-        volumes: Vec::new(),
-        karpenter: cluster::declared::KarpenterSettings::default(),
-        security_group_policies: Vec::new(),
-        objects: BTreeMap::<ObjectKey, Labels>::new(),
-        arrivals: BTreeMap::new(),
-        not_modelled: BTreeMap::new(),
-        would_matter: Vec::new(),
-        defaults: Vec::new(),
-    }
 }
 
 /// The data of the ConfigMaps of the input.

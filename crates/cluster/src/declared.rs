@@ -153,6 +153,38 @@ impl Default for KarpenterSettings {
 }
 
 impl Declared {
+    /// A model of nothing but the profile.
+    pub fn empty(profile: Profile) -> Declared {
+        Declared {
+            profile,
+            cni: Cni::Unlimited,
+            cni_version: Name::default(),
+            workloads: Vec::new(),
+            node_pools: Vec::new(),
+            node_classes: Vec::new(),
+            nodes: Vec::new(),
+            pods: Vec::new(),
+            claims: Vec::new(),
+            namespaces: BTreeMap::new(),
+            services: Vec::new(),
+            webhooks: Vec::new(),
+            disruption_budgets: Vec::new(),
+            priority_classes: BTreeMap::new(),
+            pod_refusals: BTreeMap::new(),
+            quotas: Vec::new(),
+            storage_classes: Vec::new(),
+            volume_claims: Vec::new(),
+            volumes: Vec::new(),
+            karpenter: KarpenterSettings::default(),
+            security_group_policies: Vec::new(),
+            objects: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            not_modelled: BTreeMap::new(),
+            would_matter: Vec::new(),
+            defaults: Vec::new(),
+        }
+    }
+
     /// The workload with this index.
     pub fn workload(&self, id: crate::WorkloadId) -> &Workload {
         &self.workloads[id.0 as usize]

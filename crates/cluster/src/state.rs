@@ -1,6 +1,6 @@
 //! The cluster at one instant of a run: what was declared, and what has become of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::network::Subnet;
@@ -35,9 +35,9 @@ pub struct Cluster {
     /// Workloads that are in the API.
     pub arrived: Vec<bool>,
     /// Workloads that a scenario deleted.
-    pub deleted_workloads: std::collections::BTreeSet<WorkloadId>,
+    pub deleted_workloads: BTreeSet<WorkloadId>,
     /// NodePools and EC2NodeClasses that are in the API.
-    pub arrived_objects: std::collections::BTreeSet<crate::ObjectKey>,
+    pub arrived_objects: BTreeSet<crate::ObjectKey>,
     /// The provisioner's last refusal of a pod that still waits.
     pub refusals: BTreeMap<PodId, ProvisioningRefusal>,
     /// The API server's last refusal to create a workload's pods, until one is created.
@@ -51,6 +51,28 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// A cluster in which nothing is there yet, nor in the API.
+    pub fn empty(declared: Arc<Declared>) -> Cluster {
+        Cluster {
+            now: Timestamp::ZERO,
+            pods: Vec::new(),
+            nodes: Vec::new(),
+            claims: Vec::new(),
+            subnets: Vec::new(),
+            volume_claims: Vec::new(),
+            volumes: Vec::new(),
+            arrived: vec![false; declared.workloads.len()],
+            deleted_workloads: BTreeSet::new(),
+            arrived_objects: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            creation_refusals: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            completed: BTreeMap::new(),
+            faults: Vec::new(),
+            declared,
+        }
+    }
+
     /// The pod with this id.
     pub fn pod(&self, id: PodId) -> &Pod {
         &self.pods[id.0 as usize]

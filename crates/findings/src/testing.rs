@@ -47,16 +47,7 @@ spec:
 pub(crate) const KARPENTER: &str = "addons: [{name: vpc-cni}, {name: coredns}, {name: karpenter}]";
 
 /// An EC2NodeClass for [`pool`].
-pub(crate) const CLASS: &str = "
-apiVersion: karpenter.k8s.aws/v1
-kind: EC2NodeClass
-metadata: {name: default}
-spec:
-  amiSelectorTerms: [{alias: al2023@latest}]
-  role: nodes
-  subnetSelectorTerms: [{tags: {discovery: test}}]
-  securityGroupSelectorTerms: [{tags: {discovery: test}}]
-";
+pub(crate) const CLASS: &str = fixtures::EC2_NODE_CLASS;
 
 /// A NodePool of on-demand nodes of these types; `template` goes into its template, `spec` beside it.
 pub(crate) fn pool(types: &str, template: &str, spec: &str) -> String {
@@ -95,6 +86,48 @@ spec:
       {pod}
 "
     )
+}
+
+/// [`BARE`] with a rule for the images of `example/`, for [`app`].
+pub(crate) fn with_images(rule: &str) -> String {
+    BARE.replace("{provider: none}", &format!("{{provider: none, images: [{{match: 'example/*', {rule}}}]}}"))
+}
+
+/// One node with the addresses given and no pod, one with two for six pods, and a subnet with `free`.
+pub(crate) fn two_nodes(idle: &str, free: u32) -> Ended {
+    let groups = format!(
+        "
+  nodeGroups:
+  - {{name: idle, instanceType: m6i.large, count: 1, amiFamily: AL2023, subnets: [subnet-a], held: {idle}}}
+  - {{name: busy, instanceType: m6i.large, count: 1, amiFamily: AL2023, subnets: [subnet-a], labels: {{role: busy}}, held: {{interfaces: 1, addresses: 2}}}}
+  addons: [{{name: vpc-cni}}]
+"
+    );
+    let text = eks("", "").replace("/22, tags", &format!("/22, freeAddresses: {free}, tags"));
+    let head = text.split("  nodeGroups:").next().unwrap_or_default();
+    boot(&[&format!("{head}{groups}"), &app(6, "cpu: 10m", "nodeSelector: {role: busy}")])
+}
+
+/// Nodes on which prefix delegation is on, and sixty pods.
+pub(crate) fn prefixes(group: &str, subnet: &str) -> Ended {
+    let aws_node = "
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: aws-node, namespace: kube-system}
+spec:
+  selector: {matchLabels: {k8s-app: aws-node}}
+  template:
+    metadata: {labels: {k8s-app: aws-node}}
+    spec:
+      hostNetwork: true
+      tolerations: [{operator: Exists}]
+      containers:
+      - name: aws-node
+        image: example/amazon-k8s-cni:v1.20.4
+        env: [{name: ENABLE_PREFIX_DELEGATION, value: 'true'}]
+";
+    let profile = eks(group, "").replace("/22, tags", &format!("/22, {subnet} tags"));
+    boot(&[&profile, aws_node, &app(60, "cpu: 10m", "")])
 }
 
 /// A run that has ended.

@@ -13,8 +13,3 @@ pub mod run;
 mod smaller;
 pub mod state;
 pub mod tally;
-
-/// Recorded decisions, below this crate's folder.
-pub const RECORD: &str = "records/karpenter.jsonl.gz";
-/// The name of the part of `docs/fidelity.md` that is generated.
-pub const SECTION: &str = "karpenter";

@@ -11,8 +11,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use oracle::karpenter::run::Karpenter;
 use oracle::record::Record;
-use oracle::{document, karpenter, scheduler};
+use oracle::scheduler::run::KubeScheduler;
+use oracle::{document, karpenter, play};
 
 /// Plays seeded clusters against the real thing.
 #[derive(Parser)]
@@ -75,8 +77,8 @@ struct Mix {
 
 fn main() -> Result<ExitCode> {
     let agreed = match Arguments::parse().upstream {
-        Upstream::Scheduler(asked) => kube_scheduler(&asked)?,
-        Upstream::Karpenter(asked) => play_karpenter(&asked)?,
+        Upstream::Scheduler(asked) => play::<KubeScheduler>(&asked)?,
+        Upstream::Karpenter(asked) => play::<Karpenter>(&asked)?,
         Upstream::KarpenterMix(asked) => play_mix(&asked)?,
     };
     Ok(if agreed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -92,38 +94,19 @@ impl Seeds {
     }
 }
 
-/// Plays seeds against kube-scheduler; whether the two agree.
-fn kube_scheduler(asked: &Seeds) -> Result<bool> {
-    use scheduler::run::{self, Plan};
+/// Plays seeds against the real thing; whether the two agree.
+fn play<U: play::Upstream>(asked: &Seeds) -> Result<bool> {
     if asked.print {
-        print(&scheduler::generate::cluster(asked.seed));
+        U::input(asked.seed).0.iter().for_each(|object| println!("{object}"));
         return Ok(true);
     }
     let (seeds, shrinks) = (asked.range(), !asked.whole);
-    let plan = Plan { seeds, most_findings: asked.findings, shrinks, kept: asked.kept() };
-    let played = run::live(&asked.program, &plan)?;
-    played.findings.iter().for_each(|finding| println!("{}", run::show(finding)));
-    println!("{}", scheduler::report::markdown(&played.tally, &plan.seeds));
+    let plan = play::Plan { seeds, most_findings: asked.findings, shrinks, kept: asked.kept() };
+    let played = play::live::<U>(&asked.program, &plan)?;
+    played.findings.iter().for_each(|finding| println!("{}", play::show(finding)));
+    println!("{}", U::report(&played.tally, &plan.seeds));
     if asked.record && played.findings.is_empty() {
-        write(&run::record(&played, &plan.seeds), scheduler::RECORD, scheduler::SECTION)?;
-    }
-    Ok(played.findings.is_empty())
-}
-
-/// Plays seeds against Karpenter; whether the two agree.
-fn play_karpenter(asked: &Seeds) -> Result<bool> {
-    use karpenter::run::{self, Plan};
-    if asked.print {
-        print(&karpenter::generate::generate(asked.seed).0);
-        return Ok(true);
-    }
-    let (seeds, shrinks) = (asked.range(), !asked.whole);
-    let plan = Plan { seeds, most_findings: asked.findings, shrinks, kept: asked.kept() };
-    let played = run::live(&asked.program, &plan)?;
-    played.findings.iter().for_each(|finding| println!("{}", run::show(finding)));
-    println!("{}", karpenter::report::markdown(&played.tally, &plan.seeds));
-    if asked.record && played.findings.is_empty() {
-        write(&run::record(&played, &plan.seeds), karpenter::RECORD, karpenter::SECTION)?;
+        write(&play::record::<U>(&played, &plan.seeds), U::RECORD, U::SECTION)?;
     }
     Ok(played.findings.is_empty())
 }
@@ -145,10 +128,6 @@ fn play_mix(asked: &Mix) -> Result<bool> {
         }
     }
     Ok(agreed)
-}
-
-fn print(objects: &[serde_json::Value]) {
-    objects.iter().for_each(|object| println!("{object}"));
 }
 
 /// Writes a record, and its part of the documentation.

@@ -15,8 +15,3 @@ pub mod run;
 pub mod tally;
 mod vocabulary;
 mod volumes;
-
-/// Recorded decisions, below this crate's folder.
-pub const RECORD: &str = "records/kube-scheduler.jsonl.gz";
-/// The name of the part of `docs/fidelity.md` that is generated.
-pub const SECTION: &str = "kube-scheduler";

@@ -20,6 +20,10 @@ use progress::Progress;
 use report::{Judged, Report};
 use timings::Timings;
 
+/// Every trial of the search allocates and frees a cluster's worth of small values, on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What `plimsoll profile` prints.
 const PROFILE: &str = include_str!("profile.yaml");
 

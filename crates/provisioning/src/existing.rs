@@ -161,7 +161,7 @@ impl<'a> View<'a> {
     pub fn labels(&self) -> Labels {
         match (self.node, self.claim) {
             (Some(node), _) if self.is_registered() => node.labels.clone(),
-            (_, Some(claim)) => claim_labels(claim),
+            (_, Some(claim)) => claim.labels.clone(),
             (Some(node), None) => node.labels.clone(),
             (None, None) => Labels::new(),
         }
@@ -179,18 +179,6 @@ impl<'a> View<'a> {
             (node, None) => node.map(|node| node.name.clone()).unwrap_or_default(),
         }
     }
-}
-
-/// A claim's labels with what its launch made certain.
-fn claim_labels(claim: &NodeClaim) -> Labels {
-    let mut labels = claim.labels.clone();
-    if let Some(launched) = &claim.launched {
-        let option = &launched.option;
-        labels.insert(crate::market::INSTANCE_TYPE.into(), option.instance_type.clone());
-        labels.insert(crate::market::ZONE.into(), option.zone.clone());
-        labels.insert(crate::market::CAPACITY_TYPE.into(), option.capacity_type.clone());
-    }
-    labels
 }
 
 /// Taints that a node has while it starts (`pkg/scheduling/taints.go` `KnownEphemeralTaints`).

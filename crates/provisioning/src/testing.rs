@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use cluster::arrival::Arrival;
-use cluster::declared::KarpenterSettings;
 use cluster::labels::SelectorOperator;
-use cluster::network::{AddressSpace, Cni, NodeNetwork, Subnet, SubnetId};
+use cluster::network::{AddressSpace, NodeNetwork, Subnet, SubnetId};
 use cluster::node_class::{AmiFamily, KubeletSettings, SelectorTerm};
 use cluster::node_pool::{Budget, BudgetNodes, ConsolidationPolicy};
 use cluster::pod::Stage;
@@ -243,7 +242,7 @@ pub struct Fixture {
 impl Fixture {
     pub fn new(pools: Vec<NodePool>) -> Fixture {
         let declared = declared(pools);
-        let cluster = cluster(&declared);
+        let cluster = Cluster::empty(Arc::new(declared.clone()));
         Fixture { declared, types: usual_types(), cluster, not_ready: BTreeMap::new() }
     }
 
@@ -410,53 +409,5 @@ impl Fixture {
 }
 
 fn declared(node_pools: Vec<NodePool>) -> Declared {
-    Declared {
-        profile: profile(),
-        cni: Cni::Unlimited,
-        cni_version: Name::default(),
-        workloads: vec![],
-        node_pools,
-        node_classes: vec![node_class("default")],
-        nodes: vec![],
-        pods: vec![],
-        claims: vec![],
-        namespaces: BTreeMap::new(),
-        services: vec![],
-        webhooks: vec![],
-        disruption_budgets: vec![],
-        priority_classes: BTreeMap::new(),
-        pod_refusals: BTreeMap::new(),
-        quotas: vec![],
-        storage_classes: vec![],
-        volume_claims: vec![],
-        volumes: vec![],
-        karpenter: KarpenterSettings::default(),
-        security_group_policies: vec![],
-        objects: BTreeMap::new(),
-        arrivals: BTreeMap::new(),
-        not_modelled: BTreeMap::new(),
-        would_matter: vec![],
-        defaults: vec![],
-    }
-}
-
-fn cluster(declared: &Declared) -> Cluster {
-    Cluster {
-        declared: Arc::new(declared.clone()),
-        now: Timestamp::ZERO,
-        pods: vec![],
-        nodes: vec![],
-        claims: vec![],
-        subnets: vec![],
-        volume_claims: vec![],
-        volumes: vec![],
-        arrived: vec![],
-        deleted_workloads: BTreeSet::new(),
-        arrived_objects: BTreeSet::new(),
-        refusals: BTreeMap::new(),
-        creation_refusals: BTreeMap::new(),
-        completed: BTreeMap::new(),
-        blocked: BTreeMap::new(),
-        faults: vec![],
-    }
+    Declared { node_pools, node_classes: vec![node_class("default")], ..Declared::empty(profile()) }
 }

@@ -1,10 +1,9 @@
 //! Nodes, pods and clusters for tests and benchmarks, in as few words as possible. Not part of the product.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cluster::declared::{Declared, KarpenterSettings};
-use cluster::network::{Cni, NodeNetwork};
+use cluster::declared::Declared;
+use cluster::network::NodeNetwork;
 use cluster::pod::Stage;
 use cluster::profile::{AwsFacts, Latencies, Order, Profile, Provider};
 use cluster::role::Role;
@@ -123,24 +122,7 @@ pub fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
 
 /// An empty cluster.
 pub fn empty() -> Cluster {
-    Cluster {
-        declared: Arc::new(declared()),
-        now: Timestamp::ZERO,
-        pods: vec![],
-        nodes: vec![],
-        claims: vec![],
-        subnets: vec![],
-        volume_claims: vec![],
-        volumes: vec![],
-        arrived: vec![],
-        deleted_workloads: BTreeSet::new(),
-        arrived_objects: BTreeSet::new(),
-        refusals: BTreeMap::new(),
-        creation_refusals: BTreeMap::new(),
-        completed: BTreeMap::new(),
-        blocked: BTreeMap::new(),
-        faults: vec![],
-    }
+    Cluster::empty(Arc::new(Declared::empty(profile())))
 }
 
 /// Adds a node.
@@ -183,60 +165,33 @@ pub fn add_bound(cluster: &mut Cluster, template: &Arc<PodTemplate>, node: NodeI
     id
 }
 
-fn declared() -> Declared {
-    Declared {
-        profile: Profile {
-            location: nowhere(),
-            given: false,
-            name: "test".into(),
-            kubernetes: (1, 36),
-            provider: Provider::Eks,
-            region: "us-west-2".into(),
-            now_unix_ms: 0,
-            horizon_ms: 0,
-            subnets: vec![],
-            security_groups: vec![],
-            node_groups: vec![],
-            fargate: vec![],
-            images: vec![],
-            registries: vec![],
-            volume_limits: vec![],
-            aws: AwsFacts {
-                service_linked_roles: None,
-                unreachable: vec![],
-                allowed_actions: None,
-                unavailable: vec![],
-                quotas: vec![],
-                prices: vec![],
-            },
-            order: Order::Together,
-            until_horizon: false,
-            latencies: Latencies::default(),
+fn profile() -> Profile {
+    Profile {
+        location: nowhere(),
+        given: false,
+        name: "test".into(),
+        kubernetes: (1, 36),
+        provider: Provider::Eks,
+        region: "us-west-2".into(),
+        now_unix_ms: 0,
+        horizon_ms: 0,
+        subnets: vec![],
+        security_groups: vec![],
+        node_groups: vec![],
+        fargate: vec![],
+        images: vec![],
+        registries: vec![],
+        volume_limits: vec![],
+        aws: AwsFacts {
+            service_linked_roles: None,
+            unreachable: vec![],
+            allowed_actions: None,
+            unavailable: vec![],
+            quotas: vec![],
+            prices: vec![],
         },
-        cni: Cni::Unlimited,
-        cni_version: Name::default(),
-        workloads: vec![],
-        node_pools: vec![],
-        node_classes: vec![],
-        nodes: vec![],
-        pods: vec![],
-        claims: vec![],
-        arrivals: BTreeMap::new(),
-        would_matter: vec![],
-        namespaces: BTreeMap::new(),
-        services: vec![],
-        webhooks: vec![],
-        disruption_budgets: vec![],
-        priority_classes: BTreeMap::new(),
-        pod_refusals: BTreeMap::new(),
-        quotas: vec![],
-        storage_classes: vec![],
-        volume_claims: vec![],
-        volumes: vec![],
-        karpenter: KarpenterSettings::default(),
-        security_group_policies: vec![],
-        objects: BTreeMap::new(),
-        not_modelled: BTreeMap::new(),
-        defaults: vec![],
+        order: Order::Together,
+        until_horizon: false,
+        latencies: Latencies::default(),
     }
 }

@@ -23,24 +23,12 @@ const BEFORE_START_MS: i64 = 60 * 60 * 1000;
 
 /// A cluster in which nothing exists yet.
 pub(crate) fn cluster(declared: &Arc<Declared>) -> Cluster {
-    let subnets = declared.profile.subnets.iter().map(addressing::space::filled).collect();
     Cluster {
-        declared: declared.clone(),
         now: Timestamp(-BEFORE_START_MS),
-        pods: Vec::new(),
-        nodes: Vec::new(),
         claims: declared.claims.iter().map(before_registration).collect(),
-        subnets,
-        volume_claims: Vec::new(),
+        subnets: declared.profile.subnets.iter().map(addressing::space::filled).collect(),
         volumes: declared.volumes.clone(),
-        arrived: vec![false; declared.workloads.len()],
-        deleted_workloads: std::collections::BTreeSet::new(),
-        arrived_objects: std::collections::BTreeSet::new(),
-        refusals: std::collections::BTreeMap::new(),
-        creation_refusals: std::collections::BTreeMap::new(),
-        completed: std::collections::BTreeMap::new(),
-        blocked: std::collections::BTreeMap::new(),
-        faults: Vec::new(),
+        ..Cluster::empty(declared.clone())
     }
 }
 

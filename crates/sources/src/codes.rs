@@ -28,11 +28,14 @@ pub const PATCH: &str = "INPUT110";
 /// A patch that added an object.
 pub const ADDED: &str = "INPUT111";
 
+/// A directory whose manifests are all in its subdirectories, read without them.
+pub const LEFT_OUT: &str = "INPUT112";
+
 /// A suppression that does not hold or is not needed. Found by `report`, which suppresses.
 pub const SUPPRESSION: &str = "INPUT120";
 
 /// All codes of this crate, in order.
-pub const ALL: [Entry; 12] = [
+pub const ALL: [Entry; 13] = [
     (UNREADABLE, "unreadable-input", "A file, directory or stream could not be opened or read."),
     (NOT_TEXT, "not-text", "The input is not UTF-8 text, or holds control characters that YAML forbids."),
     (
@@ -71,6 +74,11 @@ pub const ALL: [Entry; 12] = [
         ADDED,
         "patch-added-object",
         "A patch names an object that is not in the input and is complete in itself: it was added.",
+    ),
+    (
+        LEFT_OUT,
+        "subdirectories-left-out",
+        "A directory of `-f` has no manifests of its own, and those of its subdirectories are read with -R only.",
     ),
     (
         SUPPRESSION,

@@ -128,6 +128,9 @@ impl<'r> Reader<'r> {
         if !self.is_rendered(directory, &entries) {
             return;
         }
+        if !recursive && !entries.iter().any(|path| is_manifest(path)) {
+            self.left_out(directory, &entries);
+        }
         for path in entries {
             let hidden = name(&path).starts_with('.');
             // Like kubectl's walk: links to directories are not followed, so there are no loops.
@@ -140,6 +143,28 @@ impl<'r> Reader<'r> {
                 self.file(&path);
             }
         }
+    }
+
+    /// Says so when what is asked for is one level down.
+    fn left_out(&mut self, directory: &Path, entries: &[PathBuf]) {
+        let below = |path: &&PathBuf| {
+            let files = std::fs::read_dir(path).into_iter().flatten().flatten();
+            !name(path).starts_with('.') && files.map(|file| file.path()).any(|file| is_manifest(&file))
+        };
+        let Some(first) = entries.iter().find(below) else { return };
+        let shown = self.shown(directory);
+        let message = format!(
+            "it has no manifests of its own, and those of its subdirectories ({}, …) are not read",
+            name(first)
+        );
+        let built = entries.iter().any(|path| is_kustomization(name(path)));
+        let help = match built {
+            true => format!(
+                "have its kustomization built with `-k {shown}`, or add -R to read them as they stand"
+            ),
+            false => "add -R to read them".to_owned(),
+        };
+        self.loader.note(&shown, Severity::Warning, codes::LEFT_OUT, &message, Some(&help));
     }
 
     /// Whether a directory's files are objects as they stand; says so if not.

@@ -65,6 +65,30 @@ fn directories_are_read_in_name_order() {
 }
 
 #[test]
+fn a_directory_with_nothing_but_directories_says_how_to_read_them() {
+    let root = tree(&[
+        ("plain/sub/a.yaml", &pod("a")),
+        ("built/sub/b.yaml", &pod("b")),
+        ("built/kustomization.yaml", "resources: [sub]\n"),
+        ("own/c.yaml", &pod("c")),
+        ("own/sub/d.yaml", &pod("d")),
+        ("empty/sub/notes.txt", "text"),
+    ]);
+    let tools = Tools::default();
+    let of = |name: &str, recursive| read(root.path(), &tools, |reader| reader.filename(name, recursive));
+    assert_eq!(
+        seen(&of("plain", false)),
+        [
+            "plain: Warning INPUT112: it has no manifests of its own, and those of its subdirectories (sub, …) are not read"
+        ]
+    );
+    assert!(of("built", false).problems[0].help.as_ref().unwrap().contains("`-k built`"));
+    assert_eq!(seen(&of("plain", true)), ["a in plain/sub/a.yaml"]);
+    assert_eq!(seen(&of("own", false)), ["c in own/c.yaml"]);
+    assert!(seen(&of("empty", false)).is_empty());
+}
+
+#[test]
 fn a_file_that_is_named_twice_is_read_once() {
     let root = tree(&[("in/a.yaml", &pod("a")), ("in/cluster.yaml", &pod("b"))]);
     let inputs = read(root.path(), &Tools::default(), |reader| {

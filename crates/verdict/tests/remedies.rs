@@ -125,20 +125,12 @@ spec:
   - {name: coredns, replicas: 1}
   - {name: karpenter}
 ---
-apiVersion: karpenter.k8s.aws/v1
-kind: EC2NodeClass
-metadata: {name: default}
-spec:
-  amiSelectorTerms: [{alias: al2023@latest}]
-  role: nodes
-  subnetSelectorTerms: [{tags: {discovery: test}}]
-  securityGroupSelectorTerms: [{tags: {discovery: test}}]
----
 ";
 
+/// A NodePool and its class.
 fn pool(spec: &str) -> String {
     format!(
-        "
+        "{}---
 apiVersion: karpenter.sh/v1
 kind: NodePool
 metadata: {{name: default}}
@@ -148,7 +140,8 @@ spec:
       nodeClassRef: {{group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}}
 {spec}
 ---
-"
+",
+        fixtures::EC2_NODE_CLASS
     )
 }
 

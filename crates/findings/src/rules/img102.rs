@@ -88,16 +88,10 @@ fn help(why: ImageProblem) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{BARE, app, boot};
+    use crate::testing::{app, boot, with_images};
 
     fn with_image(rule: &str) -> crate::testing::Ended {
-        let profile = format!("spec: {{{{provider: none, images: [{{{{match: 'example/*', {rule}}}}}]}}}}")
-            .replace("{{", "{")
-            .replace("}}", "}");
-        boot(&[
-            &BARE.replace("spec: {provider: none}", &profile),
-            &app(1, "cpu: 100m", "imagePullSecrets: [{name: ecr}]"),
-        ])
+        boot(&[&with_images(rule), &app(1, "cpu: 100m", "imagePullSecrets: [{name: ecr}]")])
     }
 
     #[test]

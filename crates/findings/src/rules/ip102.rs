@@ -74,22 +74,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{app, boot, eks};
-
-    /// One node with the addresses given and no pod, one with two for six pods, and a subnet with `free`.
-    fn two_nodes(idle: &str, free: u32) -> crate::testing::Ended {
-        let groups = format!(
-            "
-  nodeGroups:
-  - {{name: idle, instanceType: m6i.large, count: 1, amiFamily: AL2023, subnets: [subnet-a], held: {idle}}}
-  - {{name: busy, instanceType: m6i.large, count: 1, amiFamily: AL2023, subnets: [subnet-a], labels: {{role: busy}}, held: {{interfaces: 1, addresses: 2}}}}
-  addons: [{{name: vpc-cni}}]
-"
-        );
-        let text = eks("", "").replace("/22, tags", &format!("/22, freeAddresses: {free}, tags"));
-        let head = text.split("  nodeGroups:").next().unwrap_or_default();
-        boot(&[&format!("{head}{groups}"), &app(6, "cpu: 10m", "nodeSelector: {role: busy}")])
-    }
+    use crate::testing::two_nodes;
 
     #[test]
     fn fires() {

@@ -96,29 +96,7 @@ fn without_address(scene: &Scene<'_>, nodes: &[NodeId]) -> Vec<PodId> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{app, boot, eks};
-
-    /// Nodes on which prefix delegation is on, and six pods.
-    fn prefixes(group: &str, subnet: &str) -> crate::testing::Ended {
-        let aws_node = "
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: aws-node, namespace: kube-system}
-spec:
-  selector: {matchLabels: {k8s-app: aws-node}}
-  template:
-    metadata: {labels: {k8s-app: aws-node}}
-    spec:
-      hostNetwork: true
-      tolerations: [{operator: Exists}]
-      containers:
-      - name: aws-node
-        image: example/amazon-k8s-cni:v1.20.4
-        env: [{name: ENABLE_PREFIX_DELEGATION, value: 'true'}]
-";
-        let profile = eks(group, "").replace("/22, tags", &format!("/22, {subnet} tags"));
-        boot(&[&profile, aws_node, &app(60, "cpu: 10m", "")])
-    }
+    use crate::testing::prefixes;
 
     #[test]
     fn fires() {

@@ -43,10 +43,21 @@ pub struct Draw {
     objects: Vec<Value>,
 }
 
-/// What an input may be about. Each is on in about a third of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Feature {
+/// Declares the features once: as an enum, and as the list of all.
+macro_rules! features {
+    ($($feature:ident),* $(,)?) => {
+        /// What an input may be about. Each is on in about a third of them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum Feature {
+            $($feature),*
+        }
+
+        const FEATURES: &[Feature] = &[$(Feature::$feature),*];
+    };
+}
+
+features! {
     Arm,
     Gpu,
     Reserved,
@@ -81,49 +92,11 @@ pub enum Feature {
     Sidecars,
 }
 
-const FEATURES: [Feature; 32] = {
-    use Feature::*;
-    [
-        Arm,
-        Gpu,
-        Reserved,
-        Ties,
-        Unavailable,
-        CustomLabels,
-        Bounds,
-        MinValues,
-        Weights,
-        Limits,
-        Taints,
-        StartupTaints,
-        StaticPool,
-        Daemons,
-        Nodes,
-        InFlight,
-        Leaving,
-        Unmanaged,
-        NodeAffinity,
-        Preferences,
-        Spread,
-        SoftSpread,
-        Affinity,
-        AntiAffinity,
-        HostPorts,
-        Volumes,
-        Protection,
-        Budgets,
-        Waiting,
-        PoolTypes,
-        Namespaces,
-        Sidecars,
-    ]
-};
-
 /// The input of a seed, one object an item: settings, instance types, and Kubernetes objects. And what it is about.
 pub fn generate(seed: u64) -> (Vec<Value>, Vec<String>) {
     let mut rng = Rng::new(seed);
     let percent = *rng.pick(&[10, 20, 35, 50]);
-    let on = rng.some(&FEATURES, percent);
+    let on = rng.some(FEATURES, percent);
     let now = EPOCH + i64::try_from(rng.below(7 * 86_400)).unwrap_or(0);
     let mut draw = Draw {
         rng,

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::run::UPSTREAM;
+use super::run::Karpenter;
 use super::tally::Tally;
+use crate::figures::percent;
+use crate::play::Upstream;
 
 /// What was compared with which seeds, in Markdown.
 pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
@@ -12,11 +14,12 @@ pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "`{UPSTREAM}`, run in its own process by `oracle/karpenter`, and the engine handled the same {} generated \
+        "`{}`, run in its own process by `oracle/karpenter`, and the engine handled the same {} generated \
          clusters (seeds {} to {}). In **{}** of them ({}) the two agree in everything: which pods get a place, on which \
          nodes and claims on their way, how many new NodeClaims, of which pool, with which pods in which order, which \
          instance types in which order, which requirements and requests; which nodes disruption takes away, why, and \
          what replaces them.",
+        Karpenter::VERSION,
         tally.inputs,
         seeds.start,
         seeds.end.saturating_sub(1),
@@ -44,15 +47,6 @@ pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
 fn commands(tally: &Tally) -> String {
     let all: Vec<String> = tally.commands.iter().map(|(what, count)| format!("{what} {count}")).collect();
     all.join(", ")
-}
-
-/// How many agree, never rounded up to all.
-fn percent(all: u64, different: u64) -> String {
-    if different == 0 {
-        return "100 %".to_owned();
-    }
-    let hundredths = (all.saturating_sub(different)) * 10_000 / all.max(1);
-    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 #[cfg(test)]

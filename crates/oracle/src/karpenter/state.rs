@@ -64,7 +64,6 @@ fn start(declared: Declared, objects: &[Value]) -> Cluster {
         pods,
         nodes: declared.nodes.clone(),
         claims,
-        subnets: Vec::new(),
         volume_claims: declared.volume_claims.clone(),
         volumes: declared.volumes.clone(),
         // Add-ons that a profile would bring are not in the input.
@@ -73,14 +72,8 @@ fn start(declared: Declared, objects: &[Value]) -> Cluster {
             .iter()
             .map(|workload| written.contains(&written_as(&workload.key)))
             .collect(),
-        completed: BTreeMap::new(),
-        deleted_workloads: Default::default(),
         arrived_objects: arrived.collect(),
-        refusals: BTreeMap::new(),
-        creation_refusals: BTreeMap::new(),
-        blocked: BTreeMap::new(),
-        faults: Vec::new(),
-        declared: Arc::new(declared),
+        ..Cluster::empty(Arc::new(declared))
     }
 }
 

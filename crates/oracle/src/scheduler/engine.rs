@@ -266,22 +266,11 @@ fn preempted(object: Option<&Value>) -> bool {
 /// A cluster with everything but pods.
 fn empty(declared: Arc<Declared>) -> Cluster {
     Cluster {
-        now: Timestamp::ZERO,
-        pods: Vec::new(),
         nodes: declared.nodes.clone(),
-        claims: Vec::new(),
-        subnets: Vec::new(),
         volume_claims: declared.volume_claims.clone(),
         volumes: declared.volumes.clone(),
         arrived: vec![true; declared.workloads.len()],
-        completed: BTreeMap::new(),
-        deleted_workloads: BTreeSet::new(),
-        arrived_objects: BTreeSet::new(),
-        refusals: BTreeMap::new(),
-        creation_refusals: BTreeMap::new(),
-        blocked: BTreeMap::new(),
-        faults: Vec::new(),
-        declared,
+        ..Cluster::empty(declared)
     }
 }
 

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::known;
-use super::run::UPSTREAM;
+use super::run::KubeScheduler;
 use super::tally::{FILTERS, SCORES, Tally};
+use crate::figures::{grouped, percent};
+use crate::play::Upstream;
 
 /// What was compared with which seeds, in Markdown.
 pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
@@ -13,10 +15,11 @@ pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "`{UPSTREAM}` with its default profile, run in its own process by `oracle/kube-scheduler`, and the engine handled \
+        "`{}` with its default profile, run in its own process by `oracle/kube-scheduler`, and the engine handled \
          the same {} generated clusters (seeds {} to {}). In **{}** of them ({}) the two agree in everything: pods that \
          the API server refuses, every filter's word on every node with its reasons letter for letter, every score, the \
          chosen node, the victims on every preemption candidate, the choice among candidates, `FailedScheduling` messages.",
+        KubeScheduler::VERSION,
         grouped(tally.clusters),
         seeds.start,
         seeds.end.saturating_sub(1),
@@ -82,40 +85,4 @@ fn scores(tally: &Tally) -> String {
         let _ = writeln!(text, "| {name} | {numbers} | {} |", percent(of.pairs, of.different));
     }
     text
-}
-
-/// `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// How much is the same, cut off: only all of it is 100 %.
-fn percent(all: u64, different: u64) -> String {
-    if different == 0 {
-        return "100 %".into();
-    }
-    let same = u128::from(all.saturating_sub(different)) * 10_000 / u128::from(all.max(1));
-    format!("{}.{:02} %", same / 100, same % 100)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_only_all_is_all() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(
-            [(10, 0), (3, 1), (1_000_000, 1)].map(|(all, different)| percent(all, different)),
-            ["100 %", "66.66 %", "99.99 %"]
-        );
-    }
 }

@@ -3,16 +3,14 @@
 
 #![cfg(test)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::Catalog;
-use cluster::admission::Service;
 use cluster::arrival::Arrival;
-use cluster::declared::KarpenterSettings;
 use cluster::labels::{LabelSelector, Labels};
 use cluster::location::{Location, ObjectKey};
-use cluster::network::{Cni, NodeNetwork};
+use cluster::network::NodeNetwork;
 use cluster::pod::{NewPod, Stage};
 use cluster::profile::{AwsFacts, Latencies, Order, Profile, Provider};
 use cluster::role::{Program, Role};
@@ -159,34 +157,7 @@ pub fn profile() -> Profile {
 }
 
 pub fn declared(workloads: Vec<Workload>, nodes: Vec<Node>) -> Declared {
-    Declared {
-        profile: profile(),
-        cni: Cni::Unlimited,
-        cni_version: Name::default(),
-        workloads,
-        node_pools: Vec::new(),
-        node_classes: Vec::new(),
-        nodes,
-        pods: Vec::new(),
-        claims: Vec::new(),
-        namespaces: BTreeMap::new(),
-        services: Vec::<Service>::new(),
-        webhooks: Vec::new(),
-        disruption_budgets: Vec::new(),
-        priority_classes: BTreeMap::new(),
-        pod_refusals: BTreeMap::new(),
-        quotas: Vec::new(),
-        storage_classes: Vec::new(),
-        volume_claims: Vec::new(),
-        volumes: Vec::new(),
-        karpenter: KarpenterSettings::default(),
-        security_group_policies: Vec::new(),
-        objects: BTreeMap::new(),
-        arrivals: BTreeMap::new(),
-        not_modelled: BTreeMap::new(),
-        would_matter: Vec::new(),
-        defaults: Vec::new(),
-    }
+    Declared { workloads, nodes, ..Declared::empty(profile()) }
 }
 
 /// A role whose program is this one.
@@ -218,22 +189,10 @@ impl StageHand {
         let mut nodes = declared.nodes.clone();
         (0u32..).zip(&mut nodes).for_each(|(index, node)| node.id = NodeId(index));
         let cluster = Cluster {
-            arrived: vec![false; declared.workloads.len()],
             volume_claims: declared.volume_claims.clone(),
             volumes: declared.volumes.clone(),
-            declared: Arc::new(declared),
-            now: Timestamp::ZERO,
-            pods: Vec::new(),
             nodes,
-            claims: Vec::new(),
-            subnets: Vec::new(),
-            deleted_workloads: BTreeSet::new(),
-            arrived_objects: BTreeSet::new(),
-            refusals: BTreeMap::new(),
-            creation_refusals: BTreeMap::new(),
-            completed: BTreeMap::new(),
-            blocked: BTreeMap::new(),
-            faults: Vec::new(),
+            ..Cluster::empty(Arc::new(declared))
         };
         StageHand {
             cluster,

@@ -55,22 +55,22 @@ fn a_group_is_labelled_where_no_pool_could_give_the_label() {
 #[test]
 fn a_node_class_selects_by_the_tags_that_there_are() {
     let one = ADD_ON.replace("{name: karpenter}", "{name: karpenter, replicas: 1}");
-    let wrong = one.replace(
+    let wrong = pool(ON_DEMAND).replace(
         "subnetSelectorTerms: [{tags: {discovery: test}}]",
         "subnetSelectorTerms: [{tags: {discovery: prod}}]",
     );
-    let verdict = judged(&format!("{wrong}{}{}", pool(ON_DEMAND), web("")));
+    let verdict = judged(&format!("{one}{wrong}{}", web("")));
     assert_eq!(ids(&verdict, best(&verdict)), ["class-selector"]);
     let found = diff(&verdict, best(&verdict));
     assert!(found.contains("+  subnetSelectorTerms: [{tags: {discovery: test}}]"), "{found}");
 
-    let both = one.replace("discovery: test}}]\n---", "cluster: mine}}]\n---").replace(
+    let both = pool(ON_DEMAND).replace("discovery: test}}]\n---", "cluster: mine}}]\n---").replace(
         "subnetSelectorTerms: [{tags: {discovery: test}}]",
         "subnetSelectorTerms: [{tags: {cluster: mine}}]",
     );
     // Too large for the group's nodes, whatever their number.
     let large = web("").replace("cpu: '1'", "cpu: '3'");
-    let verdict = judged(&format!("{both}{}{large}", pool(ON_DEMAND)));
+    let verdict = judged(&format!("{one}{both}{large}"));
     assert_eq!(
         ids(&verdict, best(&verdict)),
         ["class-selector", "class-selector"],
