@@ -43,7 +43,7 @@ impl Unread {
         let out = |path: &FieldPath| self.groups.iter().any(|group| is_within(&path.0, &group.0));
         let says_nodes = |field: &&FieldPath| {
             let either = |of_nodes: &&str| is_within(&field.0, of_nodes) || is_within(of_nodes, &field.0);
-            OF_NODES.iter().any(|of_nodes| either(&of_nodes)) && !out(field)
+            OF_NODES.iter().any(either) && !out(field)
         };
         let groups = self.groups.iter().map(|group| (at(group), "the group was left out"));
         let fields = self.fields.iter().filter(says_nodes).map(|field| (at(field), "taken as unsaid"));

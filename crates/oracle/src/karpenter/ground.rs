@@ -124,6 +124,10 @@ impl Ground {
             launched: Some(launched),
             node: Some(id),
             deleted: None,
+            expire_after_ms: None,
+            termination_grace_period_ms: None,
+            made_under: None,
+            drifted: None,
             last_pod_event: Timestamp::ZERO,
         });
         self.cluster.nodes.push(Node {

@@ -77,10 +77,8 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
 
 /// What every candidate alone comes to: the nodes that can go or be replaced by something cheaper, if no other does.
 pub fn alone(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
-    let mut all = candidate::candidates(cluster, market, held);
-    candidate::sort(&mut all);
-    let due = all.iter().filter(|candidate| is_due(cluster, candidate));
-    due.filter_map(|candidate| replace(cluster, market, held, &[candidate])).collect()
+    let due = due(cluster, market, held);
+    due.iter().filter_map(|candidate| replace(cluster, market, held, &[candidate])).collect()
 }
 
 /// Whether its pool lets the node be consolidated by now.

@@ -103,7 +103,7 @@ fn dry_run(index: &mut Placements, cluster: &Cluster, query: &Query, refused: &R
     let rest = Rest::new(index, &query.wishes.hard_spread);
     let lent = query.local
         && query.pinned.is_none()
-        && !query.pod.is_some_and(|pod| index.nominated_to(pod).is_some());
+        && query.pod.is_none_or(|pod| index.nominated_to(pod).is_none());
     let class = &mut index.classes[query.class.0 as usize];
     let mut tries = if lent { std::mem::take(&mut class.tries) } else { Tries::default() };
     tries.suit(&budgets, index.rows.len());

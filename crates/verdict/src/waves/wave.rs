@@ -90,10 +90,8 @@ struct Levels {
 impl Levels {
     fn note(&mut self, change: &Change, cluster: &Cluster) {
         match change {
-            Change::NodeRegistered(node) => {
-                if !self.counts_managed || cluster.node(*node).claim.is_some() {
-                    self.nodes.insert(*node);
-                }
+            Change::NodeRegistered(node) if !self.counts_managed || cluster.node(*node).claim.is_some() => {
+                self.nodes.insert(*node);
             }
             Change::NodeGone(node) => {
                 self.nodes.remove(node);
