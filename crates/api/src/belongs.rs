@@ -184,7 +184,10 @@ mod tests {
         let (_, unknown) = reader::read::<T>(value);
         let fields = schema::fields::<T>();
         let help = |field: &UnknownField| belongs(field, &fields, words).map(|belongs| belongs.help);
-        unknown.iter().map(|field| format!("{}: {}\n", field.path, help(field).unwrap_or_default())).collect()
+        unknown
+            .iter()
+            .map(|field| format!("{}: {}\n", field.path, help(field).unwrap_or("nothing".into())))
+            .collect()
     }
 
     #[test]
@@ -206,7 +209,7 @@ mod tests {
         spec.instanceType: it belongs at `spec.nodeGroups[].instanceType`
         spec.kubernetes_version: did you mean `kubernetesVersion`?
         spec.maxPodsPerNode: it belongs at `spec.gke.maxPodsPerNode`
-        spec.karpenter: 
+        spec.karpenter: nothing
         spec.nodeGroups[0].min: it belongs at `spec.nodeGroups[0].scaling.min`
         spec.nodeGroups[0].minSize: it belongs at `spec.nodeGroups[0].scaling.min`
         spec.nodeGroups[0].desiredCapacity: here it is called `count`
@@ -237,7 +240,7 @@ mod tests {
         spec.minReadySecond: did you mean `minReadySeconds`?
         spec.template.nodeSelector: it belongs at `spec.template.spec.nodeSelector`
         spec.template.spec.replicas: it belongs at `spec.replicas`
-        spec.template.spec.nonsense: 
+        spec.template.spec.nonsense: nothing
         spec.template.spec.hostnetwork: did you mean `hostNetwork`?
         spec.template.spec.containers[0].requests: it belongs at `spec.template.spec.containers[0].resources.requests`
         spec.template.spec.containers[0].nodeSelector: it belongs at `spec.template.spec.nodeSelector`
