@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
+use rollout::{Options, Plan};
 use verdict::Provisioner;
-use verdict::waves::{self, Options, Plan};
 
 use crate::args::{PlanArgs, PlanFormat};
 use crate::progress::Progress;
@@ -22,7 +22,7 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<u8> {
     let progress = Progress::start(args.quiet, args.ascii);
     let plan = |case: &crate::judge::Case| {
         progress.on(&case.name);
-        waves::plan(&case.inputs, catalog, &options)
+        rollout::plan(&case.inputs, catalog, &options)
     };
     let plans: Vec<Plan> = load::in_pool(args.input.jobs, || loaded.cases.iter().map(plan).collect())?;
     drop(progress);

@@ -147,7 +147,7 @@ fn search_remedies(play: &Play, stock: &Stock<'_>, told: &Trial, options: Option
 }
 
 /// What is wrong with a run.
-pub(crate) fn findings_of(trial: &Trial, catalog: &Catalog) -> Vec<Finding> {
+pub fn findings_of(trial: &Trial, catalog: &Catalog) -> Vec<Finding> {
     findings::examine(&scene(trial, catalog, &[]))
 }
 

@@ -15,12 +15,11 @@ pub mod remedy;
 pub mod search;
 pub mod trial;
 pub mod unmodelled;
-pub mod waves;
 pub mod why;
 
 pub use attempt::{Attempt, Effectiveness};
 pub use branch::Branch;
-pub use judge::{Options, Verdict, judge};
+pub use judge::{Options, Verdict, findings_of, judge};
 pub use play::Play;
 pub use remedy::Remedy;
 pub use search::Search;

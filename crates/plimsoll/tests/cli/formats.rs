@@ -36,6 +36,23 @@ fn json_is_what_the_published_schema_says() {
 }
 
 #[test]
+fn a_plan_is_what_its_schema_says() {
+    let schema = json(&run(&root(), "schema plan").stdout);
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let output = run(
+        &root().join("examples/t4g-micro"),
+        "plan -f manifests -f system --cluster cluster-with-system.yaml -o json",
+    );
+    let plan = json(&output.stdout);
+    let errors: Vec<String> = validator.iter_errors(&plan).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let cluster = &plan["clusters"][0];
+    assert_eq!((&cluster["fits"], cluster["waves"].as_array().map(Vec::len)), (&true.into(), Some(3)));
+    assert_eq!(cluster["atOnce"]["nodesWithoutLimits"], 15);
+    assert_eq!(run(&root(), "plan examples/dory --only nothing").exit_code, 2);
+}
+
+#[test]
 fn json_says_everything_that_the_text_says() {
     let report = json(&run(&root(), "check examples/dev-spoke -e dev -o json").stdout);
     let text = run(&root(), "check examples/dev-spoke -e dev").stdout;

@@ -1,10 +1,10 @@
 //! Wave plans, as JSON.
 
 use findings::Outcome;
+use rollout::Plan;
+use rollout::wave::Wave;
 use schemars::JsonSchema;
 use serde::Serialize;
-use verdict::waves::Plan;
-use verdict::waves::wave::Wave;
 
 use super::ObjectRef;
 
@@ -127,5 +127,18 @@ fn wave(wave: &Wave) -> WaveReport {
         addresses: level(wave.addresses),
         waited: wave.waited.iter().map(ToString::to_string).collect(),
         completes: wave.completes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_published_schema_is_the_one_that_holds() {
+        let published: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../docs/wave-plans.schema.json")).unwrap();
+        assert!(
+            super::schema() == published,
+            "docs/wave-plans.schema.json is not what `plimsoll schema plan` prints"
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use cluster::time::Span;
 use findings::{Outcome, Severity};
-use verdict::waves::Plan;
-use verdict::waves::wave::Wave;
+use rollout::Plan;
+use rollout::wave::Wave;
 
 use super::table::table;
 use super::{BLUE, BOLD, GREEN, RED, Style, paint};

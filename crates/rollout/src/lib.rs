@@ -1,4 +1,5 @@
-//! Roll-outs in waves: how many can go at once without a new pod that waits for an old one to go?
+//! In which waves can this be shipped: how many roll-outs can go at once without a new pod that waits for an old one to
+//! go?
 //!
 //! A roll-out starts new pods before it stops old ones, so each has a moment at which it needs more room than before
 //! and after. Every plan is played: the cluster boots, settles, and the first wave begins; the next one begins when it
@@ -17,12 +18,10 @@ use cluster::{Declared, Kind, ObjectKey, Timestamp, Workload};
 use findings::{Finding, Outcome};
 use simulation::{End, Provisioner};
 use sources::{Edit, Inputs};
+use verdict::trial::Stock;
+use verdict::{Branch, Play, Trial, findings_of};
 
 use self::wave::Wave;
-use crate::branch::Branch;
-use crate::judge::findings_of;
-use crate::play::Play;
-use crate::trial::{Stock, Trial};
 
 /// What is left between the end of one wave and the start of the next, and what starts are rounded up to.
 const PAUSE_MS: i64 = 10_000;

@@ -4,8 +4,8 @@
 
 use catalog::Catalog;
 use findings::Outcome;
+use rollout::{Options, Plan, plan};
 use verdict::Provisioner;
-use verdict::waves::{Options, Plan, plan};
 
 /// A node of 4 CPU, without anything that adds one.
 const NODE: &str = "

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::{Change, Cluster, Name, NodeId, ObjectKey, PodId, Timestamp, Waiting, WorkloadId};
 use findings::Outcome;
 
-use crate::trial::Trial;
+use verdict::Trial;
 
 /// A new pod that waits longer than this for an address waits for an old one to give its own back: attaching an
 /// interface takes seconds.
