@@ -38,6 +38,7 @@ mod node_class;
 mod node_pool;
 pub mod object;
 mod owners;
+mod pace;
 mod packaging;
 pub mod pattern;
 mod pod;

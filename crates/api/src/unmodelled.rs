@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cluster::declared::{Decides, Unmodelled};
-use cluster::{Declared, FieldPath, Location, Name};
+use cluster::{Declared, FieldPath, Location, Name, PodTemplate, SelectorOperator};
 use serde_json::Value;
 
 use crate::code;
@@ -70,6 +70,7 @@ const MORE_REPLICAS: &str = "it may add pods, up to its maxReplicas";
 const REPLICAS: &str = "it may change the number of pods";
 const PODS: &str = "it makes pods that are not in the input";
 const ELSEWHERE: &str = "what it deploys is not in the input";
+const WINDOWS: &str = "how pods get addresses on Windows nodes is not modelled";
 const NODES: &str = "it makes nodes that are not in the input";
 const POLICY: &str = "it may change or refuse pods";
 
@@ -98,6 +99,9 @@ pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
             found.push((workload.template.location.at("/spec/schedulerName"), Name::from(why)));
         }
     }
+    for workload in declared.workloads.iter().filter(|workload| runs_on_windows(&workload.template)) {
+        found.push((workload.template.location.clone(), Name::from(WINDOWS)));
+    }
     for object in objects {
         for pointer in ["/spec/resourceClaims", "/spec/template/spec/resourceClaims"] {
             if object.field(pointer).and_then(Value::as_array).is_some_and(|claims| !claims.is_empty()) {
@@ -108,6 +112,19 @@ pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
     for (location, why) in found {
         note(declared, location, &why, Decides::Placement);
     }
+}
+
+/// Pods that ask for Windows nodes, in whatever way.
+fn runs_on_windows(template: &PodTemplate) -> bool {
+    const OS: &str = "kubernetes.io/os";
+    let terms = template.required_node_affinity.iter().flatten();
+    let mut expressions = terms.flat_map(|term| &term.match_expressions);
+    template.node_selector.get(OS).is_some_and(|os| os == "windows")
+        || expressions.any(|wanted| {
+            wanted.key == OS
+                && wanted.operator == SelectorOperator::In
+                && wanted.values.iter().all(|os| os == "windows")
+        })
 }
 
 /// Says what could have changed the outcome, once for each kind and reason.
@@ -179,6 +196,26 @@ mod tests {
             "Note CONF119 [kind] Kafka a and 1 more: it makes pods that are not in the input; this is not modelled\n"
         );
         assert_eq!(shown(&lowered(role).problems), "");
+    }
+
+    #[test]
+    fn pods_on_windows_leave_it_open() {
+        let open = |spec: &str| {
+            let pod = format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{containers: [{{name: a, image: a}}], {spec}}}\n"
+            );
+            let found = lowered(&pod).declared.would_matter;
+            found.iter().filter(|found| found.decides == Decides::Placement).count()
+        };
+        assert_eq!(open("nodeSelector: {kubernetes.io/os: windows}"), 1);
+        assert_eq!(open("nodeSelector: {kubernetes.io/os: linux}"), 0);
+        let affinity = |os: &str| {
+            format!(
+                "affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/os, operator: In, values: [{os}]}}]}}]}}}}}}"
+            )
+        };
+        assert_eq!(open(&affinity("windows")), 1);
+        assert_eq!(open(&affinity("windows, linux")), 0);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::code;
 use crate::context::Context;
 use crate::decode::{Strictness, decode};
 use crate::object::Object;
+use crate::pace;
 use crate::pod::{self, Owner};
 use crate::problem::Reporter;
 use crate::selector::label_selector;
@@ -38,6 +39,7 @@ pub(crate) fn workload(object: &Object, context: &Context, reporter: &mut Report
         _ => bare_pod(object, context, reporter),
     };
     let (shape, template, selector) = lowered?;
+    let pace = pace::pace(object, reporter);
     let arrival = context.arrival(object, reporter)?;
     let existing = context.existing(object);
     Some(Workload {
@@ -48,6 +50,7 @@ pub(crate) fn workload(object: &Object, context: &Context, reporter: &mut Report
         selector,
         arrival,
         running_at_start: existing.unwrap_or(false) || (object.live && was_running(object)),
+        pace,
     })
     .filter(|_| !reporter.refused)
 }
@@ -67,18 +70,7 @@ fn was_running(object: &Object) -> bool {
 fn deployment(object: &Object, context: &Context, reporter: &mut Reporter<'_>) -> Option<Parts> {
     let wire: apps::Deployment = decode(object, Strictness::Prune, reporter)?;
     let spec = wire.spec.unwrap_or_default();
-    let mut replicas = replicas(spec.replicas, object, context, reporter);
-    if spec.paused == Some(true) && !object.live {
-        // The controller only scales what there is: a new Deployment stays without a ReplicaSet.
-        let path = FieldPath::of("/spec/paused");
-        reporter.note(
-            &path,
-            code::NOT_MODELLED,
-            format!("{path}: a Deployment that starts paused makes no pods"),
-            "",
-        );
-        replicas = 0;
-    }
+    let replicas = replicas(spec.replicas, object, context, reporter);
     let strategy = spec.strategy.unwrap_or_default();
     let recreate = match strategy.type_.as_deref() {
         None | Some("" | "RollingUpdate") => false,

@@ -243,6 +243,25 @@ pub struct VpcCniSettings {
     pub cooldown_ms: i64,
 }
 
+impl VpcCniSettings {
+    /// The name of the ENIConfig that a node uses, by its labels and annotations (aws/amazon-vpc-cni-k8s v1.23.1
+    /// `pkg/eniconfig/eniconfig.go` `GetNodeSpecificENIConfigName`).
+    pub fn eni_config_name(&self, labels: &Labels, annotations: &Labels) -> Name {
+        const EXTERNAL: &str = "vpc.amazonaws.com/externalEniConfig";
+        const DEFAULT: &str = "k8s.amazonaws.com/eniConfig";
+        let label = if self.eni_config_label.is_empty() { DEFAULT } else { &self.eni_config_label };
+        let named = labels.get(EXTERNAL).or_else(|| annotations.get(DEFAULT)).or_else(|| labels.get(label));
+        named.cloned().unwrap_or_else(|| "default".into())
+    }
+
+    /// The ENIConfig that a node asks for under custom networking, when there is none of this name.
+    pub fn missing_eni_config(&self, labels: &Labels, annotations: &Labels) -> Option<Name> {
+        let name = self.eni_config_name(labels, annotations);
+        let known = self.eni_configs.iter().any(|(config, _)| *config == name);
+        (self.custom_networking && !known).then_some(name)
+    }
+}
+
 /// Cilium's ENI mode, by cilium-config's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiliumEniSettings {

@@ -51,6 +51,20 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// When a pod that is Ready counts as available (`IsPodAvailable` of `k8s.io/kubernetes` v1.36
+    /// `pkg/api/v1/pod/util.go`); `None` when it is not Ready. Pods of the start have been Ready for long.
+    pub fn available_at(&self, pod: &Pod) -> Option<Timestamp> {
+        let workload = pod.workload.map(|id| self.declared.workload(id));
+        let min_ready_ms = workload.map_or(0, |workload| workload.pace.min_ready_ms);
+        let wait_ms = if pod.since < Timestamp::ZERO { 0 } else { min_ready_ms };
+        (pod.stage == crate::pod::Stage::Ready).then(|| pod.since.after_ms(wait_ms))
+    }
+
+    /// Whether a pod has been Ready for as long as its workload asks for.
+    pub fn is_available(&self, pod: &Pod) -> bool {
+        self.available_at(pod).is_some_and(|at| at <= self.now)
+    }
+
     /// A cluster in which nothing is there yet, nor in the API.
     pub fn empty(declared: Arc<Declared>) -> Cluster {
         Cluster {

@@ -37,7 +37,7 @@ pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
     }
     for pod in &cluster.pods {
         if let Some(workload) = pod.workload {
-            tally.entry(workload).or_default().count(pod);
+            tally.entry(workload).or_default().count(cluster, pod);
         }
     }
     let mut unmet = Vec::new();
@@ -54,6 +54,9 @@ pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
             tally.refused = refused(cluster, id);
         }
         let behind = tally.behind(cluster, id);
+        if workload.pace.paused && tally.revisions.is_empty() {
+            continue; // It is scaled, and there is nothing to scale.
+        }
         if let Some(found) = tally.unmet(id, &workload.shape, behind) {
             unmet.push(found);
         }
@@ -65,7 +68,7 @@ pub fn unmet(cluster: &Cluster) -> Vec<Unmet> {
 pub fn current_revision(cluster: &Cluster, id: WorkloadId) -> Option<u32> {
     let mut tally = Tally::default();
     let own = cluster.pods.iter().filter(|pod| pod.workload == Some(id));
-    own.for_each(|pod| tally.count(pod));
+    own.for_each(|pod| tally.count(cluster, pod));
     tally.current(cluster, id)
 }
 
@@ -101,11 +104,11 @@ struct Revision {
 }
 
 impl Tally {
-    fn count(&mut self, pod: &Pod) {
+    fn count(&mut self, cluster: &Cluster, pod: &Pod) {
         match pod.stage {
             Stage::Succeeded => self.succeeded += 1,
             Stage::Gone | Stage::Failed => {}
-            Stage::Ready if pod.deleted.is_none() => {
+            Stage::Ready if pod.deleted.is_none() && cluster.is_available(pod) => {
                 self.ready += 1;
                 self.revision(pod).ready += 1;
             }
@@ -134,7 +137,8 @@ impl Tally {
 
     /// New pods of a roll-out that are missing while old ones still serve, however many are ready.
     fn behind(&self, cluster: &Cluster, id: WorkloadId) -> u32 {
-        if !matches!(cluster.declared.workload(id).shape, Shape::Deployment { .. }) {
+        let workload = cluster.declared.workload(id);
+        if !matches!(workload.shape, Shape::Deployment { .. }) || workload.pace.paused {
             return 0;
         }
         let current = self.current(cluster, id);

@@ -32,6 +32,17 @@ pub struct Workload {
     pub arrival: Arrival,
     /// The profile says that its pods are already running at t=0.
     pub running_at_start: bool,
+    /// How its controller goes about it.
+    pub pace: Pace,
+}
+
+/// When a controller goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// `minReadySeconds`: how long a pod is Ready before it counts as available. Milliseconds.
+    pub min_ready_ms: i64,
+    /// `paused`: a Deployment is scaled, and not rolled.
+    pub paused: bool,
 }
 
 /// How a workload makes pods.

@@ -258,6 +258,7 @@ impl Fixture {
             selector: LabelSelector::default(),
             arrival: Arrival::default(),
             running_at_start: false,
+            pace: cluster::workload::Pace::default(),
         });
         self.cluster.arrived.push(true);
         WorkloadId(self.declared.workloads.len() as u32 - 1)

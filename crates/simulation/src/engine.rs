@@ -12,13 +12,15 @@ use cluster::change::DeletionCause;
 use cluster::role::Program;
 use cluster::scenario::Script;
 use cluster::timeline::{Entry, Timeline};
-use cluster::{Change, Cluster, Declared, Timestamp, Unmet, unmet};
+use cluster::{Change, Cluster, Declared, Timestamp, unmet};
 use provisioning::market::Shelf;
 
 use crate::actor::{Actor, Context};
-use crate::asked::{Answer, Question};
+use crate::asked::Question;
 use crate::effect::{Effect, Effects};
+pub use crate::finished::{End, Peaks, Run};
 use crate::provisioner::Provisioner;
+use crate::queued::Queued;
 use crate::world::World;
 use crate::{actors, start};
 
@@ -61,68 +63,6 @@ impl Default for Options {
     }
 }
 
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Everything wanted is running and nothing is due.
-    Settled,
-    /// Nothing can change any more, and something wanted is not running.
-    Quiescent,
-    /// Only retries that change nothing go on: proven by their having repeated without progress.
-    Looping {
-        /// When the cluster last got further.
-        last_progress: Timestamp,
-        /// Retries seen since.
-        retries: u32,
-    },
-    /// Still moving at the profile's horizon.
-    Horizon,
-    /// A bound of [`Options`] was reached.
-    Limit(&'static str),
-}
-
-/// A finished run.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The cluster at the end.
-    pub cluster: Cluster,
-    /// What happened.
-    pub timeline: Timeline,
-    /// How it ended.
-    pub end: End,
-    /// When it ended.
-    pub ended: Timestamp,
-    /// When the cluster last got further: for a settled run, when it converged.
-    pub last_progress: Timestamp,
-    /// What was wanted and is not there; empty for a settled run.
-    pub unmet: Vec<Unmet>,
-    /// The cluster at the end of each instant that the script watches; after the end of a run that can change
-    /// nothing any more, the last one. Fewer than watched when a limit or the horizon came first.
-    pub watched: Vec<Cluster>,
-    /// The last scheduling attempt of each pod that was asked about, in the order of the first attempts.
-    pub answers: Vec<Answer>,
-    /// Effects performed.
-    pub events: u64,
-    /// Most nodes in the API at once, and most addresses held at once per subnet.
-    pub peaks: Peaks,
-}
-
-/// High-water marks of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Peaks {
-    /// Nodes in the API.
-    pub nodes: u32,
-    /// The least free addresses each subnet had.
-    pub subnet_free: Vec<u32>,
-}
-
-impl Run {
-    /// Whether everything wanted is running.
-    pub fn converged(&self) -> bool {
-        self.unmet.is_empty() && matches!(self.end, End::Settled | End::Horizon)
-    }
-}
-
 /// How long a loop must go on without progress before it is called one, in virtual milliseconds.
 const LOOP_WINDOW_MS: i64 = 30 * 60 * 1000;
 /// How often something must have been retried in that time.
@@ -136,33 +76,6 @@ pub fn run(declared: &Arc<Declared>, catalog: &Catalog, options: &Options) -> Ru
     let mut engine = Engine::new(declared, catalog, options);
     engine.boot_existing(declared);
     engine.run_to_end()
-}
-
-/// An effect and its place in the total order.
-struct Queued {
-    at: Timestamp,
-    sequence: u64,
-    effect: Effect,
-}
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Queued) -> bool {
-        (self.at, self.sequence) == (other.at, other.sequence)
-    }
-}
-
-impl Eq for Queued {}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Queued) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Queued) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
 }
 
 struct Engine<'a> {
@@ -304,7 +217,7 @@ impl<'a> Engine<'a> {
         Run {
             answers,
             ended: self.world.cluster.now,
-            last_progress: self.world.progress.last,
+            last_progress: self.last_available().max(self.world.progress.last),
             cluster: self.world.cluster,
             timeline: self.timeline,
             watched: self.watched,
@@ -313,6 +226,17 @@ impl<'a> Engine<'a> {
             events: self.events,
             peaks: self.peaks,
         }
+    }
+
+    /// When the last pod became available that is: with `minReadySeconds` that is later than when it became Ready.
+    fn last_available(&self) -> Timestamp {
+        let cluster = &self.world.cluster;
+        let paced = |pod: &&cluster::Pod| {
+            pod.workload.is_some_and(|id| cluster.declared.workload(id).pace.min_ready_ms > 0)
+        };
+        let live = cluster.live_pods().filter(|pod| pod.deleted.is_none()).filter(paced);
+        let available = live.filter_map(|pod| cluster.available_at(pod)).filter(|at| *at <= cluster.now);
+        available.max().unwrap_or_default()
     }
 
     /// Runs instants up to and including `limit`.

@@ -81,7 +81,8 @@ fn align_workloads(before: &Declared, after: &mut Declared, gone: &BTreeSet<Work
         let new = if gone.contains(&id) { None } else { left.remove(&old.key) };
         match new {
             Some(new) => {
-                if new.shape != old.shape || new.template != old.template || new.selector != old.selector {
+                let same = new.shape == old.shape && new.template == old.template && new.pace == old.pace;
+                if !same || new.selector != old.selector {
                     workloads.changed.push(id);
                 }
                 // When it arrives was decided before the run.

@@ -3,13 +3,11 @@
 //! Followed: aws/amazon-vpc-cni-k8s v1.23.1 `pkg/awsutils/awsutils.go` `getVpcSubnets`, `validTag` (subnet
 //! discovery) and `pkg/eniconfig/eniconfig.go` (custom networking).
 
+use cluster::Node;
 use cluster::network::{Subnet, SubnetId, VpcCniSettings};
-use cluster::{Name, Node};
 
 const ROLE_TAG: &str = "kubernetes.io/role/cni";
 const CLUSTER_TAG_PREFIX: &str = "cni.networking.k8s.aws/cluster/";
-const EXTERNAL_ENI_CONFIG_LABEL: &str = "vpc.amazonaws.com/externalEniConfig";
-const DEFAULT_ENI_CONFIG_LABEL: &str = "k8s.amazonaws.com/eniConfig";
 
 /// Candidates for a node's new interface, in the order in which they are tried. A subnet that is not known is
 /// `None`; an empty answer is ipamd's "no valid subnets available for ENI creation".
@@ -42,20 +40,6 @@ fn open_to_cluster(subnet: &Subnet, cluster_name: &str) -> bool {
     named.peek().is_none() || named.any(|name| name == cluster_name)
 }
 
-/// The name of the ENIConfig that a node uses.
-pub fn eni_config_name(node: &Node, settings: &VpcCniSettings) -> Name {
-    let label = match settings.eni_config_label.as_str() {
-        "" => DEFAULT_ENI_CONFIG_LABEL,
-        label => label,
-    };
-    node.labels
-        .get(EXTERNAL_ENI_CONFIG_LABEL)
-        .or_else(|| node.annotations.get(DEFAULT_ENI_CONFIG_LABEL))
-        .or_else(|| node.labels.get(label))
-        .cloned()
-        .unwrap_or_else(|| "default".into())
-}
-
 /// The pods' subnet under custom networking: that of the node's ENIConfig, if it is in the node's zone. `None` when
 /// there is no such ENIConfig; `Some(None)` when its subnet is not in the input.
 #[allow(
@@ -63,7 +47,7 @@ pub fn eni_config_name(node: &Node, settings: &VpcCniSettings) -> Name {
     reason = "the outer one says that there is none, the inner one that it is unknown"
 )]
 fn eni_config_subnet(node: &Node, settings: &VpcCniSettings, subnets: &[Subnet]) -> Option<Option<SubnetId>> {
-    let name = eni_config_name(node, settings);
+    let name = settings.eni_config_name(&node.labels, &node.annotations);
     let (_, wanted) = settings.eni_configs.iter().find(|(config, _)| *config == name)?;
     match subnets.iter().find(|subnet| subnet.name == *wanted) {
         None => Some(None),

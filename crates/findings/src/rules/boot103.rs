@@ -64,7 +64,8 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         let mut finding = Finding::new(RULE.code, Severity::Error, title)
             .note(format!("Service {namespace}/{service} has no ready pod, and the webhook fails closed"))
             .help(format!(
-                "exclude namespace {namespace} by the webhook's namespaceSelector, or set failurePolicy: Ignore"
+                "exclude namespace {} by the webhook's namespaceSelector, or set failurePolicy: Ignore",
+                to_exclude(&namespace, &keys)
             ));
         if let Some(webhook) = found {
             finding = finding.at(webhook.location.at("/failurePolicy"), "Fail: no answer is a refusal");
@@ -75,6 +76,14 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         findings.push(finding);
     }
     findings
+}
+
+/// The namespace of the webhook's own pods, where they are refused too; else that of what every node runs first.
+fn to_exclude(own: &Name, refused: &[ObjectKey]) -> Name {
+    let namespaces = || refused.iter().map(|key| &key.namespace);
+    let first = || namespaces().find(|namespace| *namespace == "kube-system").or_else(|| namespaces().next());
+    let chosen = namespaces().find(|namespace| *namespace == own).or_else(first);
+    chosen.unwrap_or(own).clone()
 }
 
 fn workloads_in_words(keys: &[ObjectKey]) -> String {
@@ -117,6 +126,16 @@ webhooks:
          note: Service default/app has no ready pod, and the webhook fails closed
          help: exclude namespace default by the webhook's namespaceSelector, or set failurePolicy: Ignore
         "#);
+    }
+
+    #[test]
+    fn who_exempts_itself_is_told_to_exempt_the_system() {
+        let key = |namespace: &str| cluster::ObjectKey::new(cluster::Kind::Deployment, namespace, "a");
+        let exclude =
+            |refused: &[cluster::ObjectKey]| super::to_exclude(&"kyverno".into(), refused).to_string();
+        assert_eq!(exclude(&[key("apps"), key("kube-system"), key("kyverno")]), "kyverno");
+        assert_eq!(exclude(&[key("apps"), key("kube-system")]), "kube-system");
+        assert_eq!(exclude(&[key("apps")]), "apps");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cluster::network::Cni;
 use cluster::node_claim::{ClaimStage, NodeClaim};
 use cluster::{Node, PodId};
 
@@ -59,6 +60,8 @@ enum Lack {
     Resource(String),
     /// Its CNI did not start, or nobody hears from it.
     Ready,
+    /// The ENIConfig that it asks for is not there: the VPC CNI cannot start.
+    EniConfig(String),
     /// It never registered: its type, and whether that comes with swap.
     Registration(String, bool),
 }
@@ -77,7 +80,8 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     for claim in &scene.cluster.claims {
         let Some(lack) = lack(scene, claim) else { continue };
         let pods = launches.waiting_for(scene, claim.id);
-        let is_hazard = !matches!(lack, Lack::Ready | Lack::Registration(..)) && is_at_rest(scene, claim);
+        let is_hazard = !matches!(lack, Lack::Ready | Lack::EniConfig(_) | Lack::Registration(..))
+            && is_at_rest(scene, claim);
         // One that was launched last may still join: it counts with those that were given up before it.
         let counts = !matches!(lack, Lack::Registration(..)) || is_given_up(claim);
         if pods.is_empty() && !is_hazard && !counts {
@@ -101,14 +105,18 @@ fn lack(scene: &Scene<'_>, claim: &NodeClaim) -> Option<Lack> {
             Some(Lack::Registration(kind.to_string(), swap))
         }
         Some(node) => (claim.stage == ClaimStage::Registered && node.exists() && node.deleted.is_none())
-            .then(|| of_node(claim, node))?,
+            .then(|| of_node(scene, claim, node))?,
     }
 }
 
-fn of_node(claim: &NodeClaim, node: &Node) -> Option<Lack> {
+fn of_node(scene: &Scene<'_>, claim: &NodeClaim, node: &Node) -> Option<Lack> {
     let left = |own: &&cluster::Taint| node.taints.iter().any(|t| t.key == own.key && t.effect == own.effect);
     if !node.ready {
-        return Some(Lack::Ready);
+        let missing = match &scene.cluster.declared.cni {
+            Cni::VpcCni(settings) => settings.missing_eni_config(&node.labels, &node.annotations),
+            _ => None,
+        };
+        return Some(missing.map_or(Lack::Ready, |name| Lack::EniConfig(name.to_string())));
     }
     if let Some(taint) = claim.startup_taints.iter().find(left) {
         return Some(Lack::Taint(taint.key.to_string()));
@@ -161,6 +169,9 @@ fn why(lack: &Lack) -> String {
         Lack::Taint(key) => format!("nobody removes the startup taint {key}"),
         Lack::Resource(name) => format!("nobody registers {name}"),
         Lack::Ready => "it does not become Ready".to_owned(),
+        Lack::EniConfig(name) => {
+            format!("the VPC CNI does not start on it, because there is no ENIConfig {name}")
+        }
         Lack::Registration(kind, true) => {
             format!("{kind} boots with a swap volume, and the kubelet does not start with swap")
         }
@@ -177,6 +188,9 @@ fn help(lack: &Lack) -> &'static str {
         }
         Lack::Resource(_) => {
             "install or configure what publishes the resource on nodes, or do not ask for it"
+        }
+        Lack::EniConfig(_) => {
+            "add an ENIConfig of this name with a subnet of the node's zone, or keep the pool out of the zone"
         }
         Lack::Ready => "look at the pods of the CNI on the node: the other findings say what they wait for",
         Lack::Registration(_, true) => {
@@ -212,6 +226,34 @@ mod tests {
     fn a_kubelet_that_does_not_start_with_swap() {
         let ended = on("c1.medium, m1.small", "", "cpu: 600m");
         insta::assert_snapshot!(ended.told("NODE106"), @"");
+    }
+
+    #[test]
+    fn a_zone_without_an_eni_config() {
+        let env =
+            "{AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: 'true', ENI_CONFIG_LABEL_DEF: topology.kubernetes.io/zone}";
+        let cni = format!("{{name: vpc-cni, values: {{env: {env}}}}}");
+        let profile = eks("subnets: [subnet-a]", &KARPENTER.replace("{name: vpc-cni}", &cni));
+        let pool =
+            pool("m6i.large", "- {key: topology.kubernetes.io/zone, operator: In, values: [us-east-1b]}", "");
+        let config = |zone: &str| {
+            format!(
+                "apiVersion: crd.k8s.amazonaws.com/v1alpha1\nkind: ENIConfig\nmetadata: {{name: us-east-1{zone}}}\nspec: {{subnet: subnet-{zone}}}\n"
+            )
+        };
+        let told = |configs: &[&str]| {
+            let app = app(8, "cpu: 1100m", "");
+            let mut documents: Vec<&str> = vec![&profile, CLASS, &pool, &app];
+            documents.extend(configs);
+            boot(&documents).told("NODE106")
+        };
+        let (a, b) = (config("a"), config("b"));
+        let without = told(&[&a]);
+        assert!(
+            without.contains("the VPC CNI does not start on it, because there is no ENIConfig us-east-1b"),
+            "{without}"
+        );
+        assert_eq!(told(&[&a, &b]), "");
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Actor for Arrivals {
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
-        (!self.started).then_some(Timestamp::ZERO)
+        if self.started { self.health.next() } else { Some(Timestamp::ZERO) }
     }
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
@@ -77,6 +77,8 @@ impl Actor for Arrivals {
             self.waves = waves(&context.cluster.declared);
             self.due = true;
         }
+        let moved = self.health.ripen(context.cluster);
+        self.due |= moved.iter().any(|workload| self.waited_for.contains(workload));
         if !std::mem::take(&mut self.due) {
             return;
         }

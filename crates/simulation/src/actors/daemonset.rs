@@ -3,8 +3,7 @@
 //! `k8s.io/kubernetes` v1.36 `pkg/controller/daemon` `daemon_controller.go` (`podsShouldBeOnNode`) and `update.go`
 //! (`rollingUpdate`); which nodes those are is in [`eligibility`].
 //!
-//! Not modelled: `updateStrategy` other than the default (`RollingUpdate`, `maxUnavailable: 1`, no surge),
-//! `minReadySeconds`.
+//! Not modelled: `updateStrategy` other than the default (`RollingUpdate`, `maxUnavailable: 1`, no surge).
 
 pub mod eligibility;
 
@@ -12,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cluster::change::DeletionCause;
-use cluster::pod::{NewPod, Stage};
+use cluster::pod::NewPod;
 use cluster::workload::Shape;
 use cluster::{Change, Cluster, NodeId, ObjectKey, Pod, PodId, PodTemplate, Timestamp, WorkloadId};
 
@@ -21,7 +20,7 @@ use super::backoff::Backoff;
 use super::creation::Creation;
 use super::names;
 use super::standing::{Standing, Standings, Step};
-use super::timers::Timers;
+use super::timers::{Timers, earliest};
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
 
@@ -95,6 +94,9 @@ impl Actor for DaemonSets {
     }
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
+        for step in self.standings.ripen(context.cluster) {
+            self.pod_stepped(step, context.cluster);
+        }
         for (workload, node) in self.timers.take_due(context.cluster.now) {
             if let Some(daemon) = self.daemons.get_mut(&workload) {
                 daemon.due.extend(node);
@@ -109,7 +111,7 @@ impl Actor for DaemonSets {
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
-        self.timers.next()
+        earliest(self.timers.next(), self.standings.next())
     }
 }
 
@@ -265,7 +267,7 @@ impl Daemon {
         let mut again = None;
         let mut running = Vec::new();
         for pod in pods.iter().map(|pod| cluster.pod(*pod)) {
-            match Standing::of(pod) {
+            match Standing::of(cluster, pod) {
                 Standing::Unready | Standing::Ready => running.push(pod.id),
                 Standing::Succeeded if pod.deleted.is_none() => {
                     effects.now(Effect::DeletePod(pod.id, DeletionCause::Owner));
@@ -290,7 +292,7 @@ impl Daemon {
         again
     }
 
-    /// `rollingUpdate` without surge: old pods that are not Ready go at once, Ready ones as far as
+    /// `rollingUpdate` without surge: old pods that are not available go at once, the others as far as
     /// `maxUnavailable` allows.
     fn roll(&mut self, cluster: &Cluster, effects: &mut Effects) {
         let mut unavailable = self.lacking.len() + self.asked.len();
@@ -299,7 +301,7 @@ impl Daemon {
             let mut active = pods.iter().map(|pod| cluster.pod(*pod)).filter(|pod| pod.is_wanted());
             match active.next() {
                 None => unavailable += 1,
-                Some(pod) if pod.stage == Stage::Ready => {
+                Some(pod) if cluster.is_available(pod) => {
                     if self.old.contains(&pod.id) {
                         candidates.push(pod.id);
                     }

@@ -3,8 +3,9 @@
 //! `k8s.io/kubernetes` v1.36 `pkg/controller/deployment`; the arithmetic is in [`super::rollout`], the pods of
 //! one revision in [`super::replica_set`]. A template that was there before gets its old revision back.
 //!
-//! Not modelled: `paused`, `minReadySeconds`, `progressDeadlineSeconds` (it changes nothing but a condition),
-//! `revisionHistoryLimit`.
+//! While it is paused only sizes change (`sync.go` `sync`): a template without a set gets none.
+//!
+//! Not modelled: `progressDeadlineSeconds` (it changes nothing but a condition), `revisionHistoryLimit`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use cluster::{Change, Cluster, ObjectKey, PodId, PodTemplate, Timestamp, Workloa
 use super::replica_set::ReplicaSet;
 use super::rollout::{self, Goal, Size};
 use super::standing::{Standings, Step};
-use super::timers::Timers;
+use super::timers::{Timers, earliest};
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
 
@@ -66,6 +67,9 @@ impl Actor for Deployments {
     }
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
+        for step in self.standings.ripen(context.cluster) {
+            self.pod_stepped(step, context.cluster);
+        }
         self.dirty.extend(self.retries.take_due(context.cluster.now));
         for workload in std::mem::take(&mut self.dirty) {
             if let Some(rollout) = self.rollouts.get_mut(&workload) {
@@ -79,7 +83,7 @@ impl Actor for Deployments {
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
-        self.retries.next()
+        earliest(self.retries.next(), self.standings.next())
     }
 }
 
@@ -175,7 +179,7 @@ impl Rollout {
                 let max_surge = if recreate { 0 } else { i64::from(max_surge) };
                 let max_unavailable = i64::from(max_unavailable);
                 let goal = Goal { replicas: i64::from(replicas), recreate, max_surge, max_unavailable };
-                self.resize(goal, &declared.template);
+                self.resize(goal, &declared.template, declared.pace.paused);
             }
             _ => return,
         }
@@ -190,8 +194,11 @@ impl Rollout {
     }
 
     /// Runs the controller's syncs until none resizes anything.
-    fn resize(&mut self, goal: Goal, template: &Arc<PodTemplate>) {
-        let new = self.current(template);
+    fn resize(&mut self, goal: Goal, template: &Arc<PodTemplate>, paused: bool) {
+        if paused && self.sets.is_empty() {
+            return;
+        }
+        let new = if paused { self.known(template) } else { self.current(template) };
         if !std::mem::replace(&mut self.adopted, true) {
             for (set, notes) in self.sets.iter_mut().zip(&mut self.notes) {
                 set.desired = u32::try_from(set.active().len()).unwrap_or(u32::MAX);
@@ -208,7 +215,11 @@ impl Rollout {
         let mut sizes: Vec<Size> = self.sets.iter().zip(&self.notes).map(size).collect();
         // Each sync only moves towards its goal; two per set and one for a change of scale are enough.
         for _ in 0..2 * sizes.len() + 2 {
-            if !rollout::sync(goal, &mut sizes, new) {
+            let resized = match paused {
+                true => rollout::sync_paused(goal, &mut sizes, new),
+                false => rollout::sync(goal, &mut sizes, new),
+            };
+            if !resized {
                 break;
             }
         }
@@ -218,10 +229,19 @@ impl Rollout {
         }
     }
 
+    fn find(&self, template: &Arc<PodTemplate>) -> Option<usize> {
+        let same = |set: &ReplicaSet| Arc::ptr_eq(&set.source, template) || *set.source == **template;
+        self.sets.iter().rposition(same)
+    }
+
+    /// The set that is scaled while nothing is rolled: of the current template, else the latest.
+    fn known(&self, template: &Arc<PodTemplate>) -> usize {
+        self.find(template).unwrap_or(self.sets.len().saturating_sub(1))
+    }
+
     /// The revision of the current template; a new one if no earlier one is the same.
     fn current(&mut self, template: &Arc<PodTemplate>) -> usize {
-        let same = |set: &ReplicaSet| Arc::ptr_eq(&set.source, template) || *set.source == **template;
-        if let Some(found) = self.sets.iter().rposition(same) {
+        if let Some(found) = self.find(template) {
             return found;
         }
         let next = self.sets.len();
@@ -237,145 +257,4 @@ impl Rollout {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actors::kubelet::Kubelets;
-    use crate::actors::stage_hand::{StageHand, declared, deployment, node, template};
-    use cluster::Declared;
-    use cluster::change::Refusal;
-    use cluster::pod::Stage;
-
-    const WEB: WorkloadId = WorkloadId(0);
-    const HOUR: Timestamp = Timestamp(3_600_000);
-
-    fn hand(replicas: u32) -> StageHand {
-        let declared = declared(vec![deployment("web", replicas)], vec![node("a")]);
-        let actors: Vec<Box<dyn Actor>> =
-            vec![Box::new(Deployments::default()), Box::new(Kubelets::new(|_, _| None))];
-        let mut hand = StageHand::new(declared, actors);
-        hand.arrive_all();
-        hand
-    }
-
-    fn most_at_once(hand: &StageHand) -> usize {
-        let (mut now, mut most) = (0usize, 0);
-        for (_, change) in &hand.log {
-            match change {
-                Change::PodCreated(_) => now += 1,
-                Change::PodGone(_) => now -= 1,
-                _ => {}
-            }
-            most = most.max(now);
-        }
-        most
-    }
-
-    #[test]
-    fn makes_as_many_pods_as_asked_for_and_then_rests() {
-        let mut hand = hand(7);
-        assert!(hand.run(HOUR));
-        assert_eq!(hand.stages(WEB), vec![Stage::Ready; 7]);
-        let names: BTreeSet<&str> = hand.cluster.pods.iter().map(|pod| pod.name.as_str()).collect();
-        assert_eq!(names.len(), 7, "{names:?}");
-    }
-
-    #[test]
-    fn replaces_pods_that_are_deleted_by_others() {
-        let mut hand = hand(3);
-        hand.run(HOUR);
-        hand.perform(Effect::DeletePod(PodId(1), DeletionCause::Drained));
-        assert!(hand.run(HOUR));
-        assert_eq!(hand.stages(WEB), vec![Stage::Ready; 3]);
-        assert_eq!(hand.cluster.pods.len(), 4);
-    }
-
-    #[test]
-    fn a_new_template_is_rolled_out_within_the_surge() {
-        let mut hand = hand(4);
-        hand.run(HOUR);
-        hand.change_workload(WEB, |web| web.template = Arc::new(template("web:2")));
-        assert!(hand.run(HOUR));
-        let live: Vec<_> = hand.cluster.live_pods().map(|pod| (pod.revision, pod.stage)).collect();
-        assert_eq!(live, vec![(1, Stage::Ready); 4]);
-        // Surge 1: at most 5 wanted at once; one more may still be terminating.
-        assert!(most_at_once(&hand) <= 6);
-    }
-
-    #[test]
-    fn going_back_to_an_earlier_template_uses_its_revision() {
-        let mut hand = hand(2);
-        hand.run(HOUR);
-        let first = Arc::clone(&hand.cluster.declared.workloads[0].template);
-        hand.change_workload(WEB, |web| web.template = Arc::new(template("web:2")));
-        hand.run(HOUR);
-        hand.change_workload(WEB, |web| web.template = first);
-        assert!(hand.run(HOUR));
-        assert!(hand.cluster.live_pods().all(|pod| pod.revision == 0 && pod.stage == Stage::Ready));
-        assert_eq!(hand.cluster.live_pods().count(), 2);
-    }
-
-    #[test]
-    fn scaling_down_takes_pending_pods_first() {
-        let mut hand = hand(5);
-        hand.pods_per_node = 3;
-        hand.run(HOUR);
-        hand.change_workload(WEB, |web| {
-            web.shape = Shape::Deployment { replicas: 3, recreate: false, max_surge: 1, max_unavailable: 0 };
-        });
-        assert!(hand.run(HOUR));
-        assert_eq!(hand.stages(WEB), vec![Stage::Ready; 3]);
-        let created = hand.cluster.pods.iter().filter(|pod| pod.node.is_some()).count();
-        assert_eq!(created, 3, "no bound pod was taken");
-    }
-
-    #[test]
-    fn recreate_never_runs_two_revisions_side_by_side() {
-        let mut hand = hand(3);
-        let recreate = Shape::Deployment { replicas: 3, recreate: true, max_surge: 0, max_unavailable: 0 };
-        hand.change_workload(WEB, |web| web.shape = recreate);
-        hand.run(HOUR);
-        hand.change_workload(WEB, |web| web.template = Arc::new(template("web:2")));
-        assert!(hand.run(HOUR));
-        let first_new =
-            hand.log.iter().position(|(_, change)| *change == Change::PodCreated(PodId(3))).unwrap();
-        let gone =
-            hand.log[..first_new].iter().filter(|(_, change)| matches!(change, Change::PodGone(_))).count();
-        assert_eq!(gone, 3);
-        assert_eq!(hand.stages(WEB), vec![Stage::Ready; 3]);
-    }
-
-    #[test]
-    fn a_quota_stops_creation_until_a_pod_goes() {
-        let mut hand = hand(4);
-        hand.refuse = |cluster, _| {
-            let used = cluster.live_pods().count() as i64;
-            let quota = ObjectKey::new(cluster::Kind::Other("ResourceQuota".into()), "apps", "quota");
-            (used >= 2).then(|| Refusal::Quota { quota, resource: "pods".into(), hard: 2, used, wanted: 1 })
-        };
-        assert!(hand.run(HOUR), "a refused owner does not poll");
-        assert_eq!(hand.stages(WEB), vec![Stage::Ready; 2]);
-        let refusals = |hand: &StageHand| {
-            hand.log.iter().filter(|(_, change)| matches!(change, Change::PodRefused { .. })).count()
-        };
-        let before = refusals(&hand);
-        hand.perform(Effect::DeletePod(PodId(0), DeletionCause::Drained));
-        assert!(hand.run(Timestamp(7_200_000)));
-        assert_eq!(hand.stages(WEB), vec![Stage::Ready; 2]);
-        assert!(refusals(&hand) > before, "and asks again when room was made");
-    }
-
-    #[test]
-    fn pods_of_t0_are_counted() {
-        let mut hand = hand(2);
-        hand.run(HOUR);
-        let cluster = hand.cluster.clone();
-        let actors: Vec<Box<dyn Actor>> =
-            vec![Box::new(Deployments::default()), Box::new(Kubelets::new(|_, _| None))];
-        let mut again = StageHand::new(Declared::clone(&cluster.declared), actors);
-        again.cluster = cluster;
-        again.changed(Change::WorkloadArrived(WEB));
-        assert!(again.run(Timestamp(HOUR.0 * 2)));
-        assert_eq!(again.cluster.pods.len(), 2);
-        assert_eq!(again.stages(WEB), vec![Stage::Ready; 2]);
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cluster::template::RestartPolicy;
 use cluster::workload::Shape;
-use cluster::{Change, Cluster, WorkloadId};
+use cluster::{Change, Cluster, Timestamp, WorkloadId};
 
 use super::daemonset::eligibility::{daemon_template, should_run};
 use super::standing::{Standing, Standings, Step};
@@ -30,16 +30,33 @@ struct Tally {
 impl Health {
     /// Learns a change, and returns the workloads whose health it may have moved.
     pub fn observe(&mut self, change: &Change, cluster: &Cluster) -> Vec<WorkloadId> {
+        let steps = self.standings.observe(change, cluster);
+        let mut moved = self.take(steps, cluster);
+        if let Change::WorkloadArrived(workload) | Change::WorkloadChanged(workload) = change {
+            moved.push(*workload);
+        }
+        moved
+    }
+
+    /// The workloads whose health only time may have moved.
+    pub fn ripen(&mut self, cluster: &Cluster) -> Vec<WorkloadId> {
+        let steps = self.standings.ripen(cluster);
+        self.take(steps, cluster)
+    }
+
+    /// When [`Health::ripen`] has something to say.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.standings.next()
+    }
+
+    fn take(&mut self, steps: Vec<Step>, cluster: &Cluster) -> Vec<WorkloadId> {
         let mut moved = Vec::new();
-        for step in self.standings.observe(change, cluster) {
+        for step in steps {
             let pod = cluster.pod(step.pod);
             if let Some(workload) = pod.workload {
                 self.tallies.entry(workload).or_default().step(step, pod.revision);
                 moved.push(workload);
             }
-        }
-        if let Change::WorkloadArrived(workload) | Change::WorkloadChanged(workload) = change {
-            moved.push(*workload);
         }
         moved
     }
@@ -56,6 +73,7 @@ impl Health {
         let none = Tally::default();
         let tally = self.tallies.get(&id).unwrap_or(&none);
         match &workload.shape {
+            Shape::Deployment { .. } if workload.pace.paused => true, // "Suspended", which nobody waits for.
             Shape::Deployment { replicas, .. } | Shape::StatefulSet { replicas, .. } => {
                 tally.all_ready(*replicas)
             }

@@ -56,6 +56,16 @@ pub fn sync(goal: Goal, sets: &mut [Size], new: usize) -> bool {
     sets.iter().zip(before).any(|(set, before)| set.desired != before)
 }
 
+/// One sync of a paused Deployment: it is only scaled. `new` is the set of the current template, else the latest.
+pub fn sync_paused(goal: Goal, sets: &mut [Size], new: usize) -> bool {
+    if new >= sets.len() {
+        return false;
+    }
+    let before: Vec<i64> = sets.iter().map(|set| set.desired).collect();
+    scale(goal, sets, new);
+    sets.iter().zip(before).any(|(set, before)| set.desired != before)
+}
+
 fn note(goal: Goal, set: &mut Size) {
     set.noted_replicas = goal.replicas;
     set.noted_max = goal.replicas + goal.max_surge;

@@ -1,16 +1,18 @@
 //! Which pods count for their owner, kept step by step: every controller here works on differences.
 
 use cluster::pod::Stage;
-use cluster::{Change, Cluster, Pod, PodId};
+use cluster::{Change, Cluster, Pod, PodId, Timestamp};
+
+use super::timers::Timers;
 
 /// What a pod is to its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Not seen yet.
     Unknown,
-    /// Wanted, not Ready.
+    /// Wanted, not available: not Ready, or not for long enough.
     Unready,
-    /// Wanted and Ready.
+    /// Wanted and available: Ready for `minReadySeconds`.
     Ready,
     /// Asked to go.
     Terminating,
@@ -24,13 +26,13 @@ pub enum Standing {
 
 impl Standing {
     /// The standing of a pod as it is now. A finished pod is finished even when it was asked to go.
-    pub fn of(pod: &Pod) -> Standing {
+    pub fn of(cluster: &Cluster, pod: &Pod) -> Standing {
         match pod.stage {
             Stage::Gone => Standing::Gone,
             Stage::Succeeded => Standing::Succeeded,
             Stage::Failed => Standing::Failed,
             _ if pod.deleted.is_some() => Standing::Terminating,
-            Stage::Ready => Standing::Ready,
+            Stage::Ready if cluster.is_available(pod) => Standing::Ready,
             _ => Standing::Unready,
         }
     }
@@ -56,6 +58,8 @@ pub struct Step {
 #[derive(Clone, Debug, Default)]
 pub struct Standings {
     known: Vec<Standing>,
+    /// Pods that are Ready and not available yet.
+    ripening: Timers<PodId>,
 }
 
 impl Standings {
@@ -63,18 +67,39 @@ impl Standings {
     pub fn observe(&mut self, change: &Change, cluster: &Cluster) -> Vec<Step> {
         let mut steps = Vec::new();
         for pod in cluster.pods.get(self.known.len()..).unwrap_or(&[]) {
-            let after = Standing::of(pod);
+            let after = Standing::of(cluster, pod);
             self.known.push(after);
+            self.wait_for(pod, cluster);
             steps.push(Step { pod: pod.id, before: Standing::Unknown, after });
         }
         if let Some(id) = pod_of(change) {
-            let after = Standing::of(cluster.pod(id));
-            if let Some(before) = self.known.get_mut(id.0 as usize).filter(|before| **before != after) {
-                steps.push(Step { pod: id, before: *before, after });
-                *before = after;
-            }
+            self.wait_for(cluster.pod(id), cluster);
+            steps.extend(self.step(id, cluster));
         }
         steps
+    }
+
+    /// The steps that only time brought: pods that have been Ready for long enough by now.
+    pub fn ripen(&mut self, cluster: &Cluster) -> Vec<Step> {
+        let ripe = self.ripening.take_due(cluster.now);
+        ripe.into_iter().filter_map(|id| self.step(id, cluster)).collect()
+    }
+
+    /// When [`Standings::ripen`] has something to say.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.ripening.next()
+    }
+
+    fn wait_for(&mut self, pod: &Pod, cluster: &Cluster) {
+        if let Some(at) = cluster.available_at(pod).filter(|at| *at > cluster.now) {
+            self.ripening.set(at, pod.id);
+        }
+    }
+
+    fn step(&mut self, id: PodId, cluster: &Cluster) -> Option<Step> {
+        let after = Standing::of(cluster, cluster.pod(id));
+        let before = self.known.get_mut(id.0 as usize).filter(|before| **before != after)?;
+        Some(Step { pod: id, before: std::mem::replace(before, after), after })
     }
 
     /// The standing of one pod, as last seen.

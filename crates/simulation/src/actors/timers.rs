@@ -37,6 +37,11 @@ impl<T> Timers<T> {
     }
 }
 
+/// The earlier of two instants, where there is one.
+pub fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

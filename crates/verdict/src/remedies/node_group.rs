@@ -1,6 +1,7 @@
 //! Node groups: one node more, the next size of the same family, or a group where what must run before nodes can be
 //! added has none that takes it.
 
+use catalog::InstanceType;
 use cluster::profile::{NodeGroup, Provider};
 use serde_json::json;
 use simulation::actors::kubelet::image::rule_for;
@@ -24,7 +25,7 @@ pub(super) fn propose(case: &Case<'_>) -> Vec<Remedy> {
                 operation: None,
                 cost: 2,
             };
-            let larger = next_size(case, &group.instance_type).map(|larger| Remedy {
+            let larger = next_sizes(case, &group.instance_type).into_iter().map(|larger| Remedy {
                 id: "node-group-size",
                 title: format!("run group {} on {larger} instead of {}", group.name, group.instance_type),
                 edits: vec![set(group.location.at("/instanceType"), json!(larger))],
@@ -76,14 +77,59 @@ pub(super) fn propose_another(case: &Case<'_>) -> Vec<Remedy> {
     }]
 }
 
-/// The smallest type of the same family with more CPUs.
-fn next_size(case: &Case<'_>, instance_type: &str) -> Option<String> {
-    let now = case.catalog.instance_type(instance_type)?;
-    let family = instance_type.split_once('.')?.0;
-    let larger = case.catalog.instance_types().iter().filter(|other| {
-        other.name.split_once('.').is_some_and(|(f, _)| f == family)
-            && other.vcpus > now.vcpus
-            && !other.bare_metal
-    });
-    larger.min_by_key(|other| (other.vcpus, other.name.clone())).map(|other| other.name.to_string())
+/// The next type of the same family with more memory, and the next with more CPUs: often the same one.
+fn next_sizes(case: &Case<'_>, instance_type: &str) -> Vec<String> {
+    let known = case.catalog.instance_type(instance_type).zip(instance_type.split_once('.'));
+    let Some((now, (family, _))) = known else { return Vec::new() };
+    let of_family = |name: &str| name.split_once('.').is_some_and(|(other, _)| other == family);
+    let larger = || {
+        let types = case.catalog.instance_types().iter().filter(|other| !other.bare_metal);
+        types.filter(|other| of_family(&other.name) && other.vcpus >= now.vcpus)
+    };
+    let size = |other: &&InstanceType| (other.vcpus, other.memory_mib, other.name.clone());
+    let more_memory = larger().filter(|other| other.memory_mib > now.memory_mib).min_by_key(size);
+    let more_cpus = larger().filter(|other| other.vcpus > now.vcpus).min_by_key(size);
+    let mut sizes: Vec<String> =
+        more_memory.into_iter().chain(more_cpus).map(|other| other.name.to_string()).collect();
+    sizes.dedup();
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::Catalog;
+
+    use crate::judge::{Options, judge};
+
+    #[test]
+    fn the_next_size_of_a_family_may_have_only_more_memory() {
+        let text = "
+apiVersion: plimsoll.dev/v1alpha1
+kind: Cluster
+metadata: {name: test}
+spec:
+  region: us-west-2
+  nodeGroups: [{name: tiny, instanceType: t3.micro, count: 1}, {name: usual, instanceType: m6i.large, count: 0}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web}]}
+";
+        let verdict = judge(&fixtures::inputs(text), Catalog::embedded(), Options::default());
+        let titles: Vec<&str> = verdict.search.proposed.iter().map(|remedy| remedy.title.as_str()).collect();
+        for (group, larger, now) in [
+            ("tiny", "t3.small", "t3.micro"),
+            ("tiny", "t3.xlarge", "t3.micro"),
+            ("usual", "m6i.xlarge", "m6i.large"),
+        ] {
+            let title = format!("run group {group} on {larger} instead of {now}");
+            assert_eq!(titles.iter().filter(|known| **known == title).count(), 1, "{title} in {titles:?}");
+        }
+    }
 }

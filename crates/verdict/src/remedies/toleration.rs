@@ -53,7 +53,10 @@ fn taints(why: &Why) -> Vec<Taint> {
     }
 }
 
-/// Taints that go away by themselves, or that mark a node on its way out: tolerating them helps nobody.
+/// Taints that go away by themselves, that mark a node on its way out, or that keep a Fargate node for its one pod:
+/// tolerating them helps nobody.
 fn is_transient(taint: &Taint) -> bool {
-    taint.key.starts_with("node.kubernetes.io/") || taint.key.starts_with("karpenter.sh/")
+    taint.key.starts_with("node.kubernetes.io/")
+        || taint.key.starts_with("karpenter.sh/")
+        || taint.key == "eks.amazonaws.com/compute-type"
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::actors::kubelet::Kubelets;
+use cluster::pod::Stage;
+
 use crate::actors::stage_hand::{StageHand, declared, node, template, workload};
 use cluster::taint::Effect as TaintEffect;
 use cluster::{Kind, Name, Node, Taint, Toleration};
