@@ -10,6 +10,7 @@ pub mod candidate;
 pub mod consolidation;
 pub mod pdb;
 pub mod pods;
+mod trials;
 
 use cluster::NodeId;
 use cluster::node_pool::DisruptionReason;
