@@ -13,6 +13,7 @@ pub mod document;
 pub mod figures;
 pub mod karpenter;
 pub mod play;
+pub mod policies;
 pub mod program;
 pub mod record;
 pub mod rng;

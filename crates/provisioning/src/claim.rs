@@ -13,11 +13,11 @@ use crate::bits::Bits;
 use crate::class::Class;
 use crate::daemons::all_tolerated;
 use crate::pool::{PoolTemplate, unmet_min_values};
-use crate::ports;
 use crate::prospects::{Prospect, Prospects, Study};
 use crate::reservations::Reservations;
 use crate::sets::{Clash, SetId, Sets, hostname_agrees};
 use crate::topology::{Place, Unsatisfied};
+use crate::{ports, room};
 
 /// A claim under construction.
 #[derive(Clone, Debug)]
@@ -62,6 +62,8 @@ pub struct Fit {
 pub enum Misfit {
     /// Never in this plan: claims only become narrower and fuller.
     Never,
+    /// Never, because of its rules on the host name alone.
+    Barred,
     /// Not as things are.
     NotNow,
     /// Other claims hold the reserved capacity that it needs: the pod waits, with all its preferences.
@@ -106,7 +108,7 @@ pub struct Bench<'a> {
     /// What is known of the class.
     pub prospects: &'a mut Prospects,
     /// The templates.
-    pub templates: &'a [PoolTemplate],
+    pub templates: &'a [Rc<PoolTemplate>],
     /// Capacity reservations.
     pub reservations: &'a Reservations,
     /// `minValues` are lowered rather than failed.
@@ -118,14 +120,16 @@ impl Bench<'_> {
     pub fn fit(&mut self, claim: &OpenClaim) -> Result<Fit, Misfit> {
         let (id, class, pool) = (self.study.id, self.study.class, &self.templates[claim.template]);
         let constraints = &class.constraints;
-        if constraints.requests.exceeds(&claim.most_left).is_some()
+        if let Err(refused) = self.study.topology.check_host(id, class, &claim.place(pool)) {
+            return Err(if refused.final_for_place { Misfit::Barred } else { Misfit::NotNow });
+        }
+        if room::exceeds(&constraints.requests, &claim.most_left)
             || !hostname_agrees(class.wanted_host.as_ref(), &claim.hostname)
             || ports::any_taken(&constraints.host_ports, &claim.ports)
         {
             return Err(Misfit::Never);
         }
         if class.volumes.is_empty() {
-            self.study.topology.check_host(id, class, &claim.place(pool))?;
             let prospect = self.prospects.of_claim(&mut self.study, claim.template, pool, claim.set)?;
             return self.fit_at(claim, prospect);
         }
@@ -157,7 +161,6 @@ impl Bench<'_> {
     fn fit_with_volume(&mut self, claim: &OpenClaim, base: SetId, volume: SetId) -> Result<Fit, Misfit> {
         let pool = &self.templates[claim.template];
         let set = self.study.sets.narrow(base, volume, Undefined::WellKnownAllowed)?;
-        self.study.topology.check_host(self.study.id, self.study.class, &claim.place(pool))?;
         let prospect = self.study.claim_in_domain(claim.template, pool, set)?;
         self.fit_at(claim, prospect)
     }

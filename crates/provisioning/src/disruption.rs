@@ -11,11 +11,13 @@ pub mod consolidation;
 pub mod drift;
 pub mod pdb;
 pub mod pods;
+mod trials;
 
 use cluster::node_pool::DisruptionReason;
 use cluster::{Cluster, NodeId};
 
 use self::candidate::Held;
+use self::trials::Trials;
 use crate::market::Market;
 use crate::plan::PlannedClaim;
 
@@ -41,10 +43,12 @@ impl Command {
 /// is a cheaper place, then one. `None`: nothing, as long as nothing changes.
 pub fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Option<Command> {
     let due = consolidation::due(cluster, market, held);
-    consolidation::empty(cluster, &due, held)
-        .or_else(|| drift::command(cluster, market, held))
-        .or_else(|| consolidation::several(cluster, market, &due, held))
-        .or_else(|| consolidation::single(cluster, market, &due, held))
+    consolidation::empty(cluster, &due, held).or_else(|| drift::command(cluster, market, held)).or_else(
+        || {
+            let trials = Trials::of(cluster, market, held);
+            consolidation::several(&trials, &due).or_else(|| consolidation::single(&trials, &due))
+        },
+    )
 }
 
 #[cfg(test)]

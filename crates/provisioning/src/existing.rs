@@ -194,14 +194,12 @@ pub fn is_ephemeral(taint: &Taint) -> bool {
     }
 }
 
-/// The nodes and claims that pods can be planned for: initialized ones first, then by name.
+/// The nodes and claims that pods can be planned for, with all their labels: initialized ones first, then by name.
 pub fn existing(
     input: &Input<'_>,
-    keys: &BTreeSet<Name>,
     daemon_sets: &[&PodTemplate],
     volumes: &VolumeIndex<'_>,
-    sets: &mut Sets,
-) -> Vec<Existing> {
+) -> Vec<(Existing, Labels)> {
     let cluster = input.cluster;
     let mut on_node: Vec<Vec<&Pod>> = vec![Vec::new(); cluster.nodes.len()];
     for pod in cluster.pods.iter().filter(|pod| pod.holds_node()) {
@@ -209,18 +207,17 @@ pub fn existing(
             pods.push(pod);
         }
     }
-    let mut named: Vec<(Name, Existing)> = Vec::new();
+    let mut named: Vec<(Name, (Existing, Labels))> = Vec::new();
     for view in View::all(cluster) {
-        let leaves = view.node.is_some_and(|node| input.leaving.contains(&node.id));
-        if view.is_leaving() || leaves {
+        if view.is_leaving() {
             continue;
         }
         let pods = view.node.map_or(&[][..], |node| &on_node[node.id.0 as usize]);
-        if let Some(existing) = prepare(input, &view, pods, keys, daemon_sets, volumes, sets) {
+        if let Some(existing) = prepare(input, &view, pods, daemon_sets, volumes) {
             named.push((view.name(), existing));
         }
     }
-    named.sort_by(|(a_name, a), (b_name, b)| {
+    named.sort_by(|(a_name, (a, _)), (b_name, (b, _))| {
         b.initialized.cmp(&a.initialized).then_with(|| a_name.cmp(b_name))
     });
     named.into_iter().map(|(_, existing)| existing).collect()
@@ -230,11 +227,9 @@ fn prepare(
     input: &Input<'_>,
     view: &View<'_>,
     pods: &[&Pod],
-    keys: &BTreeSet<Name>,
     daemon_sets: &[&PodTemplate],
     volumes: &VolumeIndex<'_>,
-    sets: &mut Sets,
-) -> Option<Existing> {
+) -> Option<(Existing, Labels)> {
     let (labels, taints) = (view.labels(), view.taints());
     let allocatable = view.allocatable();
     let mut used = Resources::ZERO;
@@ -269,20 +264,35 @@ fn prepare(
         room.set(ADDRESSES, left.saturating_sub(to_come).max(0));
     }
     let overdrawn = room.iter().any(|(_, amount)| amount < 0);
-    let relevant = labels.iter().filter(|(key, _)| keys.contains(normalized_key(key)) && *key != HOSTNAME);
-    let relevant: Labels = relevant.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let node_id = view.node.map(|node| node.id);
-    Some(Existing {
+    let existing = Existing {
         id: view.id()?,
         hostname: labels.get(HOSTNAME).cloned().unwrap_or_else(|| view.name()),
         initialized: view.is_initialized(),
-        settling: node_id.is_some_and(|node: NodeId| input.settling.contains(&node)),
-        set: sets.intern(Requirements::of_labels(&relevant)),
+        settling: false,
+        set: SetId::default(),
         taints,
         overdrawn,
         room,
         ports: pods.iter().flat_map(|pod| pod.template.host_ports.iter().cloned()).collect(),
         attached,
         volume_limits: view.node.map(|node| node.volume_drivers.clone()).unwrap_or_default(),
-    })
+    };
+    Some((existing, labels))
+}
+
+impl Existing {
+    /// The node, where it has joined.
+    pub fn node(&self) -> Option<NodeId> {
+        match self.id {
+            ClaimOrNode::Node(id) => Some(id),
+            ClaimOrNode::Claim(_) => None,
+        }
+    }
+}
+
+/// Labels of these keys as requirements, host name apart.
+pub(crate) fn labels_that_matter(labels: &Labels, keys: &BTreeSet<Name>, sets: &mut Sets) -> SetId {
+    let relevant = labels.iter().filter(|(key, _)| keys.contains(normalized_key(key)) && *key != HOSTNAME);
+    let relevant: Labels = relevant.map(|(key, value)| (key.clone(), value.clone())).collect();
+    sets.intern(Requirements::of_labels(&relevant))
 }

@@ -26,6 +26,7 @@ pub mod reservations;
 pub mod room;
 pub mod scheduler;
 pub mod sets;
+mod survey;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

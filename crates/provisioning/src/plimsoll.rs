@@ -20,28 +20,30 @@ pub mod zones;
 
 use crate::input::{Input, Policy, Solution};
 use crate::scheduler::Scheduler;
+use crate::survey::Survey;
 use addresses::Addresses;
 
 /// How often a plan is made again because nodes that share a subnet were given too many pods together.
 const ROUNDS_MAX: usize = 3;
 
-/// Where every pod goes.
-pub(crate) fn solve(input: &Input<'_>, addresses: &Addresses) -> Solution {
+/// Where every pod goes; `survey` is of the same cluster, market and policy.
+pub(crate) fn solve(input: &Input<'_>, survey: &Survey<'_>, addresses: &Addresses) -> Solution {
+    let (mut solution, mut short) = once(input, survey, addresses);
     let mut known = addresses.clone();
     for _ in 1..ROUNDS_MAX {
-        let (solution, short) = once(input, &known);
         if short.is_empty() {
-            return solution;
+            break;
         }
         short.into_iter().for_each(|(id, fed)| known.cap(id, fed));
+        let input = Input { policy: Policy::Plimsoll(&known), ..*input };
+        (solution, short) = once(&input, &Survey::of(&input), &known);
     }
-    once(input, &known).0
+    solution
 }
 
-fn once(input: &Input<'_>, known: &Addresses) -> (Solution, Vec<tenants::Short>) {
-    let input = &Input { policy: Policy::Plimsoll(known), ..*input };
+fn once(input: &Input<'_>, survey: &Survey<'_>, known: &Addresses) -> (Solution, Vec<tenants::Short>) {
     portfolio::cheapest(input, |guide| {
-        let plan = Scheduler::guided(input, guide).run();
+        let plan = Scheduler::guided(input, survey, guide).run();
         let (seated, short) = tenants::seated(&plan, input, known);
         (zones::settle(plan, input, &seated), short)
     })

@@ -19,14 +19,13 @@ use crate::sets::HOSTNAME;
 use crate::topology::Place;
 
 /// One reason a pool, in the order in which they are tried, for a class that has given up all its preferences.
-pub(crate) fn explain(scheduler: &mut Scheduler<'_>, class: ClassId) -> Vec<PoolRejection> {
-    let pools = scheduler.pools.clone();
-    let explained = pools.into_iter().map(|(pool, outcome)| {
+pub(crate) fn explain(scheduler: &Scheduler<'_>, class: ClassId) -> Vec<PoolRejection> {
+    let explained = scheduler.pools.iter().map(|(pool, outcome)| {
         let reason = match outcome {
-            Err(unusable) => of_unusable(&unusable),
-            Ok(template) => of_template(scheduler, template, class),
+            Err(unusable) => of_unusable(unusable),
+            Ok(template) => of_template(scheduler, *template, class),
         };
-        PoolRejection { pool: pool_name(scheduler, pool), reason }
+        PoolRejection { pool: pool_name(scheduler, *pool), reason }
     });
     explained.collect()
 }
@@ -55,27 +54,27 @@ fn of_unusable(unusable: &Unusable) -> PoolReason {
     }
 }
 
-fn of_template(scheduler: &mut Scheduler<'_>, template: usize, id: ClassId) -> PoolReason {
-    let class = scheduler.classes.get(id).clone();
-    let pool = scheduler.templates[template].clone();
-    if let Some(reason) = by_constraints(&pool, &class) {
+fn of_template(scheduler: &Scheduler<'_>, template: usize, id: ClassId) -> PoolReason {
+    let class = scheduler.classes.get(id);
+    let pool = &scheduler.templates[template];
+    if let Some(reason) = by_constraints(pool, class) {
         return reason;
     }
     let mut wanted = scheduler.sets.get(scheduler.template_sets[template]).clone();
     wanted.add_all(scheduler.sets.get(class.wanted));
-    let alternatives = alternatives(scheduler, &class, &wanted);
+    let alternatives = alternatives(scheduler, class, &wanted);
     let Some(mut node) = alternatives else { return PoolReason::VolumeTopology };
     let hostname = Name::from("hostname-placeholder");
     let place = Place { host: scheduler.next_host(), hostname: &hostname, taints: &pool.taints };
     if let Some(key) = scheduler.topology.first_unsatisfied(id, &scheduler.classes, &place, &node) {
         return PoolReason::Topology { key };
     }
-    let narrowing = scheduler.topology.narrowing(id, &class, &place, &node);
+    let narrowing = scheduler.topology.narrowing(id, class, &place, &node);
     let unnarrowed = node.clone();
     node.add_all(&narrowing.unwrap_or_default());
-    if let Some(reason) = by_types(&pool, &class, &node) {
+    if let Some(reason) = by_types(pool, class, &node) {
         // What fails only in the domain that topology chose is topology's doing.
-        let topology = by_types(&pool, &class, &unnarrowed).is_none();
+        let topology = by_types(pool, class, &unnarrowed).is_none();
         let changed =
             node.iter().find(|own| unnarrowed.get(&own.key) != Some(own)).map(|own| own.key.clone());
         return match changed.filter(|_| topology) {
@@ -83,7 +82,7 @@ fn of_template(scheduler: &mut Scheduler<'_>, template: usize, id: ClassId) -> P
             None => reason,
         };
     }
-    by_limits(scheduler, template, &class, &node).unwrap_or(PoolReason::NoInstanceType)
+    by_limits(scheduler, template, class, &node).unwrap_or(PoolReason::NoInstanceType)
 }
 
 fn by_constraints(pool: &PoolTemplate, class: &Class) -> Option<PoolReason> {
@@ -129,16 +128,15 @@ fn alternatives(scheduler: &Scheduler<'_>, class: &Class, node: &Requirements) -
 
 /// Why no type of the pool will do, limits apart.
 fn by_types(pool: &PoolTemplate, class: &Class, node: &Requirements) -> Option<PoolReason> {
-    let agreeing: Bits =
-        pool.usable.iter().filter(|&index| pool.types[index].requirements.intersects(node)).collect();
+    let agreement = pool.types.agreement(node);
+    let agreeing = pool.usable.and(&agreement.agreeing);
     if agreeing.is_empty() {
         return Some(excluded_by_types(pool, class, node));
     }
     if let Some(reason) = by_room(pool, class, &agreeing) {
         return Some(reason);
     }
-    let offered: Bits =
-        agreeing.iter().filter(|&index| pool.types[index].possible(node).next().is_some()).collect();
+    let offered = pool.usable.and(&agreement.offered);
     if offered.is_empty() {
         return Some(PoolReason::NoOffering);
     }
@@ -228,13 +226,8 @@ fn by_limits(
     let pool = &scheduler.templates[template];
     let declared = &scheduler.input.cluster.declared.node_pools[pool.pool as usize];
     let remaining = scheduler.limits[template].left();
-    let fits = |index: &usize| {
-        let offered = &pool.types[*index];
-        offered.requirements.intersects(node)
-            && offered.possible(node).next().is_some()
-            && holds(pool, class, *index)
-    };
-    let fitting: Vec<usize> = pool.usable.iter().filter(fits).collect();
+    let offered = pool.usable.and(&pool.types.agreement(node).offered);
+    let fitting = pool.rooms.holding(&class.constraints.requests, &offered.and(&pool.holds_daemons));
     let limit = |resource: &Name, left: i64, wanted: i64| {
         let limit = declared.limit(resource).unwrap_or(0);
         PoolReason::Limit { resource: resource.clone(), limit, used: limit.saturating_sub(left), wanted }
@@ -246,7 +239,7 @@ fn by_limits(
         let capacity = &pool.types[index].capacity;
         remaining.iter().find(|(name, left)| capacity.get(name) > *left).map(|(name, left)| (name, *left))
     };
-    let smallest = fitting.into_iter().filter(|&index| exceeded(index).is_some()).min_by_key(|&index| {
+    let smallest = fitting.iter().filter(|&index| exceeded(index).is_some()).min_by_key(|&index| {
         let (capacity, name) = (&pool.types[index].capacity, &pool.types[index].name);
         (exceeded(index).map(|(limited, _)| capacity.get(limited)), capacity.cpu_millis, name.clone())
     })?;

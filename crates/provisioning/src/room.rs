@@ -6,6 +6,16 @@ use cluster::{Name, Resources};
 
 use crate::bits::Bits;
 
+/// Whether `requests` asks for more of anything than `room` has; see [`Resources::exceeds`].
+pub fn exceeds(requests: &Resources, room: &Resources) -> bool {
+    let more = |asked: i64, room: i64| asked != 0 && asked > room;
+    more(requests.cpu_millis, room.cpu_millis)
+        || more(requests.memory_bytes, room.memory_bytes)
+        || more(requests.ephemeral_bytes, room.ephemeral_bytes)
+        || more(requests.pods, room.pods)
+        || requests.extended.iter().any(|(name, asked)| more(*asked, room.get(name)))
+}
+
 /// Room by resource, then by type.
 #[derive(Clone, Debug, Default)]
 pub struct Rooms {
@@ -84,6 +94,9 @@ mod tests {
             let one_by_one: Bits =
                 types.iter().filter(|&index| requests.exceeds(&rooms[index]).is_none()).collect();
             prop_assert_eq!(Rooms::of(&rooms).holding(&requests, &types), one_by_one);
+            for room in &rooms {
+                prop_assert_eq!(exceeds(&requests, room), requests.exceeds(room).is_some());
+            }
         }
     }
 }

@@ -13,18 +13,19 @@ mod limits;
 mod memory;
 mod nodes;
 mod order;
-mod pools;
+pub(crate) mod pools;
 mod queue;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
+use cluster::PodId;
 use cluster::change::ClaimOrNode;
-use cluster::{PodId, PodTemplate};
 
 use crate::bits::Bits;
 use crate::claim::{CompatibleTypes, Misfit, OpenClaim};
 use crate::class::{ClassId, Classes, Constraints};
-use crate::existing::{self, Existing};
+use crate::existing::Existing;
 use crate::input::{Input, Policy, Solution};
 use crate::plan::{ByPrice, PlannedClaim};
 use crate::plimsoll;
@@ -33,19 +34,23 @@ use crate::refusal;
 use crate::relax::relaxed;
 use crate::reservations::Reservations;
 use crate::sets::{SetId, Sets};
+use crate::survey::Survey;
 use crate::topology::{Ground, Topology};
-use crate::volumes::VolumeIndex;
 use limits::Limits;
-use memory::Memory;
+use memory::{Barred, Memory};
 use order::Order;
-use pools::{daemon_sets, domain_sources, prepare_pools};
 use queue::{Waiting, queue};
 
 /// Where every pod goes.
 pub fn solve(input: &Input<'_>) -> Solution {
+    solve_on(input, &Survey::of(input))
+}
+
+/// The same, with what is known of the cluster already; `survey` is of the same cluster, market and policy.
+pub(crate) fn solve_on(input: &Input<'_>, survey: &Survey<'_>) -> Solution {
     match input.policy {
-        Policy::Karpenter => Scheduler::new(input).run(),
-        Policy::Plimsoll(addresses) => plimsoll::solve(input, addresses),
+        Policy::Karpenter => Scheduler::new(input, survey).run(),
+        Policy::Plimsoll(addresses) => plimsoll::solve(input, survey, addresses),
     }
 }
 
@@ -56,7 +61,7 @@ pub(crate) struct Scheduler<'a> {
     pub(crate) classes: Classes,
     pub(crate) topology: Topology,
     pub(crate) ground: Ground<'a>,
-    pub(crate) templates: Vec<PoolTemplate>,
+    pub(crate) templates: Vec<Rc<PoolTemplate>>,
     /// By template: its requirements, host name apart.
     pub(crate) template_sets: Vec<SetId>,
     /// In the order tried, with those that are not.
@@ -73,6 +78,8 @@ pub(crate) struct Scheduler<'a> {
     blanks: Vec<Option<(Bits, OpenClaim)>>,
     /// By class.
     memory: Vec<Memory>,
+    /// By [`Topology::host_rules`].
+    barred: Vec<Barred>,
     tolerate_prefer_no_schedule: bool,
     /// Types that new claims of a class are led to, by template; empty when they are not led.
     favoured: Vec<BTreeMap<ClassId, Bits>>,
@@ -81,30 +88,17 @@ pub(crate) struct Scheduler<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    fn new(input: &'a Input<'a>) -> Scheduler<'a> {
-        let cluster = input.cluster;
-        let mut daemon_sets = daemon_sets(input);
-        let pools = prepare_pools(input, &mut daemon_sets);
-        let tried = pools.iter().any(|(_, prepared)| prepared.is_ok());
-        let daemon_sets: Vec<PodTemplate> =
-            daemon_sets.into_iter().map(|daemon| daemon.for_nodes(tried)).collect();
-        let daemon_sets: Vec<&PodTemplate> = daemon_sets.iter().collect();
-        let volumes = VolumeIndex::of(cluster);
+    fn new(input: &'a Input<'a>, survey: &Survey<'a>) -> Scheduler<'a> {
         let (mut sets, mut classes) = (Sets::default(), Classes::default());
-        let (requests, unplannable) = queue(input, &volumes, &mut classes, &mut sets);
+        let (requests, unplannable) = queue(input, &survey.volumes, &mut classes, &mut sets);
         let mut keys = classes.keys();
-        // Pods that run keep others away by these.
-        let running = cluster.pods.iter().filter(|pod| pod.holds_node());
-        let terms = running.flat_map(|pod| &pod.template.pod_anti_affinity.required);
-        keys.extend(terms.map(|term| term.topology_key.clone()));
-        let nodes = existing::existing(input, &keys, &daemon_sets, &volumes, &mut sets);
+        keys.extend(survey.keys.iter().cloned());
+        let nodes = survey.staying(input, &keys, &mut sets);
         let tracked = requests.iter().filter(|waiting| !classes.get(waiting.class).constraints.untracked);
-        let moving: Bits = tracked.map(|waiting| waiting.pod.0 as usize).collect();
-        let hosts = nodes.iter().enumerate().filter_map(|(host, node)| match node.id {
-            ClaimOrNode::Node(id) => Some((id, host)),
-            ClaimOrNode::Claim(_) => None,
-        });
-        let ground = Ground::new(cluster, &moving, domain_sources(input), hosts.collect());
+        let moving = tracked.map(|waiting| waiting.pod);
+        let hosts = nodes.iter().enumerate().filter_map(|(host, node)| Some((node.node()?, host)));
+        let (running, sources) = (Rc::clone(&survey.running), Rc::clone(&survey.sources));
+        let ground = Ground::new(input.cluster, moving, running, sources, hosts.collect());
         let hostnames = nodes.iter().map(|node| node.hostname.clone()).collect();
         let topology = Topology::of_running_pods(&ground, hostnames);
         let mut scheduler = Scheduler {
@@ -125,12 +119,13 @@ impl<'a> Scheduler<'a> {
             order: Order::default(),
             blanks: Vec::new(),
             memory: Vec::new(),
+            barred: Vec::new(),
             tolerate_prefer_no_schedule: false,
             favoured: Vec::new(),
             requests,
             unplannable,
         };
-        scheduler.adopt_pools(pools);
+        scheduler.adopt_pools(survey);
         scheduler
     }
 
@@ -167,7 +162,7 @@ impl<'a> Scheduler<'a> {
                 Some(reasons) => reasons.clone(),
                 None => {
                     let last = self.fully_relaxed(waiting.class);
-                    let reasons = refusal::explain(&mut self, last);
+                    let reasons = refusal::explain(&self, last);
                     explained.insert(waiting.class, reasons.clone());
                     reasons
                 }
@@ -201,7 +196,7 @@ impl<'a> Scheduler<'a> {
             match self.add(waiting, class) {
                 Ok(()) => return true,
                 Err(Misfit::Reserved) => return false,
-                Err(Misfit::Never | Misfit::NotNow) => {}
+                Err(Misfit::Never | Misfit::Barred | Misfit::NotNow) => {}
             }
             match self.relax(class) {
                 Some(next) => class = next,

@@ -10,7 +10,7 @@ use cluster::requirements::{Requirement, Requirements, Shape, Undefined};
 pub const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// An interned set of requirements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetId(u32);
 
 /// The interned sets and what became of combining them.

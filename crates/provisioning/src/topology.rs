@@ -12,7 +12,7 @@ mod group;
 use std::collections::HashMap;
 
 pub use domains::Domains;
-pub use ground::{DomainSource, Ground};
+pub use ground::{DomainSource, Ground, Running, Sources};
 pub use group::{Group, GroupKey, Kind};
 
 use cluster::requirements::{Requirements, Undefined};
@@ -48,6 +48,10 @@ pub struct Topology {
     /// Required anti-affinity of pods, against the pods that it selects.
     inverse: Rules,
     links: Vec<Links>,
+    /// Rules on the host name that bind some class: which are its own, with whether they count it, and which are of
+    /// others.
+    // Looked up, never iterated over.
+    host_rules: HashMap<(Vec<(usize, bool)>, Vec<usize>), usize>,
     /// Host names by host index: nodes, then claims.
     hostnames: Vec<Name>,
 }
@@ -64,12 +68,14 @@ struct Rules {
 struct Links {
     /// The rules of the class are known.
     learned: bool,
+    refreshed: bool,
     /// With whether the rule counts the class itself.
     owned: Vec<(usize, bool)>,
     counted: Vec<usize>,
     inverse_owned: Vec<usize>,
     inverse_counted: Vec<usize>,
     seen: (usize, usize),
+    host_rules: usize,
 }
 
 impl Topology {
@@ -78,7 +84,7 @@ impl Topology {
     /// `hostnames` are those of the nodes, by host index.
     pub fn of_running_pods(ground: &Ground<'_>, hostnames: Vec<Name>) -> Topology {
         let mut topology = Topology { hostnames, ..Topology::default() };
-        for placed in &ground.placed {
+        for placed in ground.repelling() {
             for term in &placed.template.pod_anti_affinity.required {
                 let group = Group::of_term(
                     Kind::AntiAffinity,
@@ -135,6 +141,10 @@ impl Topology {
     /// Makes sure that a class knows all rules that select it.
     pub fn refresh(&mut self, id: ClassId, constraints: &Constraints) {
         let links = &mut self.links[id.0 as usize];
+        if links.refreshed && links.seen == (self.groups.groups.len(), self.inverse.groups.len()) {
+            return;
+        }
+        links.refreshed = true;
         for index in links.seen.0..self.groups.groups.len() {
             if self.groups.groups[index].selects(constraints) {
                 links.counted.push(index);
@@ -146,6 +156,16 @@ impl Topology {
             }
         }
         links.seen = (self.groups.groups.len(), self.inverse.groups.len());
+        let own = links.owned.iter().filter(|(index, _)| self.groups.groups[*index].on_hosts());
+        let of_others = links.inverse_counted.iter().filter(|index| self.inverse.groups[**index].on_hosts());
+        let key = (own.copied().collect(), of_others.copied().collect());
+        let next = self.host_rules.len();
+        links.host_rules = *self.host_rules.entry(key).or_insert(next);
+    }
+
+    /// Stands for the rules on the host name that bind a class: equal for classes that the same ones bind alike.
+    pub fn host_rules(&self, id: ClassId) -> usize {
+        self.links[id.0 as usize].host_rules
     }
 
     /// Makes room for one more host; returns its index.

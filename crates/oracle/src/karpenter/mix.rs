@@ -62,7 +62,7 @@ pub fn input(pods: Pods, count: usize, ignore_preferences: bool) -> Vec<Value> {
 impl Mix {
     /// On the benchmark's types, with limits that nothing reaches.
     pub fn new(pods: Pods, count: usize) -> Mix {
-        Mix { pods, count, types: Types::Benchmark, ignore_preferences: false, cpu_limit: 10_000_000 }
+        Mix { pods, count, types: Types::Benchmark, ignore_preferences: false, cpu_limit: 100_000_000 }
     }
 
     /// Settings, pool, types and pods.
@@ -72,7 +72,7 @@ impl Mix {
                    "ask": "provision", "now": 1_760_000_000, "ignorePreferences": self.ignore_preferences,
                    "minValuesBestEffort": false, "spotToSpot": false, "reservedCapacity": true}),
             json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"},
-                   "spec": {"limits": {"cpu": self.cpu_limit.to_string(), "memory": "10000000Gi"},
+                   "spec": {"limits": {"cpu": self.cpu_limit.to_string(), "memory": "1000000000Gi"},
                             "disruption": {"consolidateAfter": "0s"},
                             "template": {"spec": {"expireAfter": "Never", "requirements": [],
                                 "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass",

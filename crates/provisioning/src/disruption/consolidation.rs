@@ -1,29 +1,26 @@
 //! Emptiness and consolidation: fewer or cheaper nodes for the same pods.
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/disruption/{emptiness,consolidation,
-//! multinodeconsolidation,singlenodeconsolidation,helpers}.go`. Not modelled: Karpenter's time limits (one minute for
+//! multinodeconsolidation,singlenodeconsolidation}.go`. Not modelled: Karpenter's time limits (one minute for
 //! several nodes, three for single ones; a number of candidates stands for the latter), the score of `Balanced` pools (they act as
 //! `WhenEmptyOrUnderutilized`), and the order in which single-node consolidation comes back to pools it did not
 //! reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::change::ClaimOrNode;
 use cluster::node_pool::{ConsolidationPolicy, DisruptionReason};
 use cluster::requirements::{Requirement, Requirements};
 use cluster::{Cluster, Name, NodeId, PodId};
 
 use super::candidate::{self, Candidate, Class, Held, pool_of};
 use super::pdb::PodBudgets;
+use super::trials::Trials;
 use super::{Command, budget, pods};
 use crate::bits::Bits;
-use crate::class::is_provisionable;
 use crate::existing::View;
-use crate::input::{Input, Purpose};
 use crate::market::{CAPACITY_TYPE, Market};
 use crate::plan::PlannedClaim;
 use crate::pool::unmet_min_values;
-use crate::solve;
 
 /// Candidates considered together at most.
 pub const MULTI_NODE_MAX: usize = 100;
@@ -61,9 +58,7 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
     if command.reason == DisruptionReason::Empty {
         return true;
     }
-    let Some(outcome) = simulate(cluster, market, held, &candidate::settling(cluster), &found) else {
-        return false;
-    };
+    let Some(outcome) = Trials::of(cluster, market, held).simulate(&found) else { return false };
     match (command.replacements.as_slice(), outcome.as_slice()) {
         ([], []) => true,
         ([planned], [claim]) => {
@@ -78,7 +73,8 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
 /// What every candidate alone comes to: the nodes that can go or be replaced by something cheaper, if no other does.
 pub fn alone(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
     let due = due(cluster, market, held);
-    due.iter().filter_map(|candidate| replace(cluster, market, held, &[candidate])).collect()
+    let trials = Trials::of(cluster, market, held);
+    due.iter().filter_map(|candidate| trials.replace(&[candidate])).collect()
 }
 
 /// Whether its pool lets the node be consolidated by now.
@@ -125,13 +121,9 @@ pub(super) fn empty(cluster: &Cluster, due: &[Candidate<'_>], held: Held<'_>) ->
 }
 
 /// The largest prefix of the candidates that one new node, or none, can replace.
-pub(super) fn several(
-    cluster: &Cluster,
-    market: &Market,
-    due: &[Candidate<'_>],
-    held: Held<'_>,
-) -> Option<Command> {
-    let mut left = budget::allowed(cluster, DisruptionReason::Underutilized, held.going);
+pub(super) fn several(trials: &Trials<'_>, due: &[Candidate<'_>]) -> Option<Command> {
+    let cluster = trials.cluster;
+    let mut left = budget::allowed(cluster, DisruptionReason::Underutilized, trials.held.going);
     let full = due.iter().filter(|candidate| !candidate.is_empty());
     let within: Vec<&Candidate<'_>> =
         full.filter(|candidate| spend(cluster, candidate, &mut left)).take(MULTI_NODE_MAX + 1).collect();
@@ -143,8 +135,7 @@ pub(super) fn several(
     while least <= most {
         let middle = (least + most) / 2;
         let together = &within[..=middle];
-        match replace(cluster, market, held, together).and_then(|command| unless_same_type(command, together))
-        {
+        match trials.replace(together).and_then(|command| unless_same_type(command, together)) {
             Some(command) => {
                 best = Some(command);
                 least = middle + 1;
@@ -156,13 +147,9 @@ pub(super) fn several(
 }
 
 /// The first candidate that can go or be replaced by something cheaper; pools take turns.
-pub(super) fn single(
-    cluster: &Cluster,
-    market: &Market,
-    due: &[Candidate<'_>],
-    held: Held<'_>,
-) -> Option<Command> {
-    let left = budget::allowed(cluster, DisruptionReason::Underutilized, held.going);
+pub(super) fn single(trials: &Trials<'_>, due: &[Candidate<'_>]) -> Option<Command> {
+    let cluster = trials.cluster;
+    let left = budget::allowed(cluster, DisruptionReason::Underutilized, trials.held.going);
     let mut by_pool: BTreeMap<&Name, Vec<&Candidate<'_>>> = BTreeMap::new();
     for candidate in due.iter().filter(|candidate| !candidate.is_empty()) {
         let pool = pool_of(cluster, candidate.pool).map(|pool| &pool.name);
@@ -174,74 +161,7 @@ pub(super) fn single(
     (0..turns)
         .flat_map(|turn| by_pool.values().filter_map(move |pool| pool.get(turn)))
         .take(SINGLE_NODE_MAX)
-        .find_map(|candidate| replace(cluster, market, held, &[candidate]))
-}
-
-/// What taking these nodes away comes to: nothing more needed, or one cheaper node.
-fn replace(
-    cluster: &Cluster,
-    market: &Market,
-    held: Held<'_>,
-    together: &[&Candidate<'_>],
-) -> Option<Command> {
-    let nodes: Vec<NodeId> = together.iter().map(|candidate| candidate.node).collect();
-    let mut claims = simulate(cluster, market, held, &candidate::settling(cluster), together)?.into_iter();
-    let reason = DisruptionReason::Underutilized;
-    match (claims.next(), claims.next()) {
-        (None, _) => Some(Command { nodes, reason, replacements: Vec::new() }),
-        (Some(claim), None) => {
-            let replacements = vec![cheaper(cluster, claim, together)?];
-            Some(Command { nodes, reason, replacements })
-        }
-        (Some(_), Some(_)) => None,
-    }
-}
-
-/// The new claims that the pods of these nodes would need; `None` when some of them would find no place, or only
-/// one on a node that is not initialized. Pods are not moved to nodes in `settling`.
-pub(super) fn simulate(
-    cluster: &Cluster,
-    market: &Market,
-    held: Held<'_>,
-    settling: &BTreeSet<NodeId>,
-    together: &[&Candidate<'_>],
-) -> Option<Vec<PlannedClaim>> {
-    let now = cluster.now;
-    let budgets = PodBudgets::of(cluster);
-    let nodes = together.iter().map(|candidate| candidate.node);
-    let leaving: BTreeSet<NodeId> = nodes.chain(held.going.iter().copied()).collect();
-    let moved: Vec<PodId> = together.iter().flat_map(|candidate| &candidate.pods).copied().collect();
-    let movable = |id: &PodId| {
-        let pod = cluster.pod(*id);
-        let shielded = pods::is_active(pod) && pods::do_not_disrupt(pod, now);
-        !shielded && !budgets.blocks_for_ever(pod, now)
-    };
-    let moved: Vec<PodId> = moved.into_iter().filter(movable).collect();
-    let going = pods_of_leaving(cluster, &budgets, held.going);
-    let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
-    let mut all: Vec<PodId> = pending.chain(moved.iter().copied()).chain(going.iter().copied()).collect();
-    all.sort_unstable();
-    all.dedup();
-    let input = Input {
-        cluster,
-        market,
-        pods: &all,
-        leaving: &leaving,
-        settling,
-        policy: held.policy,
-        purpose: Purpose::Disruption,
-    };
-    let solution = solve(&input);
-    let counts: Bits = moved.iter().map(|pod| pod.0 as usize).collect();
-    let waits = |pod: &PodId| is_provisionable(cluster, cluster.pod(*pod));
-    let unsettled = |place: &ClaimOrNode| match place {
-        ClaimOrNode::Claim(_) => true,
-        ClaimOrNode::Node(node) => !View::of_node(cluster, cluster.node(*node)).is_initialized(),
-    };
-    let homeless = solution.refused.iter().any(|(pod, _)| !waits(pod));
-    let hasty =
-        solution.on_existing.iter().any(|(pod, place)| counts.has(pod.0 as usize) && unsettled(place));
-    (!homeless && !hasty).then_some(solution.new_claims)
+        .find_map(|candidate| trials.replace(&[candidate]))
 }
 
 /// Pods of nodes that are going already, as far as they can be evicted.
@@ -264,7 +184,11 @@ pub fn pods_of_leaving(cluster: &Cluster, budgets: &PodBudgets<'_>, marked: &BTr
 }
 
 /// The claim with only the types that cost less than the nodes it replaces; `None` when none does.
-fn cheaper(cluster: &Cluster, mut claim: PlannedClaim, together: &[&Candidate<'_>]) -> Option<PlannedClaim> {
+pub(super) fn cheaper(
+    cluster: &Cluster,
+    mut claim: PlannedClaim,
+    together: &[&Candidate<'_>],
+) -> Option<PlannedClaim> {
     let paid: i64 = together.iter().map(|candidate| candidate.price_micro_usd).sum();
     let settings = &cluster.declared.karpenter;
     let allows = |requirements: &Requirements, capacity_type: &str| {

@@ -5,7 +5,6 @@
 //! Not modelled: new releases behind an image alias, capacity reservations,
 //! placement groups, and static pools.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cluster::node_claim::{ClaimStage, DriftReason};
@@ -14,7 +13,8 @@ use cluster::requirements::{Requirement, Requirements, Undefined};
 use cluster::{Cluster, Declared, NodeClaim, NodeClass, NodePool, SelectorOperator, Timestamp};
 
 use super::candidate::{self, Candidate, Class, Held, pool_of};
-use super::{Command, budget, consolidation};
+use super::trials::Trials;
+use super::{Command, budget};
 use crate::market::{CAPACITY_TYPE, INSTANCE_TYPE, Market, RESERVATION};
 
 /// From this age on it is asked whether a claim's instance type is still offered.
@@ -117,9 +117,10 @@ pub(super) fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Opt
         let pool = pool_of(cluster, candidate.pool).map(|pool| &pool.name);
         pool.and_then(|name| left.get(name)).is_some_and(|left| *left > 0)
     };
+    // Only consolidation spares nodes inside `consolidateAfter`.
+    let trials = Trials::of(cluster, market, held).sparing_no_node();
     all.iter().filter(within).find_map(|candidate| {
-        // Only consolidation spares nodes inside `consolidateAfter`.
-        let replacements = consolidation::simulate(cluster, market, held, &BTreeSet::new(), &[candidate])?;
+        let replacements = trials.simulate(&[candidate])?;
         Some(Command { nodes: vec![candidate.node], reason: DisruptionReason::Drifted, replacements })
     })
 }

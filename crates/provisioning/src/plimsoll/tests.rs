@@ -1,5 +1,7 @@
 //! What plimsoll does where Karpenter would not.
 
+mod starvation;
+
 use cluster::network::{Cni, SubnetId, VpcCniSettings};
 use cluster::rejection::PoolReason;
 use proptest::prelude::*;

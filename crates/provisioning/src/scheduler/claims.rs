@@ -6,6 +6,7 @@
 use cluster::{Name, PodId};
 
 use super::Scheduler;
+use super::memory::Barred;
 use super::queue::Waiting;
 use crate::bits::Bits;
 use crate::claim::{Bench, Misfit, OpenClaim};
@@ -30,13 +31,21 @@ impl Scheduler<'_> {
             lower_min_values: false,
         };
         let (claims, refused) = (&self.claims, &mut memory.claims);
-        let found = self.order.first(&mut memory.refused, |index| {
+        let rules = self.topology.host_rules(id);
+        self.barred.resize_with(self.barred.len().max(rules + 1), Barred::default);
+        let barred = &mut self.barred[rules];
+        let found = self.order.first(&mut memory.refused, &mut barred.refused, |index| {
+            if barred.claims.has(index) {
+                return Err(Misfit::Barred);
+            }
             if refused.has(index) {
                 return Err(Misfit::Never);
             }
             let fit = bench.fit(&claims[index]);
-            if matches!(fit, Err(Misfit::Never)) {
-                refused.insert(index);
+            match fit {
+                Err(Misfit::Barred) => barred.claims.insert(index),
+                Err(Misfit::Never) => refused.insert(index),
+                _ => {}
             }
             fit
         });
@@ -62,7 +71,7 @@ impl Scheduler<'_> {
                 Ok(claim) => claim,
                 // Pools of less weight are no way around reserved capacity that is taken for now.
                 Err(Misfit::Reserved) => return Err(Misfit::Reserved),
-                Err(Misfit::Never | Misfit::NotNow) => continue,
+                Err(Misfit::Never | Misfit::Barred | Misfit::NotNow) => continue,
             };
             self.reservations.exchange(claim.host, &[], &claim.reserved);
             self.limits[template].take(&claim.alive, &self.templates[template]);

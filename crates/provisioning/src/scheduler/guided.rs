@@ -12,11 +12,12 @@ use crate::claim::OpenClaim;
 use crate::class::ClassId;
 use crate::input::Input;
 use crate::plimsoll::guide::{self, Margin, Ware};
+use crate::survey::Survey;
 
 impl<'a> Scheduler<'a> {
     /// A plan whose new claims are led to types that are cheap for the pods.
-    pub(crate) fn guided(input: &'a Input<'a>, margin: Option<Margin>) -> Scheduler<'a> {
-        let mut scheduler = Scheduler::new(input);
+    pub(crate) fn guided(input: &'a Input<'a>, survey: &Survey<'a>, margin: Option<Margin>) -> Scheduler<'a> {
+        let mut scheduler = Scheduler::new(input, survey);
         if let Some(margin) = margin {
             scheduler.favoured = (0..scheduler.templates.len())
                 .map(|template| scheduler.favoured_of(template, margin))
@@ -28,24 +29,31 @@ impl<'a> Scheduler<'a> {
     /// By class, the favoured types of a template. Classes that can use the same types are weighed together.
     fn favoured_of(&mut self, template: usize, margin: Margin) -> BTreeMap<ClassId, Bits> {
         let mut demands: Vec<(Bits, Resources, Vec<ClassId>)> = Vec::new();
+        let mut known: BTreeMap<ClassId, Option<usize>> = BTreeMap::new();
         for waiting in &self.requests {
             let class = self.classes.get(waiting.class);
-            if let Some(known) = demands.iter_mut().find(|(_, _, classes)| classes.contains(&waiting.class)) {
-                known.1.add(&class.constraints.requests);
+            if let Some(known) = known.get(&waiting.class) {
+                let demand = known.and_then(|at| demands.get_mut(at));
+                demand.into_iter().for_each(|(_, demand, _)| demand.add(&class.constraints.requests));
                 continue;
             }
+            known.insert(waiting.class, None);
             let narrowed =
                 self.sets.narrow(self.template_sets[template], class.wanted, Undefined::WellKnownAllowed);
             let Ok(set) = narrowed else { continue };
             let pool = &self.templates[template];
             let types = self.types.of(template, pool, set, &self.sets).and(&pool.holds_daemons);
-            match demands.iter_mut().find(|(known, _, _)| *known == types) {
-                Some((_, demand, classes)) => {
-                    demand.add(&class.constraints.requests);
-                    classes.push(waiting.class);
-                }
-                None => demands.push((types, class.constraints.requests.clone(), vec![waiting.class])),
+            if pool.rooms.holding(&class.constraints.requests, &types).is_empty() {
+                // It will have no node, so it may not say which ones are worth buying.
+                continue;
             }
+            let at = demands.iter().position(|(of, _, _)| *of == types).unwrap_or_else(|| {
+                demands.push((types, Resources::ZERO, Vec::new()));
+                demands.len() - 1
+            });
+            demands[at].1.add(&class.constraints.requests);
+            demands[at].2.push(waiting.class);
+            known.insert(waiting.class, Some(at));
         }
         let pool = &self.templates[template];
         let mut favoured = BTreeMap::new();

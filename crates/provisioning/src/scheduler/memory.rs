@@ -9,6 +9,15 @@ use crate::bits::Bits;
 use crate::class::ClassId;
 use crate::prospects::Prospects;
 
+/// What classes with the same rules on the host name have in common.
+#[derive(Debug, Default)]
+pub(super) struct Barred {
+    /// Claims whose pods those rules keep them away from, for good.
+    pub claims: Bits,
+    /// Likewise, stretches of the claims in their order.
+    pub refused: Refused,
+}
+
 /// What is known of a class.
 #[derive(Debug, Default)]
 pub(super) struct Memory {

@@ -13,11 +13,11 @@ use crate::class::ClassId;
 use crate::daemons::all_tolerated;
 use crate::existing::View;
 use crate::input::Purpose;
-use crate::ports;
 use crate::prospects::Study;
 use crate::sets::{SetId, hostname_agrees};
 use crate::topology::Place;
 use crate::volumes::{self, Attached};
+use crate::{ports, room};
 
 impl Scheduler<'_> {
     pub(super) fn add_to_node(&mut self, waiting: &Waiting, id: ClassId) -> bool {
@@ -41,7 +41,7 @@ impl Scheduler<'_> {
                     self.settle_on_node(index, waiting, id, set);
                     return true;
                 }
-                Err(Misfit::Never) => self.memory[id.0 as usize].nodes.insert(index),
+                Err(Misfit::Never | Misfit::Barred) => self.memory[id.0 as usize].nodes.insert(index),
                 Err(Misfit::NotNow | Misfit::Reserved) => {}
             }
         }
@@ -51,7 +51,7 @@ impl Scheduler<'_> {
         let (node, class) = (&self.nodes[index], self.classes.get(id));
         let constraints = &class.constraints;
         if node.overdrawn
-            || constraints.requests.exceeds(&node.room).is_some()
+            || room::exceeds(&constraints.requests, &node.room)
             || !all_tolerated(&node.taints, &constraints.tolerations)
             || !hostname_agrees(class.wanted_host.as_ref(), &node.hostname)
             || ports::any_taken(&constraints.host_ports, &node.ports)
@@ -79,7 +79,7 @@ impl Scheduler<'_> {
             let allowed = topology.check_host(id, class, &place).map_err(Misfit::from);
             match set.and_then(|set| allowed.and_then(|()| study.node_in_domain(set))) {
                 Ok(set) => return Ok(set),
-                Err(Misfit::Never) => {}
+                Err(Misfit::Never | Misfit::Barred) => {}
                 Err(misfit) => worst = misfit,
             }
         }

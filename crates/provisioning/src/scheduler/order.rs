@@ -64,41 +64,77 @@ impl Order {
         self.levels.entry(pods).or_default().entries.push((self.now, claim));
     }
 
-    /// The first claim that takes a pod of a class; `ask` says why one does not.
+    /// The first claim that takes a pod of a class; `ask` says why one does not. `barred` is what all classes with the
+    /// same rules on the host name have in common.
     pub(super) fn first<T>(
         &self,
         refused: &mut Refused,
+        barred: &mut Refused,
         mut ask: impl FnMut(usize) -> Result<T, Misfit>,
     ) -> Option<(usize, T)> {
         for (&pods, level) in &self.levels {
-            let until = refused.until.get(&pods).copied().unwrap_or(0);
-            let start = level.entries.partition_point(|&(since, _)| since <= until);
+            let known = barred.until(pods);
+            let mut own = Stretch { reached: refused.until(pods).max(known), whole: true };
+            let mut common = Stretch { reached: known, whole: known == own.reached };
+            let start = level.entries.partition_point(|&(since, _)| since <= own.reached);
             let Some(&(latest, _)) = level.entries.get(start..).and_then(<[_]>::last) else { continue };
-            let (mut all_refused, mut reached) = (true, until);
+            let mut found = None;
             for step in start..level.entries.len() {
                 let at = if pods == 1 { step } else { level.entries.len() - 1 - (step - start) };
                 let (since, claim) = level.entries[at];
-                let asked = if self.places[claim] == (pods, since) { ask(claim) } else { Err(Misfit::Never) };
+                let asked =
+                    if self.places[claim] == (pods, since) { ask(claim) } else { Err(Misfit::Barred) };
                 match asked {
                     Ok(fit) => {
-                        refused.reach(pods, reached);
-                        return Some((claim, fit));
+                        found = Some((claim, fit));
+                        break;
                     }
-                    Err(Misfit::Never) if all_refused && pods == 1 => reached = since,
-                    Err(Misfit::Never) => {}
-                    Err(Misfit::NotNow | Misfit::Reserved) => all_refused = false,
+                    Err(Misfit::Barred) => {}
+                    Err(Misfit::Never) => common.whole = false,
+                    Err(Misfit::NotNow | Misfit::Reserved) => (own.whole, common.whole) = (false, false),
+                }
+                if pods == 1 {
+                    own.reach(since);
+                    common.reach(since);
                 }
             }
-            refused.reach(pods, if all_refused { latest } else { reached });
+            if found.is_none() {
+                own.reach(latest);
+                common.reach(latest);
+            }
+            refused.set(pods, own);
+            barred.set(pods, common);
+            if found.is_some() {
+                return found;
+            }
         }
         None
     }
 }
 
+/// How far a level was refused without a gap.
+#[derive(Clone, Copy)]
+struct Stretch {
+    reached: u64,
+    whole: bool,
+}
+
+impl Stretch {
+    fn reach(&mut self, since: u64) {
+        if self.whole {
+            self.reached = since;
+        }
+    }
+}
+
 impl Refused {
-    fn reach(&mut self, pods: usize, since: u64) {
-        if since > 0 {
-            self.until.insert(pods, since);
+    fn until(&self, pods: usize) -> u64 {
+        self.until.get(&pods).copied().unwrap_or(0)
+    }
+
+    fn set(&mut self, pods: usize, stretch: Stretch) {
+        if stretch.reached > 0 {
+            self.until.insert(pods, stretch.reached);
         }
     }
 }
@@ -112,7 +148,7 @@ mod tests {
     /// Claims in the order in which they are asked, none of which takes anything.
     fn asked(order: &Order, refused: &mut Refused, misfit: impl Fn(usize) -> Misfit) -> Vec<usize> {
         let mut asked = Vec::new();
-        order.first::<()>(refused, |claim| {
+        order.first::<()>(refused, &mut Refused::default(), |claim| {
             asked.push(claim);
             Err(misfit(claim))
         });
@@ -131,6 +167,25 @@ mod tests {
         order.enter();
         order.advance(0);
         assert_eq!(asked(&order, &mut refused, misfit), [3, 4, 0]);
+    }
+
+    #[test]
+    fn what_bars_one_class_bars_those_with_the_same_rules() {
+        let mut order = Order::default();
+        (0..5).for_each(|_| order.enter());
+        let mut barred = Refused::default();
+        let mut ask = |refused: &mut Refused| {
+            let mut asked = Vec::new();
+            order.first::<()>(refused, &mut barred, |claim| {
+                asked.push(claim);
+                Err(if claim == 2 { Misfit::Never } else { Misfit::Barred })
+            });
+            asked
+        };
+        let mut first = Refused::default();
+        assert_eq!(ask(&mut first), [0, 1, 2, 3, 4]);
+        assert_eq!(ask(&mut first), [0; 0], "all five for good");
+        assert_eq!(ask(&mut Refused::default()), [2, 3, 4], "the first two were barred without a gap");
     }
 
     proptest! {

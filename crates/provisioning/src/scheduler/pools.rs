@@ -4,8 +4,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use cluster::{Effect, Name, Node, PodTemplate, Resources};
+use cluster::{Effect, Name, PodTemplate, Resources};
 
 use super::Scheduler;
 use super::limits::Limits;
@@ -15,33 +16,37 @@ use crate::existing::View;
 use crate::input::{Input, Policy};
 use crate::pool::{self, PoolTemplate, Unusable};
 use crate::sets::split_hostname;
+use crate::survey::Survey;
 use crate::topology::DomainSource;
 
 impl Scheduler<'_> {
-    pub(super) fn adopt_pools(&mut self, pools: Vec<(u32, Result<PoolTemplate, Unusable>)>) {
-        let used = used_by_pool(self.input);
-        for (pool, prepared) in pools {
-            let declared = &self.input.cluster.declared.node_pools[pool as usize];
+    pub(super) fn adopt_pools(&mut self, survey: &Survey<'_>) {
+        for (pool, prepared) in &survey.pools {
+            let declared = &self.input.cluster.declared.node_pools[*pool as usize];
             let ready = !matches!(prepared, Err(Unusable::NotReady(_)));
             self.tolerate_prefer_no_schedule |=
                 ready && declared.taints.iter().any(|taint| taint.effect == Effect::PreferNoSchedule);
-            let outcome = prepared.map(|template| {
-                let taken = used.get(&declared.name).cloned().unwrap_or_default();
+            let outcome = prepared.clone().map(|template| {
+                let limits = &declared.limits;
+                let taken = match limits.is_empty() {
+                    true => Resources::ZERO,
+                    false => survey.used(self.input, &declared.name),
+                };
                 let left =
                     |(name, limit): &(Name, i64)| (name.clone(), limit.saturating_sub(taken.get(name)));
-                self.limits.push(Limits::new(declared.limits.iter().map(left).collect(), &template));
+                self.limits.push(Limits::new(limits.iter().map(left).collect(), &template));
                 let (set, _) = split_hostname(template.requirements.clone());
                 self.template_sets.push(self.sets.intern(set));
                 self.templates.push(template);
                 self.templates.len() - 1
             });
-            self.pools.push((pool, outcome));
+            self.pools.push((*pool, outcome));
         }
     }
 }
 
 /// The DaemonSets' templates, as the policy counts them.
-pub(super) fn daemon_sets<'a>(input: &Input<'a>) -> Vec<Daemon<'a>> {
+pub(crate) fn daemon_sets<'a>(input: &Input<'a>) -> Vec<Daemon<'a>> {
     let forgets = matches!(input.policy, Policy::Karpenter);
     let counted = |template: &'a PodTemplate| match input.policy {
         Policy::Karpenter => Cow::Borrowed(template),
@@ -56,15 +61,15 @@ pub(super) fn daemon_sets<'a>(input: &Input<'a>) -> Vec<Daemon<'a>> {
     all.map(|template| Daemon::new(counted(template), forgets)).collect()
 }
 
-pub(super) fn prepare_pools(
+pub(crate) fn prepare_pools(
     input: &Input<'_>,
     daemon_sets: &mut [Daemon<'_>],
-) -> Vec<(u32, Result<PoolTemplate, Unusable>)> {
-    let prepare = |pool: u32| (pool, PoolTemplate::prepare(input, pool, daemon_sets));
+) -> Vec<(u32, Result<Rc<PoolTemplate>, Unusable>)> {
+    let prepare = |pool: u32| (pool, PoolTemplate::prepare(input, pool, daemon_sets).map(Rc::new));
     pool::in_order(input).into_iter().map(prepare).collect()
 }
 
-pub(super) fn domain_sources(input: &Input<'_>) -> Vec<DomainSource> {
+pub(crate) fn domain_sources(input: &Input<'_>) -> Vec<DomainSource> {
     let ready = pool::in_order(input).into_iter().filter_map(|index| {
         let market = input.market.pools.get(index as usize)?;
         market.not_ready.is_none().then_some((index, market))
@@ -83,12 +88,11 @@ pub(super) fn domain_sources(input: &Input<'_>) -> Vec<DomainSource> {
         .collect()
 }
 
-/// What the nodes of each pool have, those that go apart.
-fn used_by_pool(input: &Input<'_>) -> BTreeMap<Name, Resources> {
+/// What the nodes of each pool have, those that go anyway apart.
+pub(crate) fn used_by_pool(input: &Input<'_>) -> BTreeMap<Name, Resources> {
     let mut used: BTreeMap<Name, Resources> = BTreeMap::new();
     for view in View::all(input.cluster) {
-        let leaves = view.node.is_some_and(|node: &Node| input.leaving.contains(&node.id));
-        let Some(pool) = view.pool(input.cluster).filter(|_| !leaves && !view.is_leaving()) else { continue };
+        let Some(pool) = view.pool(input.cluster).filter(|_| !view.is_leaving()) else { continue };
         let total = used.entry(pool.clone()).or_default();
         total.add(&view.capacity());
         total.set("nodes", total.get("nodes").saturating_add(1));

@@ -124,7 +124,7 @@ impl Group {
             }
         }
         let by_hash = self.names_template_hash();
-        for placed in ground.placed.iter().filter(|placed| !placed.leaving) {
+        for placed in ground.placed().filter(|placed| !placed.leaving) {
             let counted = self.namespaces.contains(placed.namespace)
                 && self.selector.as_ref().is_none_or(|selector| {
                     if by_hash {
@@ -141,7 +141,7 @@ impl Group {
 
     /// Counts pods on the nodes that they run on.
     pub fn record_nodes(&mut self, placed: &Placed<'_>, ground: &Ground<'_>) {
-        for (&id, &pods) in &placed.nodes {
+        for (id, pods) in ground.pods_of(placed) {
             let node = ground.cluster.node(id);
             if !self.filter.admits_node(&node.labels, &node.name, &node.taints) {
                 continue;
