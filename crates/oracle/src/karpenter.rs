@@ -5,6 +5,7 @@
 //! whose `answer.go` says what an answer is made of.
 
 pub mod generate;
+pub mod ground;
 pub mod mix;
 pub mod ours;
 pub mod question;

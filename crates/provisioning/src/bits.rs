@@ -26,6 +26,19 @@ impl Bits {
         self.words[word] |= 1 << (index % 64);
     }
 
+    /// The first from `index` on that is not in the set.
+    pub fn next_absent(&self, index: usize) -> usize {
+        let mut at = index;
+        while let Some(word) = self.words.get(at / 64) {
+            let absent = !word >> (at % 64);
+            if absent != 0 {
+                return at + absent.trailing_zeros() as usize;
+            }
+            at = (at / 64 + 1) * 64;
+        }
+        at
+    }
+
     /// What is in both.
     #[must_use]
     pub fn and(&self, other: &Bits) -> Bits {
@@ -63,6 +76,13 @@ impl Bits {
         })
     }
 
+    /// Word by word, what `keep` leaves of it: its arguments are the word's position and its bits.
+    #[must_use]
+    pub(crate) fn keep_words(&self, keep: impl Fn(usize, u64) -> u64) -> Bits {
+        let kept = |(position, &word): (usize, &u64)| if word == 0 { 0 } else { word & keep(position, word) };
+        Bits::trimmed(self.words.iter().enumerate().map(kept).collect())
+    }
+
     fn trimmed(mut words: Vec<u64>) -> Bits {
         while words.last() == Some(&0) {
             words.pop();
@@ -98,6 +118,9 @@ mod tests {
             prop_assert_eq!(x.len(), a.len());
             prop_assert_eq!(x == y, a == b);
             prop_assert_eq!(x.and(&y).is_empty(), a.is_disjoint(&b));
+            for from in 0..210 {
+                prop_assert_eq!(x.next_absent(from), (from..).find(|index| !a.contains(index)).unwrap());
+            }
         }
     }
 }

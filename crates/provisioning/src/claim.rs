@@ -10,13 +10,14 @@ use cluster::template::HostPort;
 use cluster::{Name, PodId, Resources};
 
 use crate::bits::Bits;
-use crate::class::{Class, ClassId};
+use crate::class::Class;
 use crate::daemons::all_tolerated;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::ports;
+use crate::prospects::{Prospect, Prospects, Study};
 use crate::reservations::Reservations;
 use crate::sets::{Clash, SetId, Sets, hostname_agrees};
-use crate::topology::{Place, Topology};
+use crate::topology::{Place, Unsatisfied};
 
 /// A claim under construction.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct OpenClaim {
     pub alive: Bits,
     /// The most of each resource that any of these types has left: a quick no.
     pub most_left: Resources,
+    /// The most of each resource that any of these types has.
+    most: Resources,
     /// Its pods.
     pub pods: Vec<PodId>,
     /// Ports that they take.
@@ -89,17 +92,21 @@ impl CompatibleTypes {
     }
 }
 
-/// What deciding needs besides the claim and the class.
+impl From<Unsatisfied> for Misfit {
+    fn from(refused: Unsatisfied) -> Misfit {
+        if refused.final_for_place { Misfit::Never } else { Misfit::NotNow }
+    }
+}
+
+/// What deciding needs besides the claim.
 #[derive(Debug)]
 pub struct Bench<'a> {
+    /// The class, sets and rules.
+    pub study: Study<'a>,
+    /// What is known of the class.
+    pub prospects: &'a mut Prospects,
     /// The templates.
     pub templates: &'a [PoolTemplate],
-    /// Interned sets.
-    pub sets: &'a mut Sets,
-    /// Compatible types by set.
-    pub types: &'a mut CompatibleTypes,
-    /// The rules.
-    pub topology: &'a Topology,
     /// Capacity reservations.
     pub reservations: &'a Reservations,
     /// `minValues` are lowered rather than failed.
@@ -107,27 +114,35 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Whether a pod of a class can join a claim, and what the claim would be then.
-    pub fn fit(&mut self, claim: &OpenClaim, id: ClassId, class: &Class) -> Result<Fit, Misfit> {
-        let pool = &self.templates[claim.template];
+    /// Whether a pod of the class can join a claim, and what the claim would be then.
+    pub fn fit(&mut self, claim: &OpenClaim) -> Result<Fit, Misfit> {
+        let (id, class, pool) = (self.study.id, self.study.class, &self.templates[claim.template]);
         let constraints = &class.constraints;
         if constraints.requests.exceeds(&claim.most_left).is_some()
-            || !all_tolerated(&pool.taints, &constraints.tolerations)
             || !hostname_agrees(class.wanted_host.as_ref(), &claim.hostname)
             || ports::any_taken(&constraints.host_ports, &claim.ports)
         {
             return Err(Misfit::Never);
         }
-        let base = self.sets.narrow(claim.set, class.wanted, Undefined::WellKnownAllowed)?;
         if class.volumes.is_empty() {
-            return self.fit_at(claim, id, class, base);
+            self.study.topology.check_host(id, class, &claim.place(pool))?;
+            let prospect = self.prospects.of_claim(&mut self.study, claim.template, pool, claim.set)?;
+            return self.fit_at(claim, prospect);
         }
-        // The last alternative's refusal stands for all, save that none is final unless all are.
+        self.fit_with_volumes(claim)
+    }
+
+    /// The last alternative's refusal stands for all, save that none is final unless all are.
+    fn fit_with_volumes(&mut self, claim: &OpenClaim) -> Result<Fit, Misfit> {
+        let (class, pool) = (self.study.class, &self.templates[claim.template]);
+        if !all_tolerated(&pool.taints, &class.constraints.tolerations) {
+            return Err(Misfit::Never);
+        }
+        let base = self.study.sets.narrow(claim.set, class.wanted, Undefined::WellKnownAllowed)?;
         let mut refusal = Misfit::Never;
         for (volume, host) in &class.volumes {
-            let set = self.sets.narrow(base, *volume, Undefined::WellKnownAllowed);
             let fit = match hostname_agrees(host.as_ref(), &claim.hostname) {
-                true => set.map_err(Misfit::from).and_then(|set| self.fit_at(claim, id, class, set)),
+                true => self.fit_with_volume(claim, base, *volume),
                 false => Err(Misfit::Never),
             };
             match fit {
@@ -139,31 +154,23 @@ impl Bench<'_> {
         Err(refusal)
     }
 
-    fn fit_at(&mut self, claim: &OpenClaim, id: ClassId, class: &Class, set: SetId) -> Result<Fit, Misfit> {
+    fn fit_with_volume(&mut self, claim: &OpenClaim, base: SetId, volume: SetId) -> Result<Fit, Misfit> {
         let pool = &self.templates[claim.template];
-        let mut set = set;
-        let mut misfit = if class.is_plain { Misfit::Never } else { Misfit::NotNow };
-        if self.topology.binds(id) {
-            let place = Place { host: claim.host, hostname: &claim.hostname, taints: &pool.taints };
-            let narrowing = self.topology.narrowing(id, class, &place, self.sets.get(set));
-            let narrowing = narrowing.map_err(|refused| match refused.final_for_place {
-                true => Misfit::Never,
-                false => Misfit::NotNow,
-            })?;
-            if !narrowing.is_empty() {
-                // Another domain may be allowed later.
-                misfit = Misfit::NotNow;
-                let narrowing = self.sets.intern(narrowing);
-                set = self.sets.narrow(set, narrowing, Undefined::WellKnownAllowed).map_err(|_| misfit)?;
-            }
-        }
-        let compatible = self.types.of(claim.template, pool, set, self.sets);
-        let alive = still_alive(claim, class, pool, &compatible);
+        let set = self.study.sets.narrow(base, volume, Undefined::WellKnownAllowed)?;
+        self.study.topology.check_host(self.study.id, self.study.class, &claim.place(pool))?;
+        let prospect = self.study.claim_in_domain(claim.template, pool, set)?;
+        self.fit_at(claim, prospect)
+    }
+
+    fn fit_at(&mut self, claim: &OpenClaim, prospect: Prospect) -> Result<Fit, Misfit> {
+        let pool = &self.templates[claim.template];
+        let misfit = prospect.full;
+        let alive = still_alive(claim, self.study.class, pool, &prospect.types);
         if alive.is_empty() {
             return Err(misfit);
         }
-        let set = self.meet_min_values(pool, set, &alive).ok_or(misfit)?;
-        let requirements = self.sets.get(set);
+        let set = self.meet_min_values(pool, prospect.set, &alive).ok_or(misfit)?;
+        let requirements = self.study.sets.get(set);
         let reserved =
             self.reservations.for_claim(claim.host, &claim.reserved, &pool.types, &alive, requirements);
         Ok(Fit { set, alive, reserved: reserved.ok_or(Misfit::Reserved)? })
@@ -171,7 +178,7 @@ impl Bench<'_> {
 
     /// The set with its `minValues` met, lowered where that is allowed; `None` when they are not met.
     fn meet_min_values(&mut self, pool: &PoolTemplate, set: SetId, alive: &Bits) -> Option<SetId> {
-        let requirements = self.sets.get(set);
+        let requirements = self.study.sets.get(set);
         if !requirements.has_min_values() {
             return Some(set);
         }
@@ -188,7 +195,7 @@ impl Bench<'_> {
                 lowered.set(Requirement { min_values: Some(found), ..requirement });
             }
         }
-        Some(self.sets.intern(lowered))
+        Some(self.study.sets.intern(lowered))
     }
 }
 
@@ -203,46 +210,54 @@ fn still_alive(claim: &OpenClaim, class: &Class, pool: &PoolTemplate, compatible
             candidates = candidates.without(&group.types);
         }
     }
-    let requests = claim.requests.plus(&constraints.requests);
-    candidates.iter().filter(|&index| requests.exceeds(&pool.room[index]).is_none()).collect()
+    pool.rooms.holding(&claim.requests.plus(&constraints.requests), &candidates)
 }
 
 impl OpenClaim {
-    /// An empty claim of a template, with these types to choose from.
-    pub fn new(template: usize, pool: &PoolTemplate, set: SetId, types: Bits, host: usize) -> OpenClaim {
+    /// An empty claim of a template, with these types to choose from; its host is still to be named.
+    pub fn new(template: usize, pool: &PoolTemplate, set: SetId, types: Bits) -> OpenClaim {
         let mut claim = OpenClaim {
             template,
             set,
             requests: Resources::ZERO,
             alive: types.and(&pool.holds_daemons),
             most_left: Resources::ZERO,
+            most: Resources::ZERO,
             pods: Vec::new(),
             ports: Vec::new(),
-            host,
-            hostname: Name::from(format!("hostname-placeholder-{host:04}")),
+            host: usize::MAX,
+            hostname: Name::default(),
             reserved: Vec::new(),
         };
-        claim.measure(pool);
+        claim.alive.iter().for_each(|index| claim.most.raise_to(&pool.room[index]));
+        claim.most_left = claim.most.clone();
         claim
+    }
+
+    /// Where topology sees it.
+    pub fn place<'p>(&'p self, pool: &'p PoolTemplate) -> Place<'p> {
+        Place { host: self.host, hostname: &self.hostname, taints: &pool.taints }
     }
 
     /// Takes a pod in.
     pub fn add(&mut self, pod: PodId, class: &Class, fit: Fit, pool: &PoolTemplate) {
         self.pods.push(pod);
         self.set = fit.set;
+        let gone = self.alive.without(&fit.alive);
         self.alive = fit.alive;
         self.reserved = fit.reserved;
         self.requests.add(&class.constraints.requests);
         self.ports.extend(class.constraints.host_ports.iter().cloned());
-        self.measure(pool);
-    }
-
-    fn measure(&mut self, pool: &PoolTemplate) {
-        let mut most = Resources::ZERO;
-        for index in self.alive.iter() {
-            most.raise_to(&pool.room[index]);
+        // Types that go have least room as a rule: then the most stays what it is.
+        if gone.iter().any(|index| reaches(&pool.room[index], &self.most)) {
+            self.most = Resources::ZERO;
+            self.alive.iter().for_each(|index| self.most.raise_to(&pool.room[index]));
         }
-        most.subtract(&self.requests);
-        self.most_left = most;
+        self.most_left = self.most.minus(&self.requests);
     }
+}
+
+/// Whether a room is as large as `most` in anything.
+fn reaches(room: &Resources, most: &Resources) -> bool {
+    most.iter().any(|(name, most)| room.get(name) >= most)
 }

@@ -19,9 +19,11 @@ pub mod plan;
 pub mod plimsoll;
 pub mod pool;
 pub mod ports;
+pub mod prospects;
 pub mod refusal;
 pub mod relax;
 pub mod reservations;
+pub mod room;
 pub mod scheduler;
 pub mod sets;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/{nodeclaim,nodeclaimtemplate}.go`
 //! (`FinalizeScheduling`, `ToNodeClaim`) and `pkg/cloudprovider/types.go` (`OrderByPrice`, `Truncate`).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cluster::network::SubnetId;
@@ -18,6 +19,7 @@ use crate::market::{CAPACITY_TYPE, Offers, RESERVATION, TypeOnOffer};
 use crate::plimsoll::addresses::ADDRESSES;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::scheduler::Scheduler;
+use crate::sets::SetId;
 
 /// Instance types that a NodeClaim names at most.
 pub const INSTANCE_TYPES_MAX: usize = 600;
@@ -45,21 +47,38 @@ pub struct PlannedClaim {
     pub subnet: Option<SubnetId>,
 }
 
+/// Every type of a template by its price under a set of requirements.
+#[derive(Debug, Default)]
+pub(crate) struct ByPrice {
+    // Looked up, never iterated over.
+    known: HashMap<(usize, SetId), Vec<usize>>,
+}
+
 impl PlannedClaim {
     /// Finishes a claim; its pods are refused when too many types had to be left out for `minValues`.
     pub(crate) fn of(
-        scheduler: &Scheduler<'_>,
+        scheduler: &mut Scheduler<'_>,
+        by_price: &mut ByPrice,
         claim: OpenClaim,
     ) -> (Option<PlannedClaim>, Vec<(PodId, Vec<PoolRejection>)>) {
+        let alive = scheduler.possible_types(&claim);
         let pool = &scheduler.templates[claim.template];
         let mut requirements = scheduler.sets.get(claim.set).clone();
         if !claim.reserved.is_empty() {
             requirements.set(Requirement::equal_to(CAPACITY_TYPE, "reserved"));
             requirements.add(Requirement::new(RESERVATION, SelectorOperator::In, &claim.reserved));
         }
-        let alive = scheduler.possible_types(&claim);
-        let mut options = cheapest_first(&pool.types, alive.iter(), &requirements);
-        options.truncate(INSTANCE_TYPES_MAX);
+        let all = || cheapest_first(&pool.types, 0..pool.types.len(), &requirements);
+        let own;
+        let sorted = match claim.reserved.is_empty() {
+            true => by_price.known.entry((claim.template, claim.set)).or_insert_with(all),
+            false => {
+                own = all();
+                &own
+            }
+        };
+        let left = sorted.iter().copied().filter(|index| alive.has(*index));
+        let options: Vec<usize> = left.take(INSTANCE_TYPES_MAX).collect();
         let requests = claim.requests.plus(&least_daemons(pool, &alive));
         let kept: Bits = options.iter().copied().collect();
         let declared = &scheduler.input.cluster.declared;

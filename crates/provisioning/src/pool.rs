@@ -15,6 +15,7 @@ use crate::existing::View;
 use crate::input::{Input, Policy};
 use crate::market::{Offers, TypeOnOffer};
 use crate::plimsoll::addresses::ADDRESSES;
+use crate::room::Rooms;
 
 /// A pool that claims can be made from.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct PoolTemplate {
     pub groups: Vec<DaemonGroup>,
     /// By type: allocatable less the daemons; types whose daemons do not fit are not in `holds_daemons`.
     pub room: Vec<Resources>,
+    /// The same, all types at once.
+    pub rooms: Rooms,
     /// Types that have room for their daemons.
     pub holds_daemons: Bits,
 }
@@ -123,9 +126,11 @@ impl PoolTemplate {
             types,
             usable,
             groups,
+            rooms: Rooms::default(),
             holds_daemons: Bits::default(),
         };
         template.subtract_daemons();
+        template.rooms = Rooms::of(&template.room);
         Ok(template)
     }
 

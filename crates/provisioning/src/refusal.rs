@@ -227,7 +227,7 @@ fn by_limits(
 ) -> Option<PoolReason> {
     let pool = &scheduler.templates[template];
     let declared = &scheduler.input.cluster.declared.node_pools[pool.pool as usize];
-    let remaining = &scheduler.remaining[template];
+    let remaining = scheduler.limits[template].left();
     let fits = |index: &usize| {
         let offered = &pool.types[*index];
         offered.requirements.intersects(node)

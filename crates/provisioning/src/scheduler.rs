@@ -9,21 +9,24 @@
 
 mod claims;
 mod guided;
+mod limits;
+mod memory;
 mod nodes;
+mod order;
 mod pools;
 mod queue;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use cluster::change::ClaimOrNode;
-use cluster::{Name, PodId, PodTemplate};
+use cluster::{PodId, PodTemplate};
 
 use crate::bits::Bits;
 use crate::claim::{CompatibleTypes, Misfit, OpenClaim};
 use crate::class::{ClassId, Classes, Constraints};
 use crate::existing::{self, Existing};
 use crate::input::{Input, Policy, Solution};
-use crate::plan::PlannedClaim;
+use crate::plan::{ByPrice, PlannedClaim};
 use crate::plimsoll;
 use crate::pool::{self, PoolTemplate, Unusable};
 use crate::refusal;
@@ -32,6 +35,9 @@ use crate::reservations::Reservations;
 use crate::sets::{SetId, Sets};
 use crate::topology::{Ground, Topology};
 use crate::volumes::VolumeIndex;
+use limits::Limits;
+use memory::Memory;
+use order::Order;
 use pools::{daemon_sets, domain_sources, prepare_pools};
 use queue::{Waiting, queue};
 
@@ -56,17 +62,17 @@ pub(crate) struct Scheduler<'a> {
     /// In the order tried, with those that are not.
     pub(crate) pools: Vec<(u32, Result<usize, Unusable>)>,
     /// By template: what is left under `spec.limits`.
-    pub(crate) remaining: Vec<Vec<(Name, i64)>>,
+    pub(crate) limits: Vec<Limits>,
     pub(crate) types: CompatibleTypes,
     reservations: Reservations,
     nodes: Vec<Existing>,
     placed: Vec<(PodId, ClaimOrNode)>,
     claims: Vec<OpenClaim>,
-    /// Claims by number of pods, fewest first.
-    order: Vec<usize>,
-    /// By class: nodes and claims that can never take such a pod.
-    dead: Vec<(Bits, Bits)>,
-    relaxations: Vec<Option<Option<ClassId>>>,
+    order: Order,
+    /// By template: the last claim that was begun, without its pod.
+    blanks: Vec<Option<(Bits, OpenClaim)>>,
+    /// By class.
+    memory: Vec<Memory>,
     tolerate_prefer_no_schedule: bool,
     /// Types that new claims of a class are led to, by template; empty when they are not led.
     favoured: Vec<BTreeMap<ClassId, Bits>>,
@@ -110,15 +116,15 @@ impl<'a> Scheduler<'a> {
             templates: Vec::new(),
             template_sets: Vec::new(),
             pools: Vec::new(),
-            remaining: Vec::new(),
+            limits: Vec::new(),
             types: CompatibleTypes::default(),
             reservations: Reservations::of(input, &pool::in_order(input)),
             nodes,
             placed: Vec::new(),
             claims: Vec::new(),
-            order: Vec::new(),
-            dead: Vec::new(),
-            relaxations: Vec::new(),
+            order: Order::default(),
+            blanks: Vec::new(),
+            memory: Vec::new(),
             tolerate_prefer_no_schedule: false,
             favoured: Vec::new(),
             requests,
@@ -173,9 +179,9 @@ impl<'a> Scheduler<'a> {
         }
         refused.sort_by_key(|(pod, _)| *pod);
         let claims = std::mem::take(&mut self.claims);
-        let mut new_claims = Vec::new();
+        let (mut new_claims, mut by_price) = (Vec::with_capacity(claims.len()), ByPrice::default());
         for claim in claims {
-            let (planned, dropped) = PlannedClaim::of(&self, claim);
+            let (planned, dropped) = PlannedClaim::of(&mut self, &mut by_price, claim);
             new_claims.extend(planned);
             refused.extend(dropped);
         }
@@ -185,9 +191,7 @@ impl<'a> Scheduler<'a> {
     /// Makes a class known to topology and to the bookkeeping.
     fn learn(&mut self, id: ClassId) {
         self.topology.add_class(id, self.classes.get(id), &self.ground);
-        let len = self.classes.len();
-        self.dead.resize_with(len, Default::default);
-        self.relaxations.resize(len, None);
+        self.memory.resize_with(self.classes.len(), Memory::default);
     }
 
     /// Places a pod, giving up its preferences one by one.
@@ -219,13 +223,13 @@ impl<'a> Scheduler<'a> {
     }
 
     fn relax(&mut self, id: ClassId) -> Option<ClassId> {
-        if let Some(known) = self.relaxations.get(id.0 as usize).copied().flatten() {
+        if let Some(known) = self.memory.get(id.0 as usize).and_then(|memory| memory.relaxed) {
             return known;
         }
         let next = relaxed(&self.classes.get(id).constraints, self.tolerate_prefer_no_schedule)
             .map(|constraints| self.classes.intern(constraints, &mut self.sets));
         next.into_iter().for_each(|next| self.learn(next));
-        self.relaxations[id.0 as usize] = Some(next);
+        self.memory[id.0 as usize].relaxed = Some(next);
         next
     }
 
@@ -239,6 +243,8 @@ impl<'a> Scheduler<'a> {
 
     fn add(&mut self, waiting: &Waiting, class: ClassId) -> Result<(), Misfit> {
         self.topology.refresh(class, &self.classes.get(class).constraints);
+        let version = self.topology.version(class);
+        self.memory[class.0 as usize].prospects.renew(version);
         if self.add_to_node(waiting, class) || self.add_to_open_claim(waiting, class) {
             return Ok(());
         }

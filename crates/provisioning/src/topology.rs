@@ -15,7 +15,7 @@ pub use domains::Domains;
 pub use ground::{DomainSource, Ground};
 pub use group::{Group, GroupKey, Kind};
 
-use cluster::requirements::{Requirement, Requirements, Undefined};
+use cluster::requirements::{Requirements, Undefined};
 use cluster::{Labels, Name, Taint};
 
 use crate::class::{Class, ClassId, Classes, Constraints};
@@ -64,7 +64,8 @@ struct Rules {
 struct Links {
     /// The rules of the class are known.
     learned: bool,
-    owned: Vec<usize>,
+    /// With whether the rule counts the class itself.
+    owned: Vec<(usize, bool)>,
     counted: Vec<usize>,
     inverse_owned: Vec<usize>,
     inverse_counted: Vec<usize>,
@@ -124,8 +125,9 @@ impl Topology {
             if !known {
                 self.groups.groups[group].count(ground);
             }
-            if !self.links[index].owned.contains(&group) {
-                self.links[index].owned.push(group);
+            let owned = (group, self.groups.groups[group].selects(constraints));
+            if !self.links[index].owned.contains(&owned) {
+                self.links[index].owned.push(owned);
             }
         }
     }
@@ -158,8 +160,42 @@ impl Topology {
         !links.owned.is_empty() || !links.inverse_counted.is_empty()
     }
 
-    /// What the rules of a class leave of `node` at a place. Rules on the host name are checked here; what comes
-    /// back narrows other keys.
+    /// The rules that bind a class, each with whether it counts the class itself.
+    fn rules(&self, id: ClassId) -> impl Iterator<Item = (&Group, bool)> {
+        let links = &self.links[id.0 as usize];
+        let owned = links.owned.iter().map(|&(index, own)| (&self.groups.groups[index], own));
+        owned.chain(links.inverse_counted.iter().map(|&index| (&self.inverse.groups[index], true)))
+    }
+
+    /// Stands for the counts that [`Topology::domains_left`] depends on: as long as it stays the same, so do they.
+    pub fn version(&self, id: ClassId) -> u64 {
+        // Rules are only ever added, and each only counts up.
+        self.rules(id).map(|(group, _)| group.changes + 1).sum()
+    }
+
+    /// Whether the rules of a class on the host name allow a place.
+    pub fn check_host(&self, id: ClassId, class: &Class, place: &Place<'_>) -> Result<(), Unsatisfied> {
+        self.rules(id).filter(|(group, _)| group.on_hosts()).try_for_each(|(group, own)| {
+            group.check_host(place, class.strict.get(&group.key), own, &self.hostnames)
+        })
+    }
+
+    /// What the rules of a class leave of a place whose requirements are `node`: what comes back narrows it. Rules on
+    /// the host name are not asked.
+    pub fn domains_left(
+        &self,
+        id: ClassId,
+        class: &Class,
+        node: &Requirements,
+    ) -> Result<Requirements, Unsatisfied> {
+        let mut narrowing = Requirements::new();
+        for (group, own) in self.rules(id).filter(|(group, _)| !group.on_hosts()) {
+            group.narrow(class.strict.get(&group.key), node, own, &mut narrowing)?;
+        }
+        Ok(narrowing)
+    }
+
+    /// What all rules of a class leave of a place; the first that is not satisfied, in their order.
     pub fn narrowing(
         &self,
         id: ClassId,
@@ -168,25 +204,12 @@ impl Topology {
         node: &Requirements,
     ) -> Result<Requirements, Unsatisfied> {
         let mut narrowing = Requirements::new();
-        let links = &self.links[id.0 as usize];
-        let owned = links.owned.iter().map(|&index| &self.groups.groups[index]);
-        let inverse = links.inverse_counted.iter().map(|&index| &self.inverse.groups[index]);
-        for group in owned.chain(inverse) {
+        for (group, own) in self.rules(id) {
             let pod_domains = class.strict.get(&group.key);
-            let self_selecting = group.selects(&class.constraints);
-            if group.key == HOSTNAME {
-                group.check_host(place, pod_domains, self_selecting, &self.hostnames)?;
-                continue;
+            match group.on_hosts() {
+                true => group.check_host(place, pod_domains, own, &self.hostnames)?,
+                false => group.narrow(pod_domains, node, own, &mut narrowing)?,
             }
-            let domains = group.next_domains(pod_domains, node.get(&group.key), self_selecting);
-            if domains.is_empty() {
-                return Err(Unsatisfied { key: group.key.clone(), final_for_place: false });
-            }
-            // What the place has is part of the answer: `NotIn` with no domain left becomes `DoesNotExist`, which
-            // Karpenter then takes for compatible.
-            let domains = Requirement::new(&group.key, cluster::SelectorOperator::In, &domains);
-            let so_far = narrowing.get(&group.key).or_else(|| node.get(&group.key));
-            narrowing.set(so_far.map_or_else(|| domains.clone(), |so_far| so_far.intersection(&domains)));
         }
         Ok(narrowing)
     }
@@ -197,12 +220,12 @@ impl Topology {
         for &index in &links.counted {
             let group = &mut self.groups.groups[index];
             if group.filter.admits(place, node) {
-                group.record_at(place, node.get(&group.key).cloned().as_ref());
+                group.record_at(place, node);
             }
         }
         for &index in &links.inverse_owned {
             let group = &mut self.inverse.groups[index];
-            group.record_at(place, node.get(&group.key).cloned().as_ref());
+            group.record_at(place, node);
         }
     }
 

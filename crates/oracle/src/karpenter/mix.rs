@@ -23,38 +23,106 @@ pub enum Pods {
     Diverse,
     /// All alike: one preferred zone, and two preferences to be apart, of which the heavier cannot be met.
     Preferring,
+    /// Nothing but sizes.
+    Plain,
     /// No pool can take them: they ask for more CPU than any type has.
     TooLarge,
 }
 
-/// The input with so many pods. Preferences are ignored when asked.
-pub fn input(kind: Pods, count: usize, ignore_preferences: bool) -> Vec<Value> {
-    let mut objects = vec![
-        json!({"apiVersion": "oracle/v1", "kind": "Settings", "metadata": {"name": "settings"}, "ask": "provision",
-               "now": 1_760_000_000, "ignorePreferences": ignore_preferences, "minValuesBestEffort": false,
-               "spotToSpot": false, "reservedCapacity": true}),
-        json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"},
-               "spec": {"limits": {"cpu": "10000000", "memory": "10000000Gi"},
-                        "disruption": {"consolidateAfter": "0s"},
-                        "template": {"spec": {"expireAfter": "Never", "requirements": [],
-                            "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}}}}}),
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}),
-    ];
-    objects.extend((0..TYPES).map(instance_type));
-    let mut rng = Rng::new(42);
-    let part = count / 5;
-    for index in 0..count {
-        let part = index.checked_div(part).unwrap_or(0);
-        let (labels, spec) = match kind {
-            Pods::Diverse => diverse(&mut rng, part),
-            Pods::Preferring => (json!({"app": "nginx"}), preferring()),
-            Pods::TooLarge => (random(&mut rng, "my-label"), json!({})),
-        };
-        // Preferring pods are alike in the benchmark, size and all.
-        let size = if kind == Pods::Preferring { &mut Rng::new(42) } else { &mut rng };
-        objects.push(pod(size, index, &labels, spec, kind == Pods::TooLarge));
+/// Which instance types, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Types {
+    /// The [`TYPES`] of the benchmark.
+    Benchmark,
+    /// Every type that EC2 has in us-west-2, in three zones, on demand and as spot: none of them in the input, but a
+    /// node class with a subnet of 65,536 addresses in each zone.
+    Real,
+}
+
+/// An input of any size.
+#[derive(Clone, Copy, Debug)]
+pub struct Mix {
+    /// Which pods.
+    pub pods: Pods,
+    /// How many.
+    pub count: usize,
+    /// What can be bought.
+    pub types: Types,
+    /// Whether preferences are ignored.
+    pub ignore_preferences: bool,
+    /// The pool's limit, in cores.
+    pub cpu_limit: u64,
+}
+
+/// The input with so many pods, on the benchmark's types. Preferences are ignored when asked.
+pub fn input(pods: Pods, count: usize, ignore_preferences: bool) -> Vec<Value> {
+    Mix { ignore_preferences, ..Mix::new(pods, count) }.objects()
+}
+
+impl Mix {
+    /// On the benchmark's types, with limits that nothing reaches.
+    pub fn new(pods: Pods, count: usize) -> Mix {
+        Mix { pods, count, types: Types::Benchmark, ignore_preferences: false, cpu_limit: 10_000_000 }
     }
-    objects
+
+    /// Settings, pool, types and pods.
+    pub fn objects(&self) -> Vec<Value> {
+        let mut objects = vec![
+            json!({"apiVersion": "oracle/v1", "kind": "Settings", "metadata": {"name": "settings"},
+                   "ask": "provision", "now": 1_760_000_000, "ignorePreferences": self.ignore_preferences,
+                   "minValuesBestEffort": false, "spotToSpot": false, "reservedCapacity": true}),
+            json!({"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "pool"},
+                   "spec": {"limits": {"cpu": self.cpu_limit.to_string(), "memory": "10000000Gi"},
+                            "disruption": {"consolidateAfter": "0s"},
+                            "template": {"spec": {"expireAfter": "Never", "requirements": [],
+                                "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass",
+                                                 "name": "default"}}}}}),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}),
+        ];
+        match self.types {
+            Types::Benchmark => objects.extend((0..TYPES).map(instance_type)),
+            Types::Real => objects.extend(region()),
+        }
+        let mut rng = Rng::new(42);
+        let part = self.count / 5;
+        for index in 0..self.count {
+            let part = index.checked_div(part).unwrap_or(0);
+            let (labels, spec) = match self.pods {
+                Pods::Diverse => diverse(&mut rng, part),
+                Pods::Preferring => (json!({"app": "nginx"}), preferring(self.zones()[0])),
+                Pods::Plain | Pods::TooLarge => (random(&mut rng, "my-label"), json!({})),
+            };
+            // Preferring pods are alike in the benchmark, size and all.
+            let size = if self.pods == Pods::Preferring { &mut Rng::new(42) } else { &mut rng };
+            objects.push(pod(size, index, &labels, spec, self.pods == Pods::TooLarge));
+        }
+        objects
+    }
+
+    fn zones(&self) -> [&'static str; 3] {
+        match self.types {
+            Types::Benchmark => ZONES,
+            Types::Real => ["us-west-2a", "us-west-2b", "us-west-2c"],
+        }
+    }
+}
+
+/// A region with a subnet in each of three zones, and a node class on them.
+fn region() -> [Value; 2] {
+    let subnet = |(third, zone): (usize, &str)| {
+        json!({"id": format!("subnet-{zone}"), "zone": format!("us-west-2{zone}"),
+               "cidr": format!("10.{third}.0.0/16"), "tags": {"own": "yes"}})
+    };
+    let subnets: Vec<Value> = ["a", "b", "c"].into_iter().enumerate().map(subnet).collect();
+    [
+        json!({"apiVersion": "plimsoll.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "bench"},
+               "spec": {"kubernetesVersion": "1.34", "region": "us-west-2", "addons": [{"name": "vpc-cni"}],
+                        "network": {"subnets": subnets}}}),
+        json!({"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", "metadata": {"name": "default"},
+               "spec": {"role": "node", "amiSelectorTerms": [{"alias": "al2023@latest"}],
+                        "subnetSelectorTerms": [{"tags": {"own": "yes"}}],
+                        "securityGroupSelectorTerms": [{"id": "sg-1"}]}}),
+    ]
 }
 
 fn instance_type(index: usize) -> Value {
@@ -109,12 +177,12 @@ fn diverse(rng: &mut Rng, part: usize) -> (Value, Value) {
     }
 }
 
-fn preferring() -> Value {
+fn preferring(zone: &str) -> Value {
     let apart = |weight: i32, key: &str| {
         json!({"weight": weight, "podAffinityTerm": {"topologyKey": key,
                "labelSelector": {"matchLabels": {"app": "nginx"}}}})
     };
-    let zone = json!({"matchExpressions": [{"key": ZONE, "operator": "In", "values": ["test-zone-1"]}]});
+    let zone = json!({"matchExpressions": [{"key": ZONE, "operator": "In", "values": [zone]}]});
     json!({"affinity": {
         "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": zone}]},
         "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [apart(10, ZONE), apart(1, HOST)]},

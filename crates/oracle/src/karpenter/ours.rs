@@ -8,7 +8,7 @@ use cluster::requirements::{Requirement, Requirements};
 use cluster::{Cluster, Name, PodId, Resources};
 use provisioning::class::is_provisionable;
 use provisioning::disruption::candidate::Held;
-use provisioning::disruption::consolidation::{self, pods_of_leaving};
+use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::{Input, Market, PlannedClaim, Policy, Purpose};
 use serde_json::{Value, json};
@@ -17,9 +17,10 @@ use super::{question, state};
 
 /// What the engine decides; an error when the input is not one.
 pub fn answer(objects: &[Value]) -> Result<Value> {
-    let cluster = state::cluster(objects)?;
+    let mut cluster = state::cluster(objects)?;
     let pools: Vec<Name> = cluster.declared.node_pools.iter().map(|pool| pool.name.clone()).collect();
     let market = question::market(objects, &pools);
+    state::note_drift(&mut cluster, &market, objects);
     Ok(match question::settings(objects)["ask"] == "disrupt" {
         true => disrupt(&cluster, &market),
         false => provision(&cluster, &market),
@@ -28,11 +29,7 @@ pub fn answer(objects: &[Value]) -> Result<Value> {
 
 fn provision(cluster: &Cluster, market: &Market) -> Value {
     let none = BTreeSet::new();
-    let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
-    let leaving = pods_of_leaving(cluster, &PodBudgets::of(cluster), &none);
-    let mut pods: Vec<PodId> = pending.chain(leaving).collect();
-    pods.sort_unstable();
-    pods.dedup();
+    let pods = pods_to_place(cluster);
     let solution = provisioning::solve(&Input {
         cluster,
         market,
@@ -55,12 +52,26 @@ fn provision(cluster: &Cluster, market: &Market) -> Value {
     json!({"claims": claims, "existing": existing})
 }
 
+/// Pods that wait, and those of nodes that go.
+pub(super) fn pods_to_place(cluster: &Cluster) -> Vec<PodId> {
+    let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
+    let leaving = pods_of_leaving(cluster, &PodBudgets::of(cluster), &BTreeSet::new());
+    let mut pods: Vec<PodId> = pending.chain(leaving).collect();
+    pods.sort_unstable();
+    pods.dedup();
+    pods
+}
+
 fn disrupt(cluster: &Cluster, market: &Market) -> Value {
     let held = Held { going: &BTreeSet::new(), nominated: &BTreeMap::new(), policy: Policy::Karpenter };
-    let Some(command) = consolidation::command(cluster, market, held) else { return json!({"commands": []}) };
+    let Some(command) = provisioning::disruption::command(cluster, market, held) else {
+        return json!({"commands": []});
+    };
     let mut nodes: Vec<&Name> = command.nodes.iter().map(|node| &cluster.node(*node).name).collect();
     nodes.sort_unstable();
-    let replacements: Vec<Value> = command.replacement.iter().map(|claim| claim_of(cluster, claim)).collect();
+    let mut replacements: Vec<Value> =
+        command.replacements.iter().map(|claim| claim_of(cluster, claim)).collect();
+    replacements.sort_by_key(|claim| claim["pods"].to_string());
     json!({"commands": [{"reason": format!("{:?}", command.reason), "nodes": nodes, "replacements": replacements}]})
 }
 
@@ -110,8 +121,9 @@ pub fn normalised(theirs: &Value) -> Value {
                     .filter_map(|name| name.as_str().map(str::to_owned))
                     .collect();
                 nodes.sort_unstable();
-                let replacements: Vec<Value> =
+                let mut replacements: Vec<Value> =
                     list(&command["replacements"]).iter().map(claim_of_theirs).collect();
+                replacements.sort_by_key(|claim| claim["pods"].to_string());
                 json!({"reason": command["reason"], "nodes": nodes, "replacements": replacements})
             })
             .collect();

@@ -13,7 +13,7 @@ use cluster::node_pool::{ConsolidationPolicy, DisruptionReason};
 use cluster::requirements::{Requirement, Requirements};
 use cluster::{Cluster, Name, NodeId, PodId};
 
-use super::candidate::{self, Candidate, Held, pool_of};
+use super::candidate::{self, Candidate, Class, Held, pool_of};
 use super::pdb::PodBudgets;
 use super::{Command, budget, pods};
 use crate::bits::Bits;
@@ -35,21 +35,17 @@ pub const SINGLE_NODE_MAX: usize = 200;
 /// Cheaper types that must be there before one spot node replaces another.
 pub const SPOT_TO_SPOT_TYPES_MIN: usize = 15;
 
-/// The first thing that can be done: empty nodes all at once, then several nodes, then one. `None`: nothing, as
-/// long as nothing changes.
-pub fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Option<Command> {
-    let mut all = candidate::candidates(cluster, market, held);
+/// Candidates that are out of their pool's `consolidateAfter`, in the order in which they are considered.
+pub(super) fn due<'a>(cluster: &'a Cluster, market: &'a Market, held: Held<'_>) -> Vec<Candidate<'a>> {
+    let mut all = candidate::candidates(cluster, market, held, Class::Graceful);
     candidate::sort(&mut all);
-    let due: Vec<Candidate<'_>> = all.into_iter().filter(|candidate| is_due(cluster, candidate)).collect();
-    empty(cluster, &due, held)
-        .or_else(|| several(cluster, market, &due, held))
-        .or_else(|| single(cluster, market, &due, held))
+    all.into_iter().filter(|candidate| is_due(cluster, candidate)).collect()
 }
 
 /// Whether a command still makes sense: its nodes are still candidates within budget, and a simulation comes to
 /// no worse a result.
 pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, command: &Command) -> bool {
-    let all = candidate::candidates(cluster, market, held);
+    let all = candidate::candidates(cluster, market, held, Class::Graceful);
     let mut left = budget::allowed(cluster, command.reason, held.going);
     let mut found: Vec<&Candidate<'_>> = Vec::new();
     for node in &command.nodes {
@@ -65,16 +61,24 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
     if command.reason == DisruptionReason::Empty {
         return true;
     }
-    let Some(outcome) = simulate(cluster, market, held, &found) else { return false };
-    match (&command.replacement, outcome.as_slice()) {
-        (None, []) => true,
-        (Some(planned), [claim]) => {
+    let Some(outcome) = simulate(cluster, market, held, &candidate::settling(cluster), &found) else {
+        return false;
+    };
+    match (command.replacements.as_slice(), outcome.as_slice()) {
+        ([], []) => true,
+        ([planned], [claim]) => {
             let possible: BTreeSet<&Name> =
                 claim.options.iter().map(|&index| &claim.types[index].name).collect();
             planned.options.iter().all(|&index| possible.contains(&planned.types[index].name))
         }
         _ => false,
     }
+}
+
+/// What every candidate alone comes to: the nodes that can go or be replaced by something cheaper, if no other does.
+pub fn alone(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
+    let due = due(cluster, market, held);
+    due.iter().filter_map(|candidate| replace(cluster, market, held, &[candidate])).collect()
 }
 
 /// Whether its pool lets the node be consolidated by now.
@@ -94,7 +98,7 @@ impl Candidate<'_> {
     }
 }
 
-fn spend(cluster: &Cluster, candidate: &Candidate<'_>, left: &mut BTreeMap<Name, u32>) -> bool {
+pub(super) fn spend(cluster: &Cluster, candidate: &Candidate<'_>, left: &mut BTreeMap<Name, u32>) -> bool {
     let pool = pool_of(cluster, candidate.pool).map(|pool| &pool.name);
     match pool.and_then(|name| left.get_mut(name)) {
         Some(left) if *left > 0 => {
@@ -105,18 +109,28 @@ fn spend(cluster: &Cluster, candidate: &Candidate<'_>, left: &mut BTreeMap<Name,
     }
 }
 
-fn empty(cluster: &Cluster, due: &[Candidate<'_>], held: Held<'_>) -> Option<Command> {
+/// Every empty node that budgets let go.
+pub(super) fn empty(cluster: &Cluster, due: &[Candidate<'_>], held: Held<'_>) -> Option<Command> {
     let mut left = budget::allowed(cluster, DisruptionReason::Empty, held.going);
     let empty = due.iter().filter(|candidate| candidate.is_empty());
     let nodes: Vec<NodeId> = empty
         .filter(|candidate| spend(cluster, candidate, &mut left))
         .map(|candidate| candidate.node)
         .collect();
-    (!nodes.is_empty()).then_some(Command { nodes, reason: DisruptionReason::Empty, replacement: None })
+    (!nodes.is_empty()).then_some(Command {
+        nodes,
+        reason: DisruptionReason::Empty,
+        replacements: Vec::new(),
+    })
 }
 
 /// The largest prefix of the candidates that one new node, or none, can replace.
-fn several(cluster: &Cluster, market: &Market, due: &[Candidate<'_>], held: Held<'_>) -> Option<Command> {
+pub(super) fn several(
+    cluster: &Cluster,
+    market: &Market,
+    due: &[Candidate<'_>],
+    held: Held<'_>,
+) -> Option<Command> {
     let mut left = budget::allowed(cluster, DisruptionReason::Underutilized, held.going);
     let full = due.iter().filter(|candidate| !candidate.is_empty());
     let within: Vec<&Candidate<'_>> =
@@ -142,7 +156,12 @@ fn several(cluster: &Cluster, market: &Market, due: &[Candidate<'_>], held: Held
 }
 
 /// The first candidate that can go or be replaced by something cheaper; pools take turns.
-fn single(cluster: &Cluster, market: &Market, due: &[Candidate<'_>], held: Held<'_>) -> Option<Command> {
+pub(super) fn single(
+    cluster: &Cluster,
+    market: &Market,
+    due: &[Candidate<'_>],
+    held: Held<'_>,
+) -> Option<Command> {
     let left = budget::allowed(cluster, DisruptionReason::Underutilized, held.going);
     let mut by_pool: BTreeMap<&Name, Vec<&Candidate<'_>>> = BTreeMap::new();
     for candidate in due.iter().filter(|candidate| !candidate.is_empty()) {
@@ -166,24 +185,25 @@ fn replace(
     together: &[&Candidate<'_>],
 ) -> Option<Command> {
     let nodes: Vec<NodeId> = together.iter().map(|candidate| candidate.node).collect();
-    let mut claims = simulate(cluster, market, held, together)?.into_iter();
+    let mut claims = simulate(cluster, market, held, &candidate::settling(cluster), together)?.into_iter();
     let reason = DisruptionReason::Underutilized;
     match (claims.next(), claims.next()) {
-        (None, _) => Some(Command { nodes, reason, replacement: None }),
+        (None, _) => Some(Command { nodes, reason, replacements: Vec::new() }),
         (Some(claim), None) => {
-            let replacement = Some(cheaper(cluster, claim, together)?);
-            Some(Command { nodes, reason, replacement })
+            let replacements = vec![cheaper(cluster, claim, together)?];
+            Some(Command { nodes, reason, replacements })
         }
         (Some(_), Some(_)) => None,
     }
 }
 
 /// The new claims that the pods of these nodes would need; `None` when some of them would find no place, or only
-/// one on a node that is not initialized.
-fn simulate(
+/// one on a node that is not initialized. Pods are not moved to nodes in `settling`.
+pub(super) fn simulate(
     cluster: &Cluster,
     market: &Market,
     held: Held<'_>,
+    settling: &BTreeSet<NodeId>,
     together: &[&Candidate<'_>],
 ) -> Option<Vec<PlannedClaim>> {
     let now = cluster.now;
@@ -207,7 +227,7 @@ fn simulate(
         market,
         pods: &all,
         leaving: &leaving,
-        settling: &candidate::settling(cluster),
+        settling,
         policy: held.policy,
         purpose: Purpose::Disruption,
     };
@@ -296,7 +316,7 @@ fn keep_below(claim: &mut PlannedClaim, paid: i64) -> Option<()> {
 /// Replacing several nodes by one of a type that is among them is no better than keeping that one: only types
 /// cheaper than the cheapest such node remain.
 fn unless_same_type(mut command: Command, together: &[&Candidate<'_>]) -> Option<Command> {
-    let Some(claim) = &mut command.replacement else { return Some(command) };
+    let Some(claim) = command.replacements.first_mut() else { return Some(command) };
     let named: BTreeSet<&Name> = claim.options.iter().map(|&index| &claim.types[index].name).collect();
     let same = together
         .iter()

@@ -34,5 +34,11 @@ fn rank(solution: &Solution) -> (usize, i64) {
 
 /// What the new nodes of a solution cost an hour, in millionths of a US dollar: each the cheapest that it may be.
 pub fn price_micro_usd(solution: &Solution) -> i64 {
-    solution.new_claims.iter().map(PlannedClaim::price_micro_usd).fold(0, i64::saturating_add)
+    solution.new_claims.iter().map(cheapest_micro_usd).fold(0, i64::saturating_add)
+}
+
+/// A plan's claims have their cheapest type first.
+fn cheapest_micro_usd(claim: &PlannedClaim) -> i64 {
+    let first = claim.options.first();
+    first.and_then(|&index| claim.types[index].cheapest_micro_usd(&claim.requirements)).unwrap_or(0)
 }

@@ -3,50 +3,58 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/scheduler.go`
 //! (`addToInflightNode`, `addToNewNodeClaim`).
 
-use cluster::PodId;
+use cluster::{Name, PodId};
 
 use super::Scheduler;
 use super::queue::Waiting;
 use crate::bits::Bits;
 use crate::claim::{Bench, Misfit, OpenClaim};
 use crate::class::ClassId;
-use crate::topology::Place;
+use crate::prospects::Study;
 
 impl Scheduler<'_> {
     pub(super) fn add_to_open_claim(&mut self, waiting: &Waiting, id: ClassId) -> bool {
-        for position in 0..self.order.len() {
-            let index = self.order[position];
-            if self.dead[id.0 as usize].1.has(index) {
-                continue;
-            }
-            let class = self.classes.get(id);
-            let mut bench = Bench {
-                templates: &self.templates,
+        let class = self.classes.get(id);
+        let memory = &mut self.memory[id.0 as usize];
+        let mut bench = Bench {
+            study: Study {
+                id,
+                class,
                 sets: &mut self.sets,
                 types: &mut self.types,
                 topology: &self.topology,
-                reservations: &self.reservations,
-                lower_min_values: false,
-            };
-            match bench.fit(&self.claims[index], id, class) {
-                Ok(fit) => {
-                    let claim = &mut self.claims[index];
-                    self.reservations.exchange(claim.host, &claim.reserved, &fit.reserved);
-                    claim.add(waiting.pod, class, fit, &self.templates[claim.template]);
-                    self.record_claim(index, id);
-                    self.reorder(position);
-                    return true;
-                }
-                Err(Misfit::Never) => self.dead[id.0 as usize].1.insert(index),
-                Err(Misfit::NotNow | Misfit::Reserved) => {}
+            },
+            prospects: &mut memory.prospects,
+            templates: &self.templates,
+            reservations: &self.reservations,
+            lower_min_values: false,
+        };
+        let (claims, refused) = (&self.claims, &mut memory.claims);
+        let found = self.order.first(&mut memory.refused, |index| {
+            if refused.has(index) {
+                return Err(Misfit::Never);
             }
-        }
-        false
+            let fit = bench.fit(&claims[index]);
+            if matches!(fit, Err(Misfit::Never)) {
+                refused.insert(index);
+            }
+            fit
+        });
+        let Some((index, fit)) = found else { return false };
+        let claim = &mut self.claims[index];
+        self.reservations.exchange(claim.host, &claim.reserved, &fit.reserved);
+        claim.add(waiting.pod, class, fit, &self.templates[claim.template]);
+        self.record_claim(index, id);
+        self.order.advance(index);
+        true
     }
 
     pub(super) fn add_to_new_claim(&mut self, waiting: &Waiting, id: ClassId) -> Result<(), Misfit> {
         for template in 0..self.templates.len() {
-            let Some(types) = self.types_under_limits(template) else { continue };
+            let Some(types) = self.limits[template].types().cloned() else { continue };
+            if !self.may_begin(template, id) {
+                continue;
+            }
             let led =
                 self.favoured.get(template).and_then(|favoured| favoured.get(&id)).map(|few| types.and(few));
             let claim = led.and_then(|few| self.new_claim(template, few, waiting.pod, id).ok());
@@ -57,21 +65,26 @@ impl Scheduler<'_> {
                 Err(Misfit::Never | Misfit::NotNow) => continue,
             };
             self.reservations.exchange(claim.host, &[], &claim.reserved);
-            let pool = &self.templates[template];
-            for (name, left) in &mut self.remaining[template] {
-                let most = claim.alive.iter().map(|index| pool.types[index].capacity.get(name)).max();
-                *left = left.saturating_sub(most.unwrap_or(0));
-            }
+            self.limits[template].take(&claim.alive, &self.templates[template]);
             let host = self.topology.add_host(claim.hostname.clone());
             debug_assert_eq!(host, claim.host);
             self.claims.push(claim);
-            let index = self.claims.len() - 1;
-            self.record_claim(index, id);
-            let at = self.order.partition_point(|&other| self.claims[other].pods.len() <= 1);
-            self.order.insert(at, index);
+            self.record_claim(self.claims.len() - 1, id);
+            self.order.enter();
             return Ok(());
         }
         Err(Misfit::NotNow)
+    }
+
+    /// Whether any claim of a template could be begun for a class, whatever room it has.
+    fn may_begin(&mut self, template: usize, id: ClassId) -> bool {
+        let class = self.classes.get(id);
+        let set = self.template_sets[template];
+        let (sets, types, topology) = (&mut self.sets, &mut self.types, &self.topology);
+        let mut study = Study { id, class, sets, types, topology };
+        let prospects = &mut self.memory[id.0 as usize].prospects;
+        !class.volumes.is_empty()
+            || prospects.of_claim(&mut study, template, &self.templates[template], set).is_ok()
     }
 
     fn new_claim(
@@ -81,36 +94,46 @@ impl Scheduler<'_> {
         pod: PodId,
         id: ClassId,
     ) -> Result<OpenClaim, Misfit> {
-        let pool = &self.templates[template];
-        let host = self.nodes.len() + self.claims.len();
-        let mut claim = OpenClaim::new(template, pool, self.template_sets[template], types, host);
+        let mut claim = self.blank(template, types);
         let class = self.classes.get(id);
         let mut bench = Bench {
+            study: Study {
+                id,
+                class,
+                sets: &mut self.sets,
+                types: &mut self.types,
+                topology: &self.topology,
+            },
+            prospects: &mut self.memory[id.0 as usize].prospects,
             templates: &self.templates,
-            sets: &mut self.sets,
-            types: &mut self.types,
-            topology: &self.topology,
             reservations: &self.reservations,
             lower_min_values: self.input.cluster.declared.karpenter.min_values_best_effort,
         };
-        let fit = bench.fit(&claim, id, class)?;
-        claim.add(pod, class, fit, pool);
+        let fit = bench.fit(&claim)?;
+        claim.add(pod, class, fit, &self.templates[template]);
         Ok(claim)
+    }
+
+    /// An empty claim, on the next host.
+    fn blank(&mut self, template: usize, types: Bits) -> OpenClaim {
+        let (pool, set) = (&self.templates[template], self.template_sets[template]);
+        let host = self.nodes.len() + self.claims.len();
+        self.blanks.resize(self.templates.len(), None);
+        let known = self.blanks[template].take().filter(|(of, _)| *of == types);
+        let (types, mut claim) = known.unwrap_or_else(|| {
+            let claim = OpenClaim::new(template, pool, set, types.clone());
+            (types, claim)
+        });
+        claim.host = host;
+        claim.hostname = Name::from(format!("hostname-placeholder-{host:04}"));
+        self.blanks[template] = Some((types, claim.clone()));
+        claim
     }
 
     fn record_claim(&mut self, index: usize, id: ClassId) {
         let claim = &self.claims[index];
-        let taints = &self.templates[claim.template].taints;
-        let place = Place { host: claim.host, hostname: &claim.hostname, taints };
+        let place = claim.place(&self.templates[claim.template]);
         self.topology.record(id, &place, self.sets.get(claim.set));
-    }
-
-    /// The claim at `position` has one pod more: it moves behind those that have as few as it had.
-    fn reorder(&mut self, position: usize) {
-        let pods = self.claims[self.order[position]].pods.len();
-        let rest = &self.order[position + 1..];
-        let fewer = rest.partition_point(|&other| self.claims[other].pods.len() < pods);
-        self.order[position..=position + fewer].rotate_left(1);
     }
 
     /// The host index that the next claim would have.

@@ -62,13 +62,13 @@ impl<'a> Scheduler<'a> {
     }
 
     /// The types that a claim may become: when it was led to some, all that hold it.
-    pub(crate) fn possible_types(&self, claim: &OpenClaim) -> Bits {
+    pub(crate) fn possible_types(&mut self, claim: &OpenClaim) -> Bits {
         let pool = &self.templates[claim.template];
-        let led = !self.favoured.is_empty() && self.remaining[claim.template].is_empty();
+        let led = !self.favoured.is_empty() && self.limits[claim.template].left().is_empty();
         if !led || !claim.ports.is_empty() {
             return claim.alive.clone();
         }
-        let compatible = pool.compatible(self.sets.get(claim.set)).and(&pool.holds_daemons);
-        compatible.iter().filter(|&index| claim.requests.exceeds(&pool.room[index]).is_none()).collect()
+        let compatible = self.types.of(claim.template, pool, claim.set, &self.sets);
+        pool.rooms.holding(&claim.requests, &compatible.and(&pool.holds_daemons))
     }
 }

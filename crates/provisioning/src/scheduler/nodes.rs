@@ -9,13 +9,14 @@ use cluster::requirements::Undefined;
 use super::Scheduler;
 use super::queue::Waiting;
 use crate::claim::Misfit;
-use crate::class::{Class, ClassId};
+use crate::class::ClassId;
 use crate::daemons::all_tolerated;
 use crate::existing::View;
 use crate::input::Purpose;
 use crate::ports;
-use crate::sets::{SetId, Sets, hostname_agrees};
-use crate::topology::{Place, Topology};
+use crate::prospects::Study;
+use crate::sets::{SetId, hostname_agrees};
+use crate::topology::Place;
 use crate::volumes::{self, Attached};
 
 impl Scheduler<'_> {
@@ -27,8 +28,12 @@ impl Scheduler<'_> {
             };
             pod.stage == cluster::pod::Stage::Pending || pod.node.is_none_or(leaving)
         };
-        for index in 0..self.nodes.len() {
-            if self.dead[id.0 as usize].0.has(index) || self.nodes[index].settling && !movable {
+        let mut next = 0;
+        loop {
+            let index = self.memory[id.0 as usize].nodes.next_absent(next);
+            next = index + 1;
+            let Some(node) = self.nodes.get(index) else { return false };
+            if node.settling && !movable {
                 continue;
             }
             match self.fits_node(index, id, &waiting.attached) {
@@ -36,11 +41,10 @@ impl Scheduler<'_> {
                     self.settle_on_node(index, waiting, id, set);
                     return true;
                 }
-                Err(Misfit::Never) => self.dead[id.0 as usize].0.insert(index),
+                Err(Misfit::Never) => self.memory[id.0 as usize].nodes.insert(index),
                 Err(Misfit::NotNow | Misfit::Reserved) => {}
             }
         }
-        false
     }
 
     fn fits_node(&mut self, index: usize, id: ClassId, attached: &Attached) -> Result<SetId, Misfit> {
@@ -58,21 +62,22 @@ impl Scheduler<'_> {
             // Depends on the pod's own claims, not on its class.
             return Err(Misfit::NotNow);
         }
-        let base = self.sets.narrow(node.set, class.wanted, Undefined::Denied)?;
         let place = Place { host: index, hostname: &node.hostname, taints: &node.taints };
+        let (sets, types, topology) = (&mut self.sets, &mut self.types, &self.topology);
+        let mut study = Study { id, class, sets, types, topology };
         if class.volumes.is_empty() {
-            return narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, base);
+            topology.check_host(id, class, &place)?;
+            return self.memory[id.0 as usize].prospects.of_node(&mut study, node.set);
         }
+        let base = study.sets.narrow(node.set, class.wanted, Undefined::Denied)?;
         let mut worst = Misfit::Never;
         for (volume, host) in &class.volumes {
             if !hostname_agrees(host.as_ref(), &node.hostname) {
                 continue;
             }
-            let set = self.sets.narrow(base, *volume, Undefined::Denied);
-            let fit = set
-                .map_err(Misfit::from)
-                .and_then(|set| narrowed_by_topology(&mut self.sets, &self.topology, id, class, &place, set));
-            match fit {
+            let set = study.sets.narrow(base, *volume, Undefined::Denied).map_err(Misfit::from);
+            let allowed = topology.check_host(id, class, &place).map_err(Misfit::from);
+            match set.and_then(|set| allowed.and_then(|()| study.node_in_domain(set))) {
                 Ok(set) => return Ok(set),
                 Err(Misfit::Never) => {}
                 Err(misfit) => worst = misfit,
@@ -94,25 +99,4 @@ impl Scheduler<'_> {
         let place = Place { host: index, hostname: &node.hostname, taints: &node.taints };
         self.topology.record(id, &place, self.sets.get(set));
     }
-}
-
-fn narrowed_by_topology(
-    sets: &mut Sets,
-    topology: &Topology,
-    id: ClassId,
-    class: &Class,
-    place: &Place<'_>,
-    set: SetId,
-) -> Result<SetId, Misfit> {
-    if !topology.binds(id) {
-        return Ok(set);
-    }
-    let narrowing = topology
-        .narrowing(id, class, place, sets.get(set))
-        .map_err(|refused| if refused.final_for_place { Misfit::Never } else { Misfit::NotNow })?;
-    if narrowing.is_empty() {
-        return Ok(set);
-    }
-    let narrowing = sets.intern(narrowing);
-    sets.narrow(set, narrowing, Undefined::Denied).map_err(|_| Misfit::NotNow)
 }

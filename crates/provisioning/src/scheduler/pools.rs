@@ -1,7 +1,6 @@
 //! What a plan starts from besides its pods: pools that can be tried, DaemonSets, domains, and what limits leave.
 //!
-//! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/provisioner.go` (`NewScheduler`) and
-//! `pkg/controllers/provisioning/scheduling/scheduler.go` (`filterByRemainingResources`). No pod is looked at.
+//! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/provisioner.go` (`NewScheduler`). No pod is looked at.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,8 +8,8 @@ use std::collections::BTreeMap;
 use cluster::{Effect, Name, Node, PodTemplate, Resources};
 
 use super::Scheduler;
+use super::limits::Limits;
 use super::queue::ask_for_address;
-use crate::bits::Bits;
 use crate::daemons::{self, Daemon};
 use crate::existing::View;
 use crate::input::{Input, Policy};
@@ -30,7 +29,7 @@ impl Scheduler<'_> {
                 let taken = used.get(&declared.name).cloned().unwrap_or_default();
                 let left =
                     |(name, limit): &(Name, i64)| (name.clone(), limit.saturating_sub(taken.get(name)));
-                self.remaining.push(declared.limits.iter().map(left).collect());
+                self.limits.push(Limits::new(declared.limits.iter().map(left).collect(), &template));
                 let (set, _) = split_hostname(template.requirements.clone());
                 self.template_sets.push(self.sets.intern(set));
                 self.templates.push(template);
@@ -38,20 +37,6 @@ impl Scheduler<'_> {
             });
             self.pools.push((pool, outcome));
         }
-    }
-
-    /// Types of a template that the pool's limits leave; `None` when they leave none.
-    pub(crate) fn types_under_limits(&self, template: usize) -> Option<Bits> {
-        let (pool, remaining) = (&self.templates[template], &self.remaining[template]);
-        if remaining.iter().any(|(name, left)| name == "nodes" && *left == 0) {
-            return None;
-        }
-        let within = |index: &usize| {
-            let capacity = &pool.types[*index].capacity;
-            remaining.iter().all(|(name, left)| capacity.get(name) <= *left)
-        };
-        let types: Bits = pool.usable.iter().filter(within).collect();
-        (!types.is_empty()).then_some(types)
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/topologygroup.go`.
 
-use cluster::requirements::{Requirement, Shape};
+use cluster::requirements::{Requirement, Requirements, Shape};
 use cluster::template::{PodAffinityTerm, TopologySpread};
-use cluster::{LabelSelector, Name, SelectorRequirement, Toleration};
+use cluster::{LabelSelector, Name, SelectorOperator, SelectorRequirement, Toleration};
 
 use super::filter::{FilterIdentity, NodeFilter};
 use super::ground::{Ground, Placed};
@@ -34,6 +34,8 @@ pub struct Group {
     pub filter: NodeFilter,
     /// The counts.
     pub domains: Domains,
+    /// How often a domain that has a name was counted up.
+    pub changes: u64,
     max_skew: u32,
     min_domains: Option<u32>,
     namespaces: Vec<Name>,
@@ -60,6 +62,7 @@ impl Group {
             kind: Kind::Spread,
             filter: NodeFilter::of(spread, constraints),
             domains: universe(&spread.topology_key, tolerations, ground),
+            changes: 0,
             max_skew: u32::try_from(spread.max_skew).unwrap_or(0),
             min_domains: spread.min_domains.map(|least| u32::try_from(least).unwrap_or(0)),
             namespaces: vec![constraints.namespace.clone()],
@@ -80,6 +83,7 @@ impl Group {
             kind,
             filter: NodeFilter::default(),
             domains: universe(&term.topology_key, Some(tolerations), ground),
+            changes: 0,
             max_skew: u32::MAX,
             min_domains: None,
             namespaces: namespaces(term, namespace, ground),
@@ -150,15 +154,21 @@ impl Group {
         }
     }
 
-    /// Counts one pod at a place whose requirement on the key is `at`. Anti-affinity blocks every domain that the
+    /// Whether the rule is on the host name.
+    pub fn on_hosts(&self) -> bool {
+        matches!(self.domains, Domains::Hosts { .. })
+    }
+
+    /// Counts one pod at a place whose requirements are `node`. Anti-affinity blocks every domain that the
     /// pod could land in; the others count only a domain that is certain.
-    pub fn record_at(&mut self, place: &Place<'_>, at: Option<&Requirement>) {
-        if self.key == HOSTNAME {
+    pub fn record_at(&mut self, place: &Place<'_>, node: &Requirements) {
+        if self.on_hosts() {
             self.domains.record_host(place.host, 1);
             return;
         }
-        let Some(at) = at else { return };
+        let Some(at) = node.get(&self.key) else { return };
         if self.kind == Kind::AntiAffinity || at.shape() == Shape::In && at.values.len() == 1 {
+            self.changes += 1;
             for domain in &at.values {
                 self.domains.record(domain, 1);
             }
@@ -184,6 +194,29 @@ impl Group {
             }
         };
         if allowed { Ok(()) } else { Err(Unsatisfied { key: self.key.clone(), final_for_place }) }
+    }
+
+    /// Narrows what a place may be by the domains that the rule allows of those that `node` leaves.
+    pub fn narrow(
+        &self,
+        pod_domains: Option<&Requirement>,
+        node: &Requirements,
+        self_selecting: bool,
+        narrowing: &mut Requirements,
+    ) -> Result<(), Unsatisfied> {
+        let at = node.get(&self.key);
+        let domains = self.next_domains(pod_domains, at, self_selecting);
+        if domains.is_empty() {
+            // Anti-affinity leaves fewer and fewer domains; the others may allow another one later.
+            let final_for_place = self.kind == Kind::AntiAffinity;
+            return Err(Unsatisfied { key: self.key.clone(), final_for_place });
+        }
+        // What the place has is part of the answer: `NotIn` with no domain left becomes `DoesNotExist`, which
+        // Karpenter then takes for compatible.
+        let domains = Requirement::new(&self.key, SelectorOperator::In, &domains);
+        let so_far = narrowing.get(&self.key).or(at);
+        narrowing.set(so_far.map_or_else(|| domains.clone(), |so_far| so_far.intersection(&domains)));
+        Ok(())
     }
 
     /// The domains, of those that the place leaves, that the rule allows.

@@ -104,7 +104,7 @@ fn dry_run(index: &mut Placements, cluster: &Cluster, query: &Query, refused: &R
     let rest = Rest::new(index, &query.wishes.hard_spread);
     let lent = query.local
         && query.pinned.is_none()
-        && !query.pod.is_some_and(|pod| index.nominated_to(pod).is_some());
+        && query.pod.is_none_or(|pod| index.nominated_to(pod).is_none());
     let mut tries = if lent { index.tries.lend(query.class) } else { Tries::default() };
     tries.suit(&budgets, index.rows.len());
     let (mut unharmful, mut harmful) = (Vec::new(), Vec::new());
