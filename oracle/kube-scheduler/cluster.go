@@ -27,6 +27,13 @@ import (
 // client is never written to: what is decided is put into the informers' stores and the scheduler's cache directly.
 var client = fake.NewSimpleClientset()
 
+// parallelism is how many nodes are looked at together: one, so that decisions do not depend on who is first. To be
+// measured, upstreamsParallelism.
+var parallelism int32 = 1
+
+// upstreamsParallelism is the default of the upstream's configuration.
+const upstreamsParallelism = 16
+
 // cluster is a scheduler with its cache and its informers' stores filled; the informers do not run, so that nothing
 // happens behind our back.
 type cluster struct {
@@ -50,7 +57,7 @@ func newCluster(all *objects) (*cluster, error) {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	recorders := func(string) events.EventRecorderLogger { return events.NewFakeRecorder(0) }
 	made, err := scheduler.New(ctx, client, factory, dynamicinformer.DynamicSharedInformerFactory(nil),
-		profile.RecorderFactory(recorders), scheduler.WithParallelism(1))
+		profile.RecorderFactory(recorders), scheduler.WithParallelism(parallelism))
 	if err != nil {
 		stop()
 		return nil, err

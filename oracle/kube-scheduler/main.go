@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
 	"k8s.io/klog/v2"
 )
@@ -30,7 +31,24 @@ type answer struct {
 
 func main() {
 	klog.InitFlags(nil)
+	perf := flag.String("perf", "", "measure: the upstream's test/integration/scheduler_perf")
+	workload := flag.String("workload", "", "measure: GROUP/CASE/WORKLOAD of it")
+	set := flag.String("set", "", "measure: other parameters, as in initNodes=100,initPods=50")
+	most := flag.Int("pods", 0, "measure: at most so many pods; 0 for all")
 	flag.Parse()
+	if *workload != "" {
+		parts := strings.Split(*workload, "/")
+		if len(parts) != 3 {
+			fmt.Fprintln(os.Stderr, "-workload takes GROUP/CASE/WORKLOAD")
+			os.Exit(1)
+		}
+		parallelism = upstreamsParallelism
+		if err := measure(*perf, parts, *set, *most); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	input := bufio.NewReaderSize(os.Stdin, 1<<20)
 	output := bufio.NewWriter(os.Stdout)
 	encoder := json.NewEncoder(output)

@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal")]
 
+mod bench;
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
 mod fuzz;
@@ -42,6 +43,8 @@ enum Chore {
     },
     /// Play seeded clusters against an upstream's own code (needs Go); a difference is printed and fails.
     Oracle(oracle::Request),
+    /// Measure the scheduling engine in kube-scheduler's own mixes; with --peers the real one beside it (needs Go).
+    Bench(bench::Request),
 }
 
 fn main() -> Result<ExitCode> {
@@ -49,6 +52,7 @@ fn main() -> Result<ExitCode> {
         Chore::Tidy => tidy::report(&repository::root())?,
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true)?,
         Chore::Oracle(request) => oracle::run(&request)?,
+        Chore::Bench(request) => bench::run(&request).map(|()| true)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })

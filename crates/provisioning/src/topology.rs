@@ -41,6 +41,9 @@ pub struct Unsatisfied {
     pub final_for_place: bool,
 }
 
+/// The rules on the host name that bind a class: its own, with whether they count it, and others'.
+type HostRules = (Vec<(usize, bool)>, Vec<usize>);
+
 /// Every rule of one plan, with its counts.
 #[derive(Debug, Default)]
 pub struct Topology {
@@ -51,7 +54,7 @@ pub struct Topology {
     /// Rules on the host name that bind some class: which are its own, with whether they count it, and which are of
     /// others.
     // Looked up, never iterated over.
-    host_rules: HashMap<(Vec<(usize, bool)>, Vec<usize>), usize>,
+    host_rules: HashMap<HostRules, usize>,
     /// Host names by host index: nodes, then claims.
     hostnames: Vec<Name>,
 }

@@ -14,9 +14,9 @@ const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 fn main() {
     let only: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     println!(
-        "| Mix | Pods upstream measures | Pods/s | ns a pod to 1,000 | to 10,000 | to 100,000 | the last 1,000 | Decisions |"
+        "| Mix | Upstream's workload | Pods | Pods/s | ns a pod to 1,000 | to 10,000 | to 100,000 | the last 1,000 | Decisions |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for mix in MIXES.iter().filter(|mix| only.is_empty() || only.iter().any(|name| name == mix.name)) {
         measure(mix);
     }
@@ -38,7 +38,7 @@ fn measure(mix: &Mix) {
     let growth = growth.map(|nanoseconds| nanoseconds.to_string()).join(" | ");
     let fingerprint =
         parts.iter().fold(played.fingerprint, |all, (_, part)| all.rotate_left(7) ^ part.fingerprint);
-    println!("| {} | {} | {rate} | {growth} | {fingerprint:016x} |", mix.name, mix.size());
+    println!("| {} | {} | {} | {rate} | {growth} | {fingerprint:016x} |", mix.name, mix.upstream, mix.size());
 }
 
 /// CPU time of each part of a run, in nanoseconds, and what came of it; parts end at `ends`.

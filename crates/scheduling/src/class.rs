@@ -10,7 +10,6 @@ use cluster::{Name, PodTemplate, WorkloadId};
 
 use crate::counter::PodFacts;
 use crate::glance::Glances;
-use crate::plugins::default_preemption::Tries;
 use crate::room::Request;
 
 /// A class's index.
@@ -39,8 +38,6 @@ pub(crate) struct Class {
     pub refused: Option<(u64, Arc<Rejection>)>,
     /// What nodes say by their room alone.
     pub glances: Glances,
-    /// What preemption would do for it on each node.
-    pub tries: Tries,
 }
 
 impl Class {

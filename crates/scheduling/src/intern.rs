@@ -11,7 +11,6 @@ use crate::counter::{Counted, Counter, PodTerm};
 use crate::domain::{Group, Inclusion, TopologyKey};
 use crate::glance::Glances;
 use crate::placements::{Placements, len};
-use crate::plugins::default_preemption::Tries;
 use crate::query::Incoming;
 use crate::room::{Column, Request, Row};
 use crate::rule::{Rule, RuleKey};
@@ -78,7 +77,6 @@ impl Placements {
             wishes: None,
             refused: None,
             glances: Glances::default(),
-            tries: Tries::default(),
         };
         self.classes.push(class);
         self.class_ids.entry(key).or_default().push(id);

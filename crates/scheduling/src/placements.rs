@@ -13,6 +13,7 @@ use crate::counter::{Counted, Counter};
 use crate::domain::{Group, Inclusion, NO_DOMAIN, TopologyKey};
 use crate::nominations::Nominations;
 use crate::order::NodeOrder;
+use crate::plugins::default_preemption::Remembered;
 use crate::plugins::image_locality::ImageSpread;
 use crate::room::{Column, Ports, Request, Row};
 use crate::rule::{Cell, Rule, RuleKey};
@@ -62,6 +63,8 @@ pub struct Placements {
     /// Owned terms, each with the group of its owners.
     pub(crate) terms: Vec<(OwnedTerm, u32)>,
     pub(crate) term_ids: BTreeMap<OwnedTerm, u32>,
+    /// What preemption would do for pods of the classes that preempted last.
+    pub(crate) tries: Remembered,
     /// Nodes reserved for pods.
     pub(crate) nominations: Nominations,
     /// Claims by namespace and name.

@@ -19,7 +19,8 @@ use crate::query::Query;
 use crate::refusals::{Refusals, Refused};
 use crate::tally::Tally;
 
-pub(crate) use tries::Tries;
+pub(crate) use tries::Remembered;
+use tries::Tries;
 pub(crate) use victims::Candidate;
 use victims::{Budgets, rank, select_victims};
 
@@ -104,8 +105,7 @@ fn dry_run(index: &mut Placements, cluster: &Cluster, query: &Query, refused: &R
     let lent = query.local
         && query.pinned.is_none()
         && query.pod.is_none_or(|pod| index.nominated_to(pod).is_none());
-    let class = &mut index.classes[query.class.0 as usize];
-    let mut tries = if lent { std::mem::take(&mut class.tries) } else { Tries::default() };
+    let mut tries = if lent { index.tries.lend(query.class) } else { Tries::default() };
     tries.suit(&budgets, index.rows.len());
     let (mut unharmful, mut harmful) = (Vec::new(), Vec::new());
     for node in &potential {
@@ -135,10 +135,10 @@ impl DryRun {
         self.found.iter().copied().filter(|node| rank(node) == Some(best)).collect()
     }
 
-    /// Gives back what was lent, and more.
+    /// Gives back what was lent, with what was learnt.
     fn keep(self, index: &mut Placements, query: &Query) {
         if self.lent {
-            index.classes[query.class.0 as usize].tries = self.tries;
+            index.tries.take_back(query.class, self.tries);
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Pods {
 pub struct Mix {
     /// Its name here.
     pub name: &'static str,
-    /// Upstream's test case.
+    /// Upstream's group, test case and workload, and parameters that differ here.
     pub upstream: &'static str,
     zones: &'static [&'static str],
     before: &'static [Pods],
@@ -55,7 +55,7 @@ const fn pods(namespace: &'static str, make: Make, count: u32) -> Pods {
 pub const MIXES: [Mix; 11] = [
     Mix {
         name: "basic",
-        upstream: "SchedulingBasic/5000Nodes_50000Pods",
+        upstream: "misc/SchedulingBasic/5000Nodes_50000Pods_QueueingHintsEnabled",
         zones: &[],
         before: &[pods("default", plain, 5_000)],
         measured: pods("default", plain, 50_000),
@@ -63,7 +63,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "node affinity",
-        upstream: "SchedulingNodeAffinity/5000Nodes_10000Pods",
+        upstream: "affinity/SchedulingNodeAffinity/5000Nodes_10000Pods",
         zones: &["zone1"],
         before: &[pods("default", in_zones, 5_000)],
         measured: pods("default", in_zones, 10_000),
@@ -71,7 +71,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "topology spread",
-        upstream: "TopologySpreading/5000Nodes_5000Pods",
+        upstream: "topology_spreading/TopologySpreading/5000Nodes_5000Pods",
         zones: ZONES,
         before: &[pods("default", plain, 5_000)],
         measured: pods("default", |_| spread(true), 5_000),
@@ -79,7 +79,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "pod anti-affinity",
-        upstream: "SchedulingPodAntiAffinity/5000Nodes_2000Pods",
+        upstream: "affinity/SchedulingPodAntiAffinity/5000Nodes_2000Pods",
         zones: &[],
         before: &[pods(NAMESPACES[0], apart, 1_000)],
         measured: pods(NAMESPACES[1], apart, 2_000),
@@ -87,7 +87,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "pod affinity",
-        upstream: "SchedulingPodAffinity/5000Nodes_5000Pods",
+        upstream: "affinity/SchedulingPodAffinity/5000Nodes_5000Pods",
         zones: &["zone1"],
         before: &[pods(NAMESPACES[0], together, 5_000)],
         measured: pods(NAMESPACES[1], together, 5_000),
@@ -95,7 +95,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "preemption",
-        upstream: "PreemptionBasic, as large as PreemptionAsync/5000Nodes",
+        upstream: "misc/PreemptionBasic/1000Nodes initNodes=5000,initPods=20000,measurePods=5000",
         zones: &[],
         before: &[pods("default", |_| sized(900), 20_000)],
         measured: pods("default", important, 5_000),
@@ -103,7 +103,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "mixed",
-        upstream: "MixedSchedulingBasePod/5000Nodes_5000Pods",
+        upstream: "affinity/MixedSchedulingBasePod/5000Nodes_5000Pods",
         zones: &["zone1"],
         before: &[
             pods(NAMESPACES[0], plain, 2_000),
@@ -117,7 +117,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "preferred topology spread",
-        upstream: "PreferredTopologySpreading/5000Nodes_5000Pods",
+        upstream: "topology_spreading/PreferredTopologySpreading/5000Nodes_5000Pods",
         zones: ZONES,
         before: &[pods("default", plain, 5_000)],
         measured: pods("default", |_| spread(false), 5_000),
@@ -125,7 +125,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "default topology spread",
-        upstream: "DefaultTopologySpreading/5000Nodes_50000Pods",
+        upstream: "topology_spreading/DefaultTopologySpreading/5000Nodes_50000Pods",
         zones: ZONES,
         before: &[pods("default", plain, 5_000)],
         measured: pods("service-ns", served, 50_000),
@@ -133,7 +133,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "preferred pod affinity",
-        upstream: "SchedulingPreferredPodAffinity/5000Nodes_5000Pods",
+        upstream: "affinity/SchedulingPreferredPodAffinity/5000Nodes_5000Pods",
         zones: &[],
         before: &[pods(NAMESPACES[0], |_| drawn(1), 5_000)],
         measured: pods(NAMESPACES[1], |_| drawn(1), 5_000),
@@ -141,7 +141,7 @@ pub const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "preferred pod anti-affinity",
-        upstream: "SchedulingPreferredPodAntiAffinity/5000Nodes_5000Pods",
+        upstream: "affinity/SchedulingPreferredPodAntiAffinity/5000Nodes_5000Pods",
         zones: &[],
         before: &[pods(NAMESPACES[0], |_| drawn(-1), 5_000)],
         measured: pods(NAMESPACES[1], |_| drawn(-1), 5_000),

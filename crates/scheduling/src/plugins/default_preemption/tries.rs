@@ -3,6 +3,7 @@
 use cluster::NodeId;
 use cluster::rejection::{FilterReason, Plugin};
 
+use crate::class::ClassId;
 use crate::plugins::default_preemption::victims::{Budgets, Candidate, Failure, Rank};
 
 /// What came of trying a node.
@@ -12,6 +13,29 @@ enum Tried {
     Not,
     Candidate(Box<(Rank, Candidate)>),
     Failure(Box<Failure>),
+}
+
+/// Tries are remembered for so many classes: they take as much memory as there are nodes and pods on them.
+const CLASSES_AT_MOST: usize = 16;
+
+/// Tries by class, the one that was used last at the end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remembered(Vec<(ClassId, Tries)>);
+
+impl Remembered {
+    /// What was tried for a class; to be taken back.
+    pub fn lend(&mut self, class: ClassId) -> Tries {
+        let place = self.0.iter().position(|(known, _)| *known == class);
+        place.map(|place| self.0.remove(place).1).unwrap_or_default()
+    }
+
+    /// Remembers, and forgets what has not been used for longest.
+    pub fn take_back(&mut self, class: ClassId, tries: Tries) {
+        if self.0.len() >= CLASSES_AT_MOST {
+            self.0.remove(0);
+        }
+        self.0.push((class, tries));
+    }
 }
 
 /// What came of trying nodes for the pods of one class.
