@@ -65,7 +65,11 @@ func (p *provider) GetInstanceTypes(_ context.Context, pool *v1.NodePool) ([]*cl
 	return lo.Filter(p.types, func(t *cloudprovider.InstanceType, _ int) bool { return names.Has(t.Name) }), nil
 }
 
-func (p *provider) IsDrifted(context.Context, *v1.NodeClaim) (cloudprovider.DriftReason, error) {
+// IsDrifted says what an annotation says.
+func (p *provider) IsDrifted(_ context.Context, claim *v1.NodeClaim) (cloudprovider.DriftReason, error) {
+	if claim.Annotations["oracle/drifted"] == "true" {
+		return "ProviderDrifted", nil
+	}
 	return "", nil
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Limits {
     pub(crate) min: Vec<(Name, i64)>,
     /// `max`.
     pub(crate) max: Vec<(Name, i64)>,
+    /// `maxLimitRequestRatio`, in thousandths.
+    pub(crate) max_ratio_milli: Vec<(Name, i64)>,
     /// Where it is written.
     pub(crate) location: Option<Location>,
 }
@@ -242,7 +244,26 @@ impl Limits {
                 _ => {}
             }
         }
-        None
+        self.ratio_refusal(requests, limits)
+    }
+
+    /// By `limitRequestRatioConstraint`.
+    fn ratio_refusal(&self, requests: &Named, limits: &Named) -> Option<String> {
+        self.max_ratio_milli.iter().find_map(|(name, most_milli)| {
+            let (kind, most) = (&self.kind, format_amount("cpu", *most_milli));
+            let what = format!("{name} max limit to request ratio per {kind} is {most}, but");
+            let Some(request) = requests.get(name).filter(|request| *request > 0) else {
+                return Some(format!("{what} no request is specified or request is 0"));
+            };
+            let Some(limit) = limits.get(name).filter(|limit| *limit > 0) else {
+                return Some(format!("{what} no limit is specified or limit is 0"));
+            };
+            let (request, limit) = (i128::from(request), i128::from(limit));
+            let passes = limit * 1000 > i128::from(*most_milli) * request;
+            let millionths = (limit * 2_000_000 + request) / (request * 2);
+            let (whole, fraction) = (millionths / 1_000_000, millionths % 1_000_000);
+            passes.then(|| format!("{what} provided ratio is {whole}.{fraction:06}"))
+        })
     }
 }
 
@@ -282,6 +303,27 @@ mod tests {
         let message = refusal.map(|(message, _)| message);
         assert_eq!(message.as_deref(), Some("minimum cpu usage per Container is 100m, but request is 50m"));
         assert_eq!(admission.limit_range_refusal("other", "Container", &requests, &Named::default()), None);
+    }
+
+    #[test]
+    fn limits_too_far_above_requests_are_refused() {
+        let range = Limits { max_ratio_milli: vec![("cpu".into(), 2_000)], ..range("Container") };
+        let named = |amount: i64| Named::new(vec![("cpu".into(), amount)]);
+        let refusal = |request: i64, limit: i64| range.refusal(&named(request), &named(limit));
+        assert_eq!(refusal(500, 1000), None);
+        assert_eq!(
+            refusal(300, 1000).as_deref(),
+            Some("cpu max limit to request ratio per Container is 2, but provided ratio is 3.333333")
+        );
+        let no_limit = range.refusal(&named(300), &Named::default());
+        assert_eq!(
+            no_limit.as_deref(),
+            Some(
+                "cpu max limit to request ratio per Container is 2, but no limit is specified or limit is 0"
+            )
+        );
+        let no_request = range.refusal(&Named::default(), &named(300));
+        assert!(no_request.is_some_and(|text| text.ends_with("no request is specified or request is 0")));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::node_claim::{ClaimStage, LaunchOption, Launched};
+use cluster::node_claim::{ClaimStage, DriftReason, LaunchOption, Launched};
 use cluster::{
     ClaimId, Declared, FieldPath, Kind, Labels, Name, NodeClaim, NodeId, SelectorOperator,
     SelectorRequirement, Timestamp,
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::amounts;
 use crate::decode::{Strictness, decode};
-use crate::node_pool::WireClassRef;
+use crate::node_pool::{self, WireClassRef};
 use crate::object::Object;
 use crate::problem::{Problems, Reporter};
 use crate::requirement::{self, WireRequirement, WireTaint};
@@ -102,6 +102,13 @@ fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> O
         &at("resources").child("requests"),
         reporter,
     );
+    let expire_after_ms = match &wire.spec.expire_after {
+        None => declared.node_pools[pool].expire_after_ms,
+        Some(text) => node_pool::nillable(text, &at("expireAfter"), reporter),
+    };
+    let grace = wire.spec.termination_grace_period.as_deref();
+    let termination_grace_period_ms =
+        grace.and_then(|text| node_pool::plain(text, &at("terminationGracePeriod"), reporter));
     let options = options(&requirements, &object.labels);
     let node = node_of(&wire.status, declared);
     let stage = stage(&wire.status, object);
@@ -117,12 +124,16 @@ fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> O
         startup_taints,
         options,
         requests,
+        expire_after_ms,
+        termination_grace_period_ms,
         created: Timestamp::ZERO,
         stage,
         launched,
         node,
         deleted: object.field("/metadata/deletionTimestamp").map(|_| (Timestamp::ZERO, None)),
         last_pod_event: Timestamp::ZERO,
+        made_under: None,
+        drifted: drifted(&wire.status, stage),
     })
 }
 
@@ -132,10 +143,7 @@ fn node_of(status: &WireStatus, declared: &Declared) -> Option<NodeId> {
 }
 
 fn stage(status: &WireStatus, object: &Object) -> ClaimStage {
-    let conditions = status.conditions.as_array().map(Vec::as_slice).unwrap_or_default();
-    let holds = |name: &str| {
-        conditions.iter().any(|condition| condition["type"] == name && condition["status"] == "True")
-    };
+    let holds = |name: &str| holds(status, name);
     if object.field("/metadata/deletionTimestamp").is_some() {
         ClaimStage::Terminating
     } else if holds("Initialized") {
@@ -147,6 +155,17 @@ fn stage(status: &WireStatus, object: &Object) -> ClaimStage {
     } else {
         ClaimStage::Created
     }
+}
+
+/// A claim that drifted before the dump has done so since before everything else.
+fn drifted(status: &WireStatus, stage: ClaimStage) -> Option<(Timestamp, DriftReason)> {
+    let is_so = stage >= ClaimStage::Launched && holds(status, "Drifted");
+    is_so.then_some((Timestamp::ZERO, DriftReason::Condition))
+}
+
+fn holds(status: &WireStatus, name: &str) -> bool {
+    let mut conditions = status.conditions.as_array().into_iter().flatten();
+    conditions.any(|condition| condition["type"] == name && condition["status"] == "True")
 }
 
 fn launched(

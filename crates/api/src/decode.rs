@@ -4,10 +4,11 @@ use cluster::FieldPath;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::belongs::Word;
 use crate::object::Object;
 use crate::problem::{Reporter, Severity};
 use crate::reader::UnknownField;
-use crate::{code, group, reader};
+use crate::{belongs, code, group, reader, schema};
 
 /// How strict the API server is with fields that a kind does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,43 +29,55 @@ pub(crate) fn decode<T: DeserializeOwned>(
         return None;
     }
     let (value, unknown) = reader::read(object.value());
-    report_unknown(&unknown, strictness, reporter);
+    report_unknown::<T>(&unknown, &[], strictness, reporter);
     value.map_err(|error| reporter.unreadable(&FieldPath::root(), error)).ok()
 }
 
+/// What was read around what could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Around<T> {
+    /// What was read; everything unsaid when nothing could be.
+    pub(crate) value: T,
+    /// Fields with a wrong type, as they are written: they count as unsaid.
+    pub(crate) unread: Vec<FieldPath>,
+    /// Fields that were meant by unknown ones, as pointers with `*` for the items of lists.
+    pub(crate) meant: Vec<String>,
+}
+
 /// Like [`decode`], for what is only ours to refuse: what has a wrong type is reported and left out, the rest is read.
-pub(crate) fn decode_around<T: DeserializeOwned>(
+pub(crate) fn decode_around<T: DeserializeOwned + Default>(
     object: &Object,
-    strictness: Strictness,
+    words: &[Word],
     reporter: &mut Reporter<'_>,
-) -> Option<T> {
+) -> Around<T> {
     /// Nobody reads more of them at once.
     const MOST_ERRORS: usize = 100;
+    let mut around = Around::default();
     if !is_served(object, reporter) {
-        return None;
+        return around;
     }
     let mut value = object.value().clone();
-    let mut told: Vec<FieldPath> = Vec::new();
     for _ in 0..MOST_ERRORS {
         let (read, unknown) = reader::read(&value);
         let error = match read {
             Ok(read) => {
-                report_unknown(&unknown, strictness, reporter);
-                return Some(read);
+                around.meant = report_unknown::<T>(&unknown, words, Strictness::Refuse, reporter);
+                around.value = read;
+                return around;
             }
             Err(error) => error,
         };
         let path = error.path.clone().unwrap_or_default();
-        let again = told.contains(&path);
+        let again = around.unread.contains(&path);
         if !again {
             reporter.unreadable(&FieldPath::root(), error);
-            told.push(path.clone());
+            around.unread.push(path.clone());
         }
         if !leave_out(&mut value, &path, again) {
-            return None;
+            return around;
         }
     }
-    None
+    around
 }
 
 /// Takes a field away. An item of a list becomes an empty one, so that those after it keep their places.
@@ -97,14 +110,27 @@ fn is_served(object: &Object, reporter: &mut Reporter<'_>) -> bool {
     true
 }
 
-fn report_unknown(unknown: &[UnknownField], strictness: Strictness, reporter: &mut Reporter<'_>) {
+/// Reports what a `T` does not have, and answers which fields were meant.
+fn report_unknown<T: DeserializeOwned>(
+    unknown: &[UnknownField],
+    words: &[Word],
+    strictness: Strictness,
+    reporter: &mut Reporter<'_>,
+) -> Vec<String> {
     let severity = match strictness {
         Strictness::Prune => Severity::Warning,
         Strictness::Refuse => Severity::Error,
     };
-    for field in unknown.iter().filter(|field| !field.path.0.starts_with("/status/")) {
-        reporter.unknown_field(severity, &FieldPath::root(), field);
+    let unknown: Vec<&UnknownField> =
+        unknown.iter().filter(|field| !field.path.0.starts_with("/status/")).collect();
+    let fields = if unknown.is_empty() { Vec::new() } else { schema::fields::<T>() };
+    let mut meant = Vec::new();
+    for field in unknown {
+        let belongs = belongs::belongs(field, &fields, words);
+        reporter.unknown_field(severity, field, belongs.as_ref());
+        meant.extend(belongs.into_iter().flat_map(|belongs| belongs.fields));
     }
+    meant
 }
 
 /// Names are DNS subdomains (`validation.NameIsDNSSubdomain`); a generated name only has to begin like one.

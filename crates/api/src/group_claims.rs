@@ -2,7 +2,7 @@
 
 use catalog::{Catalog, KarpenterNode};
 use cluster::node_claim::{ClaimStage, LaunchOption, Launched};
-use cluster::{ClaimId, Declared, FieldPath, Name, Node, NodeClaim, NodePool, SelectorOperator, Timestamp};
+use cluster::{ClaimId, Declared, Name, Node, NodeClaim, NodePool, SelectorOperator, Timestamp};
 
 use crate::code;
 use crate::object::Object;
@@ -43,14 +43,12 @@ pub(crate) fn make(
 
 /// Groups whose pool is not in the input are plain nodes.
 fn check(declared: &Declared, profile: &Object, problems: &mut Problems) {
-    for (index, group) in
-        declared.profile.node_groups.iter().enumerate().filter(|(_, group)| !group.node_pool.is_empty())
-    {
+    for group in declared.profile.node_groups.iter().filter(|group| !group.node_pool.is_empty()) {
         let names = || declared.node_pools.iter().map(|pool| pool.name.as_str());
         if names().any(|name| name == group.node_pool) {
             continue;
         }
-        let path = FieldPath::of("/spec/nodeGroups").child(index).child("nodePool");
+        let path = group.location.path.child("nodePool");
         let message = format!(
             "{path}: there is no NodePool {:?} in the input: its nodes are nobody's",
             group.node_pool
@@ -122,12 +120,16 @@ fn claim(node: &Node, id: ClaimId, position: usize, declared: &Declared) -> Node
         startup_taints: pool.startup_taints.clone(),
         options: vec![option],
         requests: cluster::Resources::ZERO,
+        expire_after_ms: pool.expire_after_ms,
+        termination_grace_period_ms: pool.termination_grace_period_ms,
         created: Timestamp::ZERO,
         stage: ClaimStage::Initialized,
         launched: Some(launched),
         node: Some(node.id),
         deleted: None,
         last_pod_event: Timestamp::ZERO,
+        made_under: None,
+        drifted: None,
     }
 }
 

@@ -37,6 +37,9 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     let made_by_hand = objects.iter().filter(|object| !owners.is_made(object));
     let mut workloads = workloads(made_by_hand, &context, &mut declared.pod_refusals, &mut problems);
     declared.defaults = parsed.defaults;
+    for (location, why) in parsed.unread {
+        unmodelled::note(&mut declared, location, why, Decides::Unread);
+    }
     rest(&objects, &context, &mut declared, &mut problems);
 
     let nodes = nodes(&objects, parsed.nodes, &declared, &mut problems);

@@ -131,8 +131,47 @@ pub(crate) fn node_class(
             reporter,
         ),
         instance_store_raid0: instance_store(spec.instance_store_policy.as_deref(), reporter),
+        fixed: fixed(object),
+        images: object.field("/spec/amiSelectorTerms").map(canonical).unwrap_or_default().into(),
     };
     (!reporter.refused).then_some(class)
+}
+
+/// What makes nodes drift when it changes (`EC2NodeClass.Hash`, aws/karpenter-provider-aws v1.14.1
+/// `pkg/apis/v1/ec2nodeclass.go`): everything but what is looked up again and again.
+fn fixed(object: &Object) -> Name {
+    const LOOKED_UP: [&str; 6] = [
+        "subnetSelectorTerms",
+        "securityGroupSelectorTerms",
+        "capacityReservationSelectorTerms",
+        "amiSelectorTerms",
+        "amiFamily",
+        "ipPrefixCount",
+    ];
+    let fields = object.field("/spec").and_then(Value::as_object).into_iter().flatten();
+    let fixed = fields.filter(|(key, _)| !LOOKED_UP.contains(&key.as_str()));
+    canonical(&Value::Object(fixed.map(|(key, value)| (key.clone(), value.clone())).collect())).into()
+}
+
+/// A value as text in which neither the order of fields and items nor fields of nothing are a difference.
+fn canonical(value: &Value) -> String {
+    let mut parts: Vec<String> = match value {
+        Value::Object(fields) => {
+            let parts = fields.iter().map(|(key, value)| (key, canonical(value)));
+            parts.filter(|(_, text)| !text.is_empty()).map(|(key, text)| format!("{key:?}:{text}")).collect()
+        }
+        Value::Array(items) => items.iter().map(canonical).collect(),
+        Value::Null | Value::Bool(false) => return String::new(),
+        Value::Number(number) if number.as_i64() == Some(0) => return String::new(),
+        Value::String(text) if text.is_empty() => return String::new(),
+        other => return other.to_string(),
+    };
+    parts.sort_unstable();
+    match value {
+        _ if parts.is_empty() => String::new(),
+        Value::Array(_) => format!("[{}]", parts.join(",")),
+        _ => format!("{{{}}}", parts.join(",")),
+    }
 }
 
 fn kubelet(value: &Value, reporter: &mut Reporter<'_>) -> KubeletSettings {

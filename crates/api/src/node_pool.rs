@@ -240,7 +240,7 @@ pub(crate) fn class_ref(wire: Option<&WireClassRef>, path: &FieldPath, reporter:
 }
 
 /// A duration of whole hours, minutes and seconds: `^([0-9]+(s|m|h))+$`.
-fn plain(text: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<i64> {
+pub(crate) fn plain(text: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<i64> {
     let shape = !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b's' | b'm' | b'h'));
     let parsed = duration::parse_ms(text).ok().filter(|_| shape && text != "0" && !text.contains("ms"));
@@ -257,7 +257,7 @@ fn plain(text: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<i6
 }
 
 /// As [`plain`], or `Never`.
-fn nillable(text: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<i64> {
+pub(crate) fn nillable(text: &str, path: &FieldPath, reporter: &mut Reporter<'_>) -> Option<i64> {
     if text == "Never" { None } else { plain(text, path, reporter) }
 }
 

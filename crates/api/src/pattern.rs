@@ -1,7 +1,7 @@
 //! Patterns with `*`, which crosses `/`.
 
 /// Whether `text` matches `pattern`. Linear in the product of both, without recursion.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

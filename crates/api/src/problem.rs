@@ -3,10 +3,10 @@
 use cluster::admission::{PodRefusal, Refuser, Violation};
 use cluster::{FieldPath, Location, Name};
 
+use crate::belongs::Belongs;
 use crate::code;
 use crate::object::{Object, RawObject};
 use crate::reader::{ReadError, UnknownField};
-use crate::suggest::did_you_mean;
 
 /// Something wrong with one object of the input, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,17 +173,21 @@ impl<'p> Reporter<'p> {
     }
 
     /// A field that the kind does not have.
-    pub(crate) fn unknown_field(&mut self, severity: Severity, base: &FieldPath, unknown: &UnknownField) {
-        let path = base.join(&unknown.path);
+    pub(crate) fn unknown_field(
+        &mut self,
+        severity: Severity,
+        unknown: &UnknownField,
+        belongs: Option<&Belongs>,
+    ) {
+        let path = &unknown.path;
         let strict = severity == Severity::Error;
         self.refused |= strict;
         let message = match strict {
             true => format!("strict decoding error: unknown field \"{path}\""),
             false => format!("unknown field \"{path}\": the API server drops it"),
         };
-        let help = did_you_mean(&unknown.field, unknown.known.iter().copied());
-        let help = help.unwrap_or_else(|| known_fields(unknown.known));
-        self.report(severity, &path, code::UNKNOWN_FIELD, message, Help(Some(help)));
+        let help = belongs.map_or_else(|| known_fields(unknown.known), |belongs| belongs.help.clone());
+        self.report(severity, path, code::UNKNOWN_FIELD, message, Help(Some(help)));
     }
 
     fn report(
@@ -239,7 +243,7 @@ fn known_fields(known: &[&str]) -> String {
     match known.len() {
         0 => "remove it".to_owned(),
         1..=12 => format!("remove it; known here: {}", known.join(", ")),
-        _ => "remove it, or check the indentation: the field may belong elsewhere".to_owned(),
+        _ => "remove it: nothing of this name is known".to_owned(),
     }
 }
 
@@ -249,13 +253,11 @@ fn help_for_type(message: &str) -> &'static str {
         || message.contains("expected a string, found the boolean")
     {
         "put the value in quotes"
-    } else if message.contains("found the string")
-        && (message.contains("expected i") || message.contains("expected u"))
-    {
+    } else if message.contains("found the string") && message.contains("expected a whole number") {
         "write a number without quotes"
     } else if message.contains("expected a boolean, found the string") {
         "write true or false without quotes"
-    } else if message.contains("expected a sequence") {
+    } else if message.contains("expected a list") {
         "write a list: each entry on its own line, starting with `- `"
     } else {
         ""

@@ -4,7 +4,9 @@ pub mod defaults;
 mod facts;
 mod groups;
 mod network;
+mod unread;
 pub(crate) mod wire;
+pub(crate) mod words;
 
 use catalog::Catalog;
 use cluster::network::Cni;
@@ -13,7 +15,7 @@ use cluster::{FieldPath, Kind, Location, Name, Node, ObjectKey};
 use serde_json::Value;
 
 use crate::context::Pattern;
-use crate::decode::{Strictness, decode_around};
+use crate::decode::{Around, decode_around};
 use crate::object::{Object, Place};
 use crate::problem::Reporter;
 use crate::scenario::{self, Step};
@@ -40,6 +42,8 @@ pub(crate) struct Parsed {
     pub(crate) faults: Vec<Step>,
     /// What was not written, with the default that was taken.
     pub(crate) defaults: Vec<(FieldPath, Name)>,
+    /// Where nodes were written that could not be read, and what became of them.
+    pub(crate) unread: Vec<(Location, &'static str)>,
 }
 
 /// Collects the defaults that were relied upon.
@@ -84,22 +88,25 @@ pub(crate) fn profile(
         Place { base: Location::object(ObjectKey::new(Kind::Cluster, "", "profile")), fixed: false };
     match (object, reporter) {
         (Some(object), Some(reporter)) => {
-            let wire: WireCluster = decode_around(object, Strictness::Refuse, reporter).unwrap_or_default();
+            let around: Around<WireCluster> = decode_around(object, words::WORDS, reporter);
+            let (gaps, unread) = (Gaps::default(), unread::Unread::of(&around));
             Reading {
                 place: &object.place,
                 object: Some(object),
                 catalog,
                 known_zone,
-                gaps: Gaps::default(),
+                gaps,
+                unread,
                 reporter,
             }
-            .lower(wire.spec)
+            .lower(around.value.spec)
         }
         _ => {
             let mut problems = crate::problem::Problems::default();
             let nothing = Object::made_up(&made_up);
             let reporter = &mut Reporter::new(&mut problems, &nothing);
-            Reading { place: &made_up, object: None, catalog, known_zone, gaps: Gaps::default(), reporter }
+            let (gaps, unread) = (Gaps::default(), unread::Unread::default());
+            Reading { place: &made_up, object: None, catalog, known_zone, gaps, unread, reporter }
                 .lower(WireSpec::default())
         }
     }
@@ -112,6 +119,7 @@ pub(crate) struct Reading<'a, 'p> {
     catalog: &'a Catalog,
     known_zone: Option<&'a str>,
     gaps: Gaps,
+    unread: unread::Unread,
     reporter: &'a mut Reporter<'p>,
 }
 
@@ -162,6 +170,7 @@ impl Reading<'_, '_> {
             addons: spec.addons,
             faults,
             defaults: self.gaps.0,
+            unread: self.unread.nodes(self.place),
             profile,
         }
     }
@@ -175,7 +184,11 @@ impl Reading<'_, '_> {
         self.reporter.error(path, code::BAD_VALUE, format!("{path}: {message}"), help);
     }
 
+    /// What could not be read was reported as that.
     fn missing(&mut self, path: &FieldPath, help: &str) {
+        if self.unread.holds(path) {
+            return;
+        }
         self.reporter.error(path, code::MISSING_FIELD, format!("{path} is required"), help);
     }
 

@@ -88,11 +88,11 @@ impl de::Error for ReadError {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> ReadError {
-        de::Error::custom(format_args!("expected {expected}, found {}", Found(found)))
+        de::Error::custom(format_args!("expected {}, found {}", Wanted(expected), Found(found)))
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> ReadError {
-        de::Error::custom(format_args!("expected {expected}, found {}", Found(found)))
+        de::Error::custom(format_args!("expected {}, found {}", Wanted(expected), Found(found)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> ReadError {
@@ -101,6 +101,26 @@ impl de::Error for ReadError {
 
     fn missing_field(field: &'static str) -> ReadError {
         de::Error::custom(format_args!("the field {field} is required"))
+    }
+}
+
+/// What is wanted, in the words of a YAML author: serde's and the types' own names are nobody's business.
+struct Wanted<'e>(&'e dyn de::Expected);
+
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.to_string();
+        f.write_str(match name.as_str() {
+            "a sequence" => "a list",
+            "a map" => "a mapping",
+            "u8" | "u16" | "u32" | "u64" => "a whole number that is not negative",
+            "i8" | "i16" | "i32" | "i64" | "a 32-bit integer" => "a whole number",
+            "f32" | "f64" => "a number",
+            "IntOrString" => "a whole number or a string",
+            "Quantity" => "a quantity",
+            "Time" | "MicroTime" => "an instant",
+            other => other,
+        })
     }
 }
 
@@ -120,6 +140,21 @@ impl fmt::Display for Found<'_> {
             de::Unexpected::Unit => f.write_str("nothing"),
             other => other.fmt(f),
         }
+    }
+}
+
+fn unexpected(value: &Value) -> de::Unexpected<'_> {
+    match value {
+        Value::Null => de::Unexpected::Unit,
+        Value::Bool(value) => de::Unexpected::Bool(*value),
+        Value::String(text) => de::Unexpected::Str(text),
+        Value::Array(_) => de::Unexpected::Seq,
+        Value::Object(_) => de::Unexpected::Map,
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(value), _) => de::Unexpected::Unsigned(value),
+            (_, Some(value)) => de::Unexpected::Signed(value),
+            _ => de::Unexpected::Float(number.as_f64().unwrap_or(f64::MAX)),
+        },
     }
 }
 
@@ -186,7 +221,10 @@ impl<'de, 'p> de::Deserializer<'de> for Reader<'de, 'p> {
                 self.unknown.borrow_mut().push(UnknownField { path, field: field.clone(), known });
             }
         }
-        self.deserialize_map(visitor)
+        match self.value {
+            Value::Object(_) | Value::Null => self.deserialize_map(visitor),
+            other => Err(de::Error::invalid_type(unexpected(other), &"a mapping")),
+        }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -197,7 +235,7 @@ impl<'de, 'p> de::Deserializer<'de> for Reader<'de, 'p> {
     ) -> Result<V::Value, ReadError> {
         match self.value {
             Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            other => Err(de::Error::custom(format_args!("expected a string, found {other}"))),
+            other => Err(de::Error::invalid_type(unexpected(other), &"a string")),
         }
     }
 

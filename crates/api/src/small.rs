@@ -9,7 +9,7 @@ use k8s_openapi::api::{core::v1 as core, policy::v1 as policy, scheduling::v1 as
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::admission::Limits;
-use crate::amounts::named_amounts;
+use crate::amounts::{self, named_amounts};
 use crate::code;
 use crate::decode::{Strictness, decode};
 use crate::object::Object;
@@ -68,11 +68,35 @@ pub(crate) fn limit_range(object: &Object, reporter: &mut Reporter<'_>) -> Optio
             default_request: list(item.default_request.as_ref(), "defaultRequest"),
             min: list(item.min.as_ref(), "min"),
             max: list(item.max.as_ref(), "max"),
+            max_ratio_milli: ratios(item.max_limit_request_ratio.as_ref(), &path, reporter),
             location: Some(object.place.at(&path.0)),
         };
         items.push(limits.with_defaults());
     }
     (!reporter.refused).then_some(items)
+}
+
+/// `maxLimitRequestRatio` in thousandths, whatever the resource's own unit; at least 1
+/// (`pkg/apis/core/validation` `ValidateLimitRange`).
+fn ratios(
+    list: Option<&amounts::WireList>,
+    item: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<(Name, i64)> {
+    let path = item.child("maxLimitRequestRatio");
+    let mut ratios = Vec::new();
+    for (name, ratio) in list.into_iter().flatten() {
+        let at = || path.child(name);
+        match amounts::amount("cpu", &ratio.0, at, reporter) {
+            Some(milli) if milli < 1000 => {
+                let message = format!("{}: ratio {} is less than 1", at(), ratio.0);
+                reporter.error(&at(), code::BAD_VALUE, message, "");
+            }
+            Some(milli) => ratios.push((Name::from(name.as_str()), milli)),
+            None => {}
+        }
+    }
+    ratios
 }
 
 /// A ResourceQuota over requests and pods. What it limits beside those comes back as names.

@@ -113,7 +113,8 @@ pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
 /// Says what could have changed the outcome, once for each kind and reason.
 pub(crate) fn say(declared: &Declared, objects: &[Object], problems: &mut Problems) {
     let mut seen: BTreeMap<(&str, &str), (&Location, usize)> = BTreeMap::new();
-    for Unmodelled { location, why, .. } in &declared.would_matter {
+    let modelled = |found: &&Unmodelled| found.decides != Decides::Unread;
+    for Unmodelled { location, why, .. } in declared.would_matter.iter().filter(modelled) {
         seen.entry((location.object.kind.as_str(), why)).or_insert((location, 0)).1 += 1;
     }
     for ((_, why), (location, count)) in seen {

@@ -2,7 +2,7 @@
 
 use crate::labels::Labels;
 use crate::network::{EniCall, EniOutcome};
-use crate::node_claim::{ClaimId, LaunchFailure, Launched};
+use crate::node_claim::{ClaimId, DriftReason, LaunchFailure, Launched};
 use crate::node_pool::DisruptionReason;
 use crate::pod::{PodId, Stage};
 use crate::rejection::PoolRejection;
@@ -100,6 +100,8 @@ pub enum Change {
     ClaimFailed(ClaimId, LaunchFailure),
     /// A claim's node is initialized.
     ClaimInitialized(ClaimId),
+    /// A claim has drifted, or has not any more.
+    ClaimDrifted(ClaimId, Option<DriftReason>),
     /// A claim was asked to go.
     ClaimDeleting(ClaimId, Option<DisruptionReason>),
     /// A claim is gone.

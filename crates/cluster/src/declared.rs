@@ -90,6 +90,8 @@ pub enum Decides {
     Placement,
     /// Whether there is a node for pods that find none: it makes nodes.
     Nodes,
+    /// The same, because nodes that are written could not be read; that is reported where it is written.
+    Unread,
     /// Whether something is there that the input does not have: it brings other objects.
     Parts,
     /// Nothing about what is declared as it stands: it adds pods, changes them, or hands out addresses in a way

@@ -1,9 +1,11 @@
 //! Karpenter's NodeClaim: the durable intent to have one node.
 
+use std::sync::Arc;
+
 use crate::labels::Labels;
 use crate::network::SubnetId;
 use crate::node_pool::DisruptionReason;
-use crate::{Name, NodeId, Resources, Taint, Timestamp};
+use crate::{Declared, Name, NodeId, Resources, Taint, Timestamp};
 
 /// A claim's index in [`crate::Cluster::claims`]; never reused in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -28,6 +30,10 @@ pub struct NodeClaim {
     pub options: Vec<LaunchOption>,
     /// Requests of the pods it was made for, daemon overhead included.
     pub requests: Resources,
+    /// `spec.expireAfter` in milliseconds; `None` is `Never`.
+    pub expire_after_ms: Option<i64>,
+    /// `spec.terminationGracePeriod` in milliseconds.
+    pub termination_grace_period_ms: Option<i64>,
     /// When it was created.
     pub created: Timestamp,
     /// How far it has come.
@@ -40,6 +46,31 @@ pub struct NodeClaim {
     pub deleted: Option<(Timestamp, Option<DisruptionReason>)>,
     /// When the node last gained or lost a pod.
     pub last_pod_event: Timestamp,
+    /// What was declared when it was made: its pool and class may have changed since. `None` before a run.
+    pub made_under: Option<Arc<Declared>>,
+    /// Since when it is not any more what its pool and class would make, and why.
+    pub drifted: Option<(Timestamp, DriftReason)>,
+}
+
+/// Why a claim has drifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub enum DriftReason {
+    /// The pool's template has changed.
+    NodePoolDrifted,
+    /// The pool's requirements do not allow the node any more.
+    RequirementsDrifted,
+    /// The instance type is not offered any more as it was bought.
+    InstanceTypeNotFound,
+    /// The node class has changed.
+    NodeClassDrift,
+    /// The node class selects other images.
+    AmiDrift,
+    /// The node class does not select the node's subnet any more.
+    SubnetDrift,
+    /// The node class selects other security groups.
+    SecurityGroupDrift,
+    /// A live dump says so, and not why.
+    Condition,
 }
 
 /// One way to launch a claim.

@@ -30,6 +30,10 @@ pub struct NodeClass {
     pub root_volume_bytes: Option<i64>,
     /// `spec.instanceStorePolicy: RAID0`.
     pub instance_store_raid0: bool,
+    /// `spec` without its selectors and `amiFamily`, in a form in which only a difference that matters is one.
+    pub fixed: Name,
+    /// `spec.amiSelectorTerms` in the same form.
+    pub images: Name,
 }
 
 /// `spec.kubelet`: `None` where the AMI family's own value holds.

@@ -45,6 +45,20 @@ pub struct NodePool {
 }
 
 impl NodePool {
+    /// Whether both make the same nodes, requirements apart (`NodePool.Hash`, sigs.k8s.io/karpenter v1.14.1
+    /// `pkg/apis/v1/nodepool.go`): the order of taints is no difference.
+    pub fn has_template_of(&self, other: &NodePool) -> bool {
+        let same = |own: &[Taint], others: &[Taint]| {
+            own.iter().all(|taint| others.contains(taint)) && others.iter().all(|taint| own.contains(taint))
+        };
+        (&self.labels, &self.annotations, &self.node_class)
+            == (&other.labels, &other.annotations, &other.node_class)
+            && (self.expire_after_ms, self.termination_grace_period_ms)
+                == (other.expire_after_ms, other.termination_grace_period_ms)
+            && same(&self.taints, &other.taints)
+            && same(&self.startup_taints, &other.startup_taints)
+    }
+
     /// What is left under `limits` when `used` is taken: only limited resources.
     pub fn limit(&self, resource: &str) -> Option<i64> {
         self.limits.iter().find(|(name, _)| name == resource).map(|(_, amount)| *amount)

@@ -20,6 +20,7 @@ Examples:
   plimsoll profile > cluster.yaml                     a cluster profile to start from
   helm template addons | plimsoll check -f - --cluster cluster.yaml
   plimsoll simulate . --with 'Deployment/apps/web:spec.replicas=30'
+  plimsoll plan . --only 'shop/*'                      roll the Deployments of a namespace in waves that fit
   plimsoll explain IP101
 
 Exit codes:
@@ -36,12 +37,18 @@ pub enum Command {
     Check(CheckArgs),
     /// Boot manifests with changes of your own, and say what happens. No search for remedies.
     Simulate(SimulateArgs),
+    /// Plan a roll-out of many workloads in waves: how many can go at once, and what each wave needs.
+    Plan(PlanArgs),
     /// Explain a finding's code, or an add-on: `explain IP101`, `explain addon coredns`.
     Explain(ExplainArgs),
     /// Print a cluster profile to start from: what manifests do not say, with the usual values.
     Profile,
     /// Print the JSON Schema of `-o json`.
-    Schema,
+    Schema {
+        /// Of which command.
+        #[arg(value_enum, default_value_t = Documented::Report)]
+        of: Documented,
+    },
     /// Print a completion script.
     Completion {
         /// The shell.
@@ -153,6 +160,53 @@ pub struct SimulateArgs {
     /// Why a pod went where it went, node by node: its name, or that of its workload, with its namespace or without.
     #[arg(long, value_name = "[NAMESPACE/]POD")]
     pub why: Option<String>,
+}
+
+/// `plan`.
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    /// Where the input comes from.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// So many roll-outs a wave, instead of as many as fit.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub wave: Option<u16>,
+    /// Roll only these Deployments; `*` stands for any text. Every one outside kube-system when it is not said.
+    /// Repeatable.
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    pub only: Vec<String>,
+    /// How the answer is given.
+    #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
+    pub output: PlanFormat,
+    /// When to use colours.
+    #[arg(long, value_enum, default_value_t = Color::Auto, env = "PLIMSOLL_COLOR")]
+    pub color: Color,
+    /// Only ASCII.
+    #[arg(long, env = "PLIMSOLL_ASCII")]
+    pub ascii: bool,
+    /// Every roll-out by name.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress on standard error.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// See [`PlanArgs::output`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum PlanFormat {
+    Text,
+    Json,
+}
+
+/// Which document a schema is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Documented {
+    /// `check` and `simulate`.
+    Report,
+    /// `plan`.
+    Plan,
 }
 
 /// `explain`.

@@ -5,6 +5,7 @@ mod explain;
 mod judge;
 mod load;
 mod output;
+mod plan;
 mod progress;
 mod simulate;
 mod suppress;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{CheckArgs, Cli, Command, InputArgs, OutputArgs, SimulateArgs};
+use args::{CheckArgs, Cli, Command, Documented, InputArgs, OutputArgs, SimulateArgs};
 use load::Loaded;
 use progress::Progress;
 use report::{Judged, Report};
@@ -42,10 +43,15 @@ fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Check(args) => check(&args),
         Command::Simulate(args) => simulate(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Explain(args) => explain(&args.what),
         Command::Profile => output::print(PROFILE).map(|()| 0),
-        Command::Schema => {
-            output::print(&format!("{}\n", serde_json::to_string_pretty(&report::json::schema())?))?;
+        Command::Schema { of } => {
+            let schema = match of {
+                Documented::Report => report::json::schema(),
+                Documented::Plan => report::json::waves::schema(),
+            };
+            output::print(&format!("{}\n", serde_json::to_string_pretty(&schema)?))?;
             Ok(0)
         }
         Command::Completion { shell } => {

@@ -94,7 +94,7 @@ fn style(target: &Target, args: &OutputArgs) -> report::text::Style {
 }
 
 /// The terminal's width.
-fn columns() -> Option<usize> {
+pub fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
@@ -107,7 +107,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// `--color`, then NO_COLOR, CLICOLOR_FORCE and TERM=dumb, then whether it is a terminal.
-fn use_color(color: Color) -> bool {
+pub fn use_color(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

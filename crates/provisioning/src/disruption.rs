@@ -2,20 +2,24 @@
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/disruption`. Candidates ([`candidate`]) are nodes whose
 //! pods may all be moved; budgets ([`budget`]) say how many may go at once; emptiness and consolidation
-//! ([`consolidation`]) say which. Nothing here waits: the 15 seconds before a command is checked again, and the order
-//! of taint, replacement and deletion, are the caller's.
+//! ([`consolidation`]) and drift ([`drift`]) say which. Nothing here waits: the 15 seconds before a command is checked
+//! again, and the order of taint, replacement and deletion, are the caller's. Static pools are not disrupted.
 
 pub mod budget;
 pub mod candidate;
 pub mod consolidation;
+pub mod drift;
 pub mod pdb;
 pub mod pods;
 mod trials;
 
-use cluster::NodeId;
 use cluster::node_pool::DisruptionReason;
+use cluster::{Cluster, NodeId};
 
+use self::candidate::Held;
+use crate::market::Market;
 use crate::plan::PlannedClaim;
+use trials::Trials;
 
 /// Nodes to take away, and what has to come first.
 #[derive(Clone, Debug)]
@@ -24,8 +28,27 @@ pub struct Command {
     pub nodes: Vec<NodeId>,
     /// Why.
     pub reason: DisruptionReason,
-    /// The node that replaces them; it must be initialized before they go.
-    pub replacement: Option<PlannedClaim>,
+    /// The nodes that replace them; all must be initialized before they go. Consolidation has one at most.
+    pub replacements: Vec<PlannedClaim>,
+}
+
+impl Command {
+    /// Whether it is carried out without a second look (`controller.go`: only emptiness and consolidation validate).
+    pub fn is_final(&self) -> bool {
+        self.reason == DisruptionReason::Drifted
+    }
+}
+
+/// The first thing that can be done: empty nodes all at once, then a drifted one, then several nodes for which there
+/// is a cheaper place, then one. `None`: nothing, as long as nothing changes.
+pub fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Option<Command> {
+    let due = consolidation::due(cluster, market, held);
+    consolidation::empty(cluster, &due, held).or_else(|| drift::command(cluster, market, held)).or_else(
+        || {
+            let trials = Trials::of(cluster, market, held, candidate::settling(cluster));
+            consolidation::several(&trials, &due).or_else(|| consolidation::single(&trials, &due))
+        },
+    )
 }
 
 #[cfg(test)]

@@ -197,6 +197,8 @@ pub fn node_class(name: &str) -> NodeClass {
         kubelet: KubeletSettings::default(),
         root_volume_bytes: None,
         instance_store_raid0: false,
+        fixed: Name::default(),
+        images: Name::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 mod cluster;
 mod finding;
 mod remedy;
+pub mod waves;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -47,17 +48,25 @@ pub struct Document<'a> {
 
 /// Renders a report as JSON, two spaces indented, with a final newline.
 pub fn render(report: &Report<'_>) -> String {
-    let mut text = serde_json::to_string_pretty(&document(report)).unwrap_or_default();
+    pretty(&document(report))
+}
+
+fn pretty(document: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
     text.push('\n');
     text
 }
 
 /// The JSON Schema of [`Document`].
 pub fn schema() -> serde_json::Value {
+    schema_of::<Document<'_>>(SCHEMA_ID, "plimsoll report")
+}
+
+fn schema_of<T: JsonSchema>(id: &str, title: &str) -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    let mut schema = settings.into_generator().into_root_schema_for::<Document<'_>>();
-    schema.insert("$id".to_owned(), SCHEMA_ID.into());
-    schema.insert("title".to_owned(), "plimsoll report".into());
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("$id".to_owned(), id.into());
+    schema.insert("title".to_owned(), title.into());
     schema.to_value()
 }
 

@@ -13,6 +13,7 @@ mod remedies;
 mod simulated;
 mod summary;
 mod table;
+pub mod waves;
 
 use crate::words::count;
 use crate::{Judged, Report};

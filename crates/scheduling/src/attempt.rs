@@ -10,16 +10,16 @@ use cluster::rejection::{FilterReason, NodeReason, Plugin, Rejection};
 use cluster::storage::VolumeClaimId;
 use cluster::{Cluster, NodeId, PodId};
 
-use crate::filter;
 use crate::message::{self, PreemptionWords};
-use crate::nominated::Refused;
 use crate::placements::{Placements, len};
 use crate::plugins::default_preemption::{self, Outcome};
 use crate::plugins::node_affinity::{self, Named};
 use crate::plugins::{inter_pod_affinity, volume_binding};
 use crate::query::{Incoming, Query};
+use crate::refusals::Refusals;
 use crate::score;
 use crate::survey::{Survey, survey};
+use crate::tally;
 
 /// How to choose where upstream chooses at random.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,7 +140,7 @@ fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -
                 index,
                 cluster,
                 &query,
-                Failure { refused: Vec::new(), everywhere: Some(everywhere), absent: (0, None) },
+                Failure { refused: Refusals::default(), everywhere: Some(everywhere), absent: (0, None) },
                 tie,
             );
         }
@@ -148,10 +148,10 @@ fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -
     let Survey { feasible, refused, searched, reserved } = survey(index, cluster, &query, named.as_ref());
     index.next_start = (index.next_start + searched as usize) % all as usize;
     if feasible.is_empty() {
-        let absent = (all.saturating_sub(len(&refused)), reserved);
+        let absent = (all.saturating_sub(refused.count), reserved);
         return fail(index, cluster, &query, Failure { refused, everywhere: None, absent }, tie);
     }
-    let evaluated = len(&feasible) + len(&refused);
+    let evaluated = len(&feasible) + refused.count;
     bind(index, cluster, &query, &feasible, evaluated, tie)
 }
 
@@ -183,6 +183,7 @@ pub(crate) fn prefilter(
         }
     }
     query.alone = inter_pod_affinity::is_skipped(index, &query);
+    query.local = query.alone && query.volumes.is_none() && query.wishes.hard_spread.is_empty();
     Ok((query, named))
 }
 
@@ -224,7 +225,7 @@ fn bind(
 
 /// Why no node fits.
 struct Failure {
-    refused: Vec<Refused>,
+    refused: Refusals,
     /// One reason keeps the pod off every node.
     everywhere: Option<NodeReason>,
     /// Nodes that were not looked at because the pod names others; who refused the reserved node.
@@ -242,11 +243,13 @@ fn fail(
     let nodes = len(index.order.list());
     let kubernetes = cluster.declared.profile.kubernetes;
     let unasked = message::post_filter_fails(failure.everywhere.is_some(), kubernetes);
+    let rows = index.rows.len();
+    index.classes[query.class.0 as usize].glances.begin(query, rows);
     let outcome = default_preemption::run(index, cluster, query, &failure.refused, tie);
     let everywhere = failure.everywhere.is_some();
     let reasons = match failure.everywhere {
         Some(reason) => vec![reason],
-        None => explain_refusals(index, cluster, query, &failure.refused, failure.absent),
+        None => tally::refusals(index, cluster, query, &failure.refused, failure.absent),
     };
     let reject = |words: PreemptionWords<'_>, preemption| Rejection {
         nodes,
@@ -281,54 +284,8 @@ fn fail(
 
 /// Pods of lower priority that the node was reserved for.
 fn displaced(index: &Placements, query: &Query, node: NodeId) -> Vec<PodId> {
-    let nominated = index.nominated.get(&node).into_iter().flatten().copied();
+    let nominated = index.nominations.on(node).iter().copied();
     nominated.filter(|pod| index.priority(*pod) < query.template.priority).collect()
-}
-
-/// Refusals by reason, each with its count and its first node.
-fn explain_refusals(
-    index: &Placements,
-    cluster: &Cluster,
-    query: &Query,
-    refused: &[Refused],
-    (absent, also): (u32, Option<Plugin>),
-) -> Vec<NodeReason> {
-    let mut nodes: Vec<&Refused> = refused.iter().collect();
-    nodes.sort_by_key(|refused| refused.node);
-    let found = nodes.into_iter().flat_map(|refused| {
-        let reasons = match &refused.detail {
-            Some((reasons, _)) => reasons.clone(),
-            None => filter::reasons(index, cluster, query, refused.refusal, refused.node.0 as usize),
-        };
-        reasons.into_iter().map(|reason| (refused.refusal.plugin(), reason, refused.node))
-    });
-    let mut reasons = tally(found);
-    if absent > 0 {
-        let (plugin, reason) = (Plugin::NodeAffinity, FilterReason::NotSelected { also });
-        reasons.push(NodeReason { plugin, reason, nodes: absent, example: None });
-    }
-    reasons
-}
-
-/// Counts reasons. Shortages of one resource are one reason, with the numbers of the first node.
-pub(crate) fn tally(found: impl IntoIterator<Item = (Plugin, FilterReason, NodeId)>) -> Vec<NodeReason> {
-    let mut reasons: Vec<NodeReason> = Vec::new();
-    for (plugin, reason, node) in found {
-        match reasons.iter_mut().find(|known| known.plugin == plugin && same(&known.reason, &reason)) {
-            Some(known) => known.nodes += 1,
-            None => reasons.push(NodeReason { plugin, reason, nodes: 1, example: Some(node) }),
-        }
-    }
-    reasons
-}
-
-fn same(a: &FilterReason, b: &FilterReason) -> bool {
-    match (a, b) {
-        (FilterReason::Insufficient { resource: a, .. }, FilterReason::Insufficient { resource: b, .. }) => {
-            a == b
-        }
-        _ => a == b,
-    }
 }
 
 #[cfg(test)]

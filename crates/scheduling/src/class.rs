@@ -9,6 +9,8 @@ use cluster::rejection::Rejection;
 use cluster::{Name, PodTemplate, WorkloadId};
 
 use crate::counter::PodFacts;
+use crate::glance::Glances;
+use crate::plugins::default_preemption::Tries;
 use crate::room::Request;
 
 /// A class's index.
@@ -35,6 +37,10 @@ pub(crate) struct Class {
     pub wishes: Option<Arc<Wishes>>,
     /// Why its last pod found no node, and the index's version then: the next pod would hear the same.
     pub refused: Option<(u64, Arc<Rejection>)>,
+    /// What nodes say by their room alone.
+    pub glances: Glances,
+    /// What preemption would do for it on each node.
+    pub tries: Tries,
 }
 
 impl Class {

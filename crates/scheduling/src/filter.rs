@@ -19,6 +19,17 @@ pub(crate) fn refusal(
     moment: &Moment,
     node: usize,
 ) -> Option<Refusal> {
+    let refusal = local(index, query, node);
+    if refusal.is_some() || query.local {
+        return refusal;
+    }
+    volumes(index, cluster, query, node)
+        .or_else(|| spread(index, query, moment, node))
+        .or_else(|| inter_pod_affinity::refuses(index, &query.wishes, &moment.felt, node))
+}
+
+/// The filters that look at nothing but the node and its room.
+pub(crate) fn local(index: &Placements, query: &Query, node: usize) -> Option<Refusal> {
     let refusal = index.rules[query.rule].cells[node].refusal;
     if refusal.is_some() {
         return refusal;
@@ -28,12 +39,7 @@ pub(crate) fn refusal(
     {
         return Some(Refusal::HostPort);
     }
-    if node_resources_fit::refuses(index, &query.request, node) {
-        return Some(Refusal::Resources);
-    }
-    volumes(index, cluster, query, node)
-        .or_else(|| spread(index, query, moment, node))
-        .or_else(|| inter_pod_affinity::refuses(index, &query.wishes, &moment.felt, node))
+    node_resources_fit::refuses(index, &query.request, node).then_some(Refusal::Resources)
 }
 
 fn volumes(index: &Placements, cluster: &Cluster, query: &Query, node: usize) -> Option<Refusal> {

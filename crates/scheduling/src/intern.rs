@@ -4,12 +4,15 @@
 
 use std::sync::Arc;
 
-use cluster::{Cluster, Name, Pod, PodTemplate, WorkloadId};
+use cluster::{Cluster, Name, Pod, PodId, PodTemplate, WorkloadId};
 
 use crate::class::{Class, ClassId, OwnedTerm};
 use crate::counter::{Counted, Counter, PodTerm};
 use crate::domain::{Group, Inclusion, TopologyKey};
+use crate::glance::Glances;
 use crate::placements::{Placements, len};
+use crate::plugins::default_preemption::Tries;
+use crate::query::Incoming;
 use crate::room::{Column, Request, Row};
 use crate::rule::{Rule, RuleKey};
 use crate::score::Shape;
@@ -18,7 +21,31 @@ impl Placements {
     /// The class of a pod.
     pub fn class_of(&mut self, cluster: &Cluster, pod: &Pod) -> ClassId {
         let owner = pod.workload.map(|workload| (workload, pod.revision));
-        self.class(cluster, &pod.namespace, &pod.template, owner)
+        let known =
+            self.recorded(pod.id).filter(|class| self.is_of(*class, &pod.namespace, &pod.template, owner));
+        known.unwrap_or_else(|| self.class(cluster, &pod.namespace, &pod.template, owner))
+    }
+
+    /// The class of a pod that has a record, without a search.
+    pub(crate) fn known_class(&self, pod: &Incoming) -> Option<ClassId> {
+        let recorded = self.recorded(pod.id?);
+        recorded.filter(|class| self.is_of(*class, &pod.namespace, &pod.template, pod.owner))
+    }
+
+    fn recorded(&self, pod: PodId) -> Option<ClassId> {
+        let tenant = self.tenants.get(pod.0 as usize).and_then(Option::as_ref);
+        tenant.map(|tenant| ClassId(tenant.class))
+    }
+
+    fn is_of(
+        &self,
+        class: ClassId,
+        namespace: &Name,
+        template: &Arc<PodTemplate>,
+        owner: Option<(WorkloadId, u32)>,
+    ) -> bool {
+        let class = &self.classes[class.0 as usize];
+        Arc::ptr_eq(&class.template, template) && class.owner == owner && class.namespace == *namespace
     }
 
     /// The class of pods with this namespace, template and owner.
@@ -29,12 +56,11 @@ impl Placements {
         template: &Arc<PodTemplate>,
         owner: Option<(WorkloadId, u32)>,
     ) -> ClassId {
-        let same = |id: &&u32| {
-            let known = &self.classes[**id as usize].template;
-            Arc::ptr_eq(known, template) || known == template
-        };
+        let known = |id: &&u32| &self.classes[**id as usize].template;
         let key = (namespace.clone(), owner);
-        if let Some(id) = self.class_ids.get(&key).and_then(|ids| ids.iter().find(same)) {
+        let ids = self.class_ids.get(&key).map_or(&[][..], Vec::as_slice);
+        let shared = ids.iter().find(|id| Arc::ptr_eq(known(id), template));
+        if let Some(id) = shared.or_else(|| ids.iter().find(|id| known(id) == template)) {
             return ClassId(*id);
         }
         let id = len(&self.classes);
@@ -51,6 +77,8 @@ impl Placements {
             hit_by: Vec::new(),
             wishes: None,
             refused: None,
+            glances: Glances::default(),
+            tries: Tries::default(),
         };
         self.classes.push(class);
         self.class_ids.entry(key).or_default().push(id);

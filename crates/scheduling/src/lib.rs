@@ -19,10 +19,12 @@ mod domain;
 pub mod event;
 mod explain;
 mod filter;
+mod glance;
 pub mod hints;
 mod intern;
 mod message;
 mod nominated;
+mod nominations;
 mod order;
 mod placements;
 #[cfg(test)]
@@ -30,13 +32,17 @@ mod placements_test;
 mod plugins;
 mod query;
 mod refusal;
+mod refusals;
 mod room;
 mod rule;
 mod score;
 mod survey;
+mod tally;
+mod tenancy;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod trace;
+mod trial;
 
 pub use attempt::{Attempt, ClaimChoice, Placement, Preemption, TieBreak, attempt};
 pub use class::ClassId;

@@ -8,27 +8,21 @@ use cluster::{Cluster, NodeId, PodId};
 
 use crate::filter;
 use crate::placements::Placements;
+use crate::plugins::node_resources_fit;
 use crate::plugins::pod_topology_spread::Rest;
-use crate::query::{Moment, Query};
+use crate::query::Query;
 use crate::refusal::Refusal;
-
-/// A node that refused, with its numbers where they must be read at once.
-#[derive(Clone, Debug)]
-pub(crate) struct Refused {
-    pub node: NodeId,
-    pub refusal: Refusal,
-    /// Reasons and whether removing pods may help, read while the nominated pods were counted.
-    pub detail: Option<(Vec<FilterReason>, bool)>,
-}
+use crate::refusals::Refused;
+use crate::trial::{self, Trial};
 
 /// The pods that a node is kept for and that the pod must respect.
 pub(crate) fn respected(index: &Placements, query: &Query, node: NodeId) -> Vec<PodId> {
-    let Some(pods) = index.nominated.get(&node) else { return Vec::new() };
-    pods.iter()
-        .copied()
-        .filter(|pod| Some(*pod) != query.pod)
-        .filter(|pod| index.node_of(*pod).is_none() && index.priority(*pod) >= query.template.priority)
-        .collect()
+    let counts = |pod: &PodId| {
+        Some(*pod) != query.pod
+            && index.node_of(*pod).is_none()
+            && index.priority(*pod) >= query.template.priority
+    };
+    index.nominations.on(node).iter().copied().filter(counts).collect()
 }
 
 /// Runs the filters over a node that is kept for `guests`, then without them. Leaves the index as it was. `rest` is
@@ -42,25 +36,51 @@ pub(crate) fn refused(
     rest: &Rest,
 ) -> Option<Refused> {
     let place = node.0 as usize;
-    let ports = index.ports[place].clone();
-    guests.iter().for_each(|pod| index.add(*pod, place));
-    let crowded = pass(index, cluster, query, node, rest);
-    guests.iter().for_each(|pod| index.drop(*pod, place));
-    index.ports[place] = ports;
-    crowded.or_else(|| pass(index, cluster, query, node, rest))
+    let pass = |index: &mut Placements| trial::refusal(index, cluster, query, rest, place);
+    if !guests.is_empty()
+        && let Some(refusal) = with_guests(index, query, guests, place, pass)
+    {
+        return Some(Refused { refusal, crowded: true, numbers: None });
+    }
+    pass(index).map(|refusal| Refused { refusal, crowded: false, numbers: None })
 }
 
-fn pass(index: &Placements, cluster: &Cluster, query: &Query, node: NodeId, rest: &Rest) -> Option<Refused> {
-    let moment = Moment::during(index, query, rest);
-    let refusal = filter::refusal(index, cluster, query, &moment, node.0 as usize)?;
-    let reasons = filter::reasons(index, cluster, query, refusal, node.0 as usize);
-    let resolvable = is_resolvable(index, query, refusal, node);
-    Some(Refused { node, refusal, detail: Some((reasons, resolvable)) })
+/// What [`refused`] says, with its numbers.
+pub(crate) fn reasons(
+    index: &mut Placements,
+    cluster: &Cluster,
+    query: &Query,
+    node: NodeId,
+    refused: Refused,
+) -> Vec<FilterReason> {
+    let place = node.0 as usize;
+    let read = |index: &mut Placements| filter::reasons(index, cluster, query, refused.refusal, place);
+    if refused.crowded {
+        let guests = respected(index, query, node);
+        return with_guests(index, query, &guests, place, read);
+    }
+    read(index)
+}
+
+/// Does something while guests are on the node.
+fn with_guests<T>(
+    index: &mut Placements,
+    query: &Query,
+    guests: &[PodId],
+    node: usize,
+    act: impl Fn(&mut Placements) -> T,
+) -> T {
+    let trial = Trial::begin(index, query, node);
+    guests.iter().for_each(|pod| trial.add(index, *pod));
+    let done = act(index);
+    guests.iter().for_each(|pod| trial.drop(index, *pod));
+    trial.end(index);
+    done
 }
 
 /// Whether removing pods from the node may help.
 pub(crate) fn is_resolvable(index: &Placements, query: &Query, refusal: Refusal, node: NodeId) -> bool {
     refusal.is_resolvable()
         && (refusal != Refusal::Resources
-            || crate::plugins::node_resources_fit::is_resolvable(index, &query.request, node.0 as usize))
+            || node_resources_fit::is_resolvable(index, &query.request, node.0 as usize))
 }

@@ -2,6 +2,8 @@
 //!
 //! Follows `pkg/scheduler/backend/cache/node_tree.go` and `k8s.io/component-helpers/node/topology` `GetZoneKey`.
 
+use std::sync::Arc;
+
 use cluster::{Labels, Name, NodeId};
 
 /// Nodes by zone.
@@ -9,7 +11,7 @@ use cluster::{Labels, Name, NodeId};
 pub(crate) struct NodeOrder {
     /// Zones in the order they came, each with region and zone.
     zones: Vec<((Name, Name), Vec<NodeId>)>,
-    list: Vec<NodeId>,
+    list: Arc<[NodeId]>,
     stale: bool,
 }
 
@@ -45,15 +47,18 @@ impl NodeOrder {
             return;
         }
         let longest = self.zones.iter().map(|(_, nodes)| nodes.len()).max().unwrap_or(0);
-        self.list.clear();
-        for round in 0..longest {
-            self.list.extend(self.zones.iter().filter_map(|(_, nodes)| nodes.get(round)));
-        }
+        let round = |round| self.zones.iter().filter_map(move |(_, nodes)| nodes.get(round)).copied();
+        self.list = (0..longest).flat_map(round).collect();
     }
 
     /// All nodes in order, as of the last [`NodeOrder::refresh`].
     pub fn list(&self) -> &[NodeId] {
         &self.list
+    }
+
+    /// The same, to be kept while the index changes.
+    pub fn shared(&self) -> Arc<[NodeId]> {
+        self.list.clone()
     }
 }
 

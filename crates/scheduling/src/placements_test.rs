@@ -9,7 +9,7 @@ use cluster::{Change, Cluster, Effect, NodeId, PodId, PodTemplate, Taint, Timest
 use proptest::prelude::*;
 
 use crate::testing::{add_node, add_pod, empty, labelled, selector, zoned};
-use crate::{Attempt, Placements, TieBreak, attempt, explain};
+use crate::{Attempt, Placements, Preemption, TieBreak, attempt, explain};
 
 /// Something that happens to a cluster; numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -217,7 +217,10 @@ fn opinions(index: &Placements, cluster: &Cluster, probes: &[PodId]) -> Vec<Stri
         let verdicts = explain(&mut index, cluster, *probe);
         let outcome = match attempt(&mut index, cluster, *probe, TieBreak::Lowest) {
             Attempt::Bind(placement) => format!("{placement:?}"),
-            Attempt::Preempt(preemption) => format!("{:?} {}", preemption.node, preemption.rejection.message),
+            Attempt::Preempt(preemption) => {
+                let Preemption { node, victims, violations, displaced, rejection } = preemption;
+                format!("{node:?} {victims:?} {violations} {displaced:?} {}", rejection.message)
+            }
             Attempt::Reject { rejection, .. } => rejection.message,
         };
         format!("{verdicts:?} {outcome}")
@@ -279,6 +282,10 @@ proptest! {
                 opinions(&fresh, &world.cluster, &probes),
                 "after {:?}", step
             );
+            // What an attempt remembers must not outlive what it was true of.
+            for probe in &probes {
+                attempt(&mut index, &world.cluster, *probe, TieBreak::Lowest);
+            }
         }
     }
 }

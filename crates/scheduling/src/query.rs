@@ -68,6 +68,8 @@ pub(crate) struct Query {
     pub volumes: Option<VolumePlan>,
     /// `InterPodAffinity` has nothing to do: it then does not look at pods that nodes are reserved for either.
     pub alone: bool,
+    /// No filter looks at other pods or at volumes: whether the pod fits a node depends on that node's room only.
+    pub local: bool,
 }
 
 impl Query {
@@ -78,7 +80,8 @@ impl Query {
         pod: &Incoming,
         volumes: Option<VolumePlan>,
     ) -> Query {
-        let class = index.class(cluster, &pod.namespace, &pod.template, pod.owner);
+        let class = index.known_class(pod);
+        let class = class.unwrap_or_else(|| index.class(cluster, &pod.namespace, &pod.template, pod.owner));
         let pinned = pod.pinned.is_some();
         let rule = index.rule(cluster, class, pinned);
         let wishes = index.wishes(cluster, class, pinned);
@@ -94,6 +97,7 @@ impl Query {
             pinned: pod.pinned,
             volumes,
             alone: false,
+            local: false,
         }
     }
 }

@@ -27,19 +27,12 @@ pub(crate) struct Row {
     pub pods_used: i64,
     /// CPU and memory in use as scores see it.
     pub scored: [i64; 2],
-    /// Goes up whenever anything here changes.
-    pub version: u32,
 }
 
 impl Row {
     pub fn set_allocatable(&mut self, node: &Node) {
         self.allocatable = amounts(&node.allocatable);
         self.pods_allowed = node.allocatable.pods;
-        self.touch();
-    }
-
-    pub fn touch(&mut self) {
-        self.version = self.version.wrapping_add(1).max(1);
     }
 
     pub fn change(&mut self, request: &Request, up: bool) {
@@ -51,7 +44,6 @@ impl Row {
             *scored = scored.saturating_add(amount.saturating_mul(sign));
         }
         self.pods_used += sign;
-        self.touch();
     }
 }
 

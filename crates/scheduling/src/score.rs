@@ -32,17 +32,17 @@ impl Shape {
     }
 
     /// `NodeResourcesFit` plus `NodeResourcesBalancedAllocation`, each with weight 1.
-    fn score(&mut self, node: usize, row: &Row) -> i64 {
+    fn score(&mut self, node: usize, now: u32, row: &Row) -> i64 {
         if self.cells.len() <= node {
             self.cells.resize(node + 1, (0, 0));
         }
         let (version, score) = self.cells[node];
-        if version == row.version {
+        if version == now {
             return i64::from(score);
         }
         let balanced = self.balanced.map_or(0, |asked| node_resources_balanced_allocation::score(asked, row));
         let score = node_resources_fit::least_allocated(self.scored, row) + balanced;
-        self.cells[node] = (row.version, u16::try_from(score).unwrap_or(0));
+        self.cells[node] = (now, u16::try_from(score).unwrap_or(0));
         score
     }
 }
@@ -68,9 +68,10 @@ const RELATIVE: [(&str, Add); 5] = [
 /// The total score of each feasible node, in their order.
 pub(crate) fn totals(index: &mut Placements, query: &Query, nodes: &[u32]) -> Vec<i64> {
     let shape = &mut index.shapes[query.shape];
-    let rows = &index.rows;
+    let (rows, versions) = (&index.rows, &index.versions);
+    let places = nodes.iter().map(|node| *node as usize);
     let mut totals: Vec<i64> =
-        nodes.iter().map(|node| shape.score(*node as usize, &rows[*node as usize])).collect();
+        places.map(|place| shape.score(place, versions[place], &rows[place])).collect();
     for (_, add) in RELATIVE {
         add(index, query, nodes, &mut totals);
     }

@@ -3,15 +3,18 @@
 //! Follows `pkg/scheduler/schedule_one.go` v1.36.3 `findNodesThatFitPod`, one node after the other.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cluster::rejection::Plugin;
 use cluster::{Cluster, NodeId};
 
 use crate::filter;
-use crate::nominated::{self, Refused};
-use crate::placements::{Placements, len};
+use crate::glance::Glances;
+use crate::nominated;
+use crate::placements::Placements;
 use crate::plugins::pod_topology_spread::Rest;
 use crate::query::{Moment, Query};
+use crate::refusals::{Refusals, Refused};
 
 /// Below this many nodes all are looked at (`minFeasibleNodesToFind`).
 const SEARCH_AT_LEAST: usize = 100;
@@ -23,7 +26,7 @@ pub(crate) struct Survey {
     /// Nodes that fit.
     pub feasible: Vec<u32>,
     /// Nodes that do not.
-    pub refused: Vec<Refused>,
+    pub refused: Refusals,
     /// How many the search looked at: none if the reserved node still fits.
     pub searched: u32,
     /// Who refused the reserved node.
@@ -42,16 +45,19 @@ pub(crate) fn survey(
     // Even where the pod names other nodes.
     if let Some(node) = node.filter(|node| is_candidate(index, cluster, None, *node)) {
         let moment = Moment::new(index, query);
-        first = look(index, cluster, query, &moment, node);
-        if first.is_none() {
-            return Survey { feasible: vec![node.0], refused: Vec::new(), searched: 0, reserved: None };
-        }
+        let Some(refused) = look(index, cluster, query, &moment, node) else {
+            let refused = Refusals::default();
+            return Survey { feasible: vec![node.0], refused, searched: 0, reserved: None };
+        };
+        first = Some((node, refused));
     }
-    let reserved = first.as_ref().map(|first| first.refusal.plugin());
+    let reserved = first.map(|(_, refused)| refused.refusal.plugin());
     let nodes = candidates(index, cluster, named);
     let (feasible, mut refused) = search(index, cluster, query, &nodes);
-    refused.extend(first.filter(|first| !nodes.contains(&first.node)));
-    let searched = len(&feasible) + len(&refused);
+    if let Some((node, why)) = first.filter(|(node, _)| !is_candidate(index, cluster, named, *node)) {
+        refused.note(node, why);
+    }
+    let searched = u32::try_from(feasible.len()).unwrap_or(u32::MAX).saturating_add(refused.count);
     Survey { feasible, refused, searched, reserved }
 }
 
@@ -66,11 +72,15 @@ fn is_candidate(
 }
 
 /// The nodes to look at, in order.
-fn candidates(index: &Placements, cluster: &Cluster, named: Option<&BTreeSet<cluster::Name>>) -> Vec<NodeId> {
-    let nodes = index.order.list().iter().copied();
+fn candidates(
+    index: &Placements,
+    cluster: &Cluster,
+    named: Option<&BTreeSet<cluster::Name>>,
+) -> Arc<[NodeId]> {
+    let all = index.order.shared();
     match named {
-        None => nodes.collect(),
-        Some(_) => nodes.filter(|node| is_candidate(index, cluster, named, *node)).collect(),
+        None => all,
+        Some(_) => all.iter().copied().filter(|node| is_candidate(index, cluster, named, *node)).collect(),
     }
 }
 
@@ -80,19 +90,29 @@ fn search(
     cluster: &Cluster,
     query: &Query,
     nodes: &[NodeId],
-) -> (Vec<u32>, Vec<Refused>) {
+) -> (Vec<u32>, Refusals) {
     let moment = Moment::new(index, query);
     let enough = enough(nodes.len());
-    let (mut feasible, mut refused) = (Vec::with_capacity(enough), Vec::new());
-    for step in 0..nodes.len() {
-        let node = nodes[(index.next_start + step) % nodes.len()];
-        match look(index, cluster, query, &moment, node) {
-            Some(refusal) => refused.push(refusal),
+    let (mut feasible, mut refused) = (Vec::with_capacity(enough), Refusals::of(index.rows.len()));
+    let (later, sooner) = nodes.split_at(index.next_start.checked_rem(nodes.len()).unwrap_or(0));
+    let mut glances = Glances::lend(index, query);
+    for node in sooner.iter().chain(later) {
+        let answer = match &mut glances {
+            Some(glances) if index.nominations.on(*node).is_empty() => {
+                glances.look(index, query, node.0 as usize)
+            }
+            _ => look(index, cluster, query, &moment, *node),
+        };
+        match answer {
+            Some(refusal) => refused.note(*node, refusal),
             None => feasible.push(node.0),
         }
         if feasible.len() >= enough {
             break;
         }
+    }
+    if let Some(glances) = glances {
+        index.classes[query.class.0 as usize].glances = glances;
     }
     (feasible, refused)
 }
@@ -104,7 +124,7 @@ fn look(
     moment: &Moment,
     node: NodeId,
 ) -> Option<Refused> {
-    if !index.nominated.is_empty() {
+    if !index.nominations.is_empty() {
         let guests = nominated::respected(index, query, node);
         if !guests.is_empty() {
             let rest = Rest::new(index, &query.wishes.hard_spread);
@@ -112,7 +132,7 @@ fn look(
         }
     }
     let refusal = filter::refusal(index, cluster, query, moment, node.0 as usize)?;
-    Some(Refused { node, refusal, detail: None })
+    Some(Refused { refusal, crowded: false, numbers: None })
 }
 
 /// `numFeasibleNodesToFind`: all of up to 100 nodes, a shrinking share of more.

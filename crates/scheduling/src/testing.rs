@@ -1,5 +1,7 @@
 //! Nodes, pods and clusters for tests and benchmarks, in as few words as possible. Not part of the product.
 
+pub mod mixes;
+
 use std::sync::Arc;
 
 use cluster::declared::Declared;

@@ -77,14 +77,10 @@ pub fn trace(index: &mut Placements, cluster: &Cluster, pod: PodId) -> Trace {
         }
     }
     let Survey { feasible, refused, .. } = survey(index, cluster, &query, named.as_ref());
-    for refused in &refused {
-        let said = match &refused.detail {
-            Some((reasons, resolvable)) => {
-                Said { plugin: refused.refusal.plugin(), resolvable: *resolvable, reasons: reasons.clone() }
-            }
-            None => said(index, cluster, &query, refused.refusal, refused.node),
-        };
-        trace.refused.push((refused.node, said));
+    for (node, refused) in refused.iter() {
+        let reasons = nominated::reasons(index, cluster, &query, node, refused);
+        let resolvable = nominated::is_resolvable(index, &query, refused.refusal, node);
+        trace.refused.push((node, Said { plugin: refused.refusal.plugin(), resolvable, reasons }));
     }
     let scores = if feasible.len() > 1 { score::by_plugin(index, &query, &feasible) } else { Vec::new() };
     let of_node = |place: usize| scores.iter().map(|(name, values)| (*name, values[place])).collect();

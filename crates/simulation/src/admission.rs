@@ -1,12 +1,14 @@
-//! What the API server checks before it creates a pod: what the pod itself violates, objects that have not arrived,
-//! webhooks that fail closed, quotas.
+//! What the API server asks before it creates a pod: objects that have not arrived, webhooks that fail closed, what the
+//! pod itself violates, quotas.
 //!
 //! Follows `k8s.io/apiserver` v0.36 `pkg/admission/plugin/webhook` (selectors, rules, failure policy) and
 //! `plugin/pkg/admission/resourcequota`, in the order of `k8s.io/kubernetes` v1.36
 //! `pkg/kubeapiserver/options/plugins.go`. What of a pod is refused for itself was found when it was lowered.
 //!
-//! Not modelled: mutating webhooks are asked before the checks that only validate; old revisions' pods are judged by
-//! what their workload is now.
+//! Everything that may change a pod goes first (`Admit`): service account, priority and runtime class, then mutating
+//! webhooks. What only validates comes after it (`Validate`): LimitRanges, Pod Security, validating webhooks, quotas.
+//!
+//! Not modelled: old revisions' pods are judged by what their workload is now; what a webhook changes.
 
 use cluster::admission::{Quota, Refuser, Webhook};
 use cluster::change::Refusal;
@@ -15,13 +17,14 @@ use cluster::{Cluster, Kind, Labels, ObjectKey, Resources, Timestamp};
 
 /// Why the API server refuses a pod now; `None` when it does not.
 pub fn refuses(cluster: &Cluster, pod: &NewPod) -> Option<Refusal> {
-    let late = || {
-        check_refuses(cluster, pod, |by| by == Refuser::ResourceQuota).or_else(|| quota_refuses(cluster, pod))
-    };
+    let validates = |by| (Refuser::LimitRanger..Refuser::ResourceQuota).contains(&by);
     not_arrived(cluster, pod)
-        .or_else(|| check_refuses(cluster, pod, |by| by < Refuser::ResourceQuota))
-        .or_else(|| webhook_refuses(cluster, pod))
-        .or_else(late)
+        .or_else(|| check_refuses(cluster, pod, |by| by < Refuser::LimitRanger))
+        .or_else(|| webhook_refuses(cluster, pod, &Kind::MutatingWebhookConfiguration))
+        .or_else(|| check_refuses(cluster, pod, validates))
+        .or_else(|| webhook_refuses(cluster, pod, &Kind::ValidatingWebhookConfiguration))
+        .or_else(|| check_refuses(cluster, pod, |by| by == Refuser::ResourceQuota))
+        .or_else(|| quota_refuses(cluster, pod))
         .filter(|_| !exists_already(cluster, pod))
 }
 
@@ -59,9 +62,10 @@ fn not_arrived(cluster: &Cluster, pod: &NewPod) -> Option<Refusal> {
         .then(|| Refusal::PriorityClassMissing(class.clone()))
 }
 
-fn webhook_refuses(cluster: &Cluster, pod: &NewPod) -> Option<Refusal> {
+fn webhook_refuses(cluster: &Cluster, pod: &NewPod, kind: &Kind) -> Option<Refusal> {
     let asked = |webhook: &&Webhook| {
-        webhook.fails_closed
+        webhook.location.object.kind == *kind
+            && webhook.fails_closed
             && !webhook.has_match_conditions
             && cluster.arrived_objects.contains(&webhook.location.object)
             && covers(webhook, "", "pods")
@@ -139,4 +143,70 @@ fn quota_used(cluster: &Cluster, quota: &Quota) -> Resources {
         }
     }
     used
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster::admission::{PodRefusal, Service, Violation};
+    use cluster::{LabelSelector, Location, WorkloadId};
+
+    use super::*;
+    use crate::actors::stage_hand::{StageHand, declared, deployment, key, node};
+
+    fn webhook(kind: Kind) -> Webhook {
+        let every = || vec!["*".into()];
+        let rule =
+            cluster::admission::WebhookRule { operations: every(), groups: every(), resources: every() };
+        Webhook {
+            location: Location::object(key(kind, "hook")),
+            name: "hook.example".into(),
+            arrival: cluster::arrival::Arrival::default(),
+            fails_closed: true,
+            service: Some(("apps".into(), "nobody".into())),
+            rules: vec![rule],
+            namespace_selector: LabelSelector::default(),
+            object_selector: LabelSelector::default(),
+            has_match_conditions: false,
+        }
+    }
+
+    /// Who refuses a pod that a check and a webhook without endpoints both would refuse.
+    fn first(by: Refuser, kind: Kind) -> &'static str {
+        let mut declared = declared(vec![deployment("web", 1)], vec![node("a")]);
+        let workload = declared.workloads[0].clone();
+        let here = Location::object(workload.key.clone());
+        let violation = Violation { location: here.clone(), what: "a".into(), instead: "b".into() };
+        let refusal = PodRefusal { by, message: "no".into(), object: None, violations: vec![violation] };
+        declared.pod_refusals.insert(workload.key.clone(), vec![refusal]);
+        let selector = Some(Labels::from([("app".into(), "nobody".into())]));
+        declared.services =
+            vec![Service { namespace: "apps".into(), name: "nobody".into(), location: here, selector }];
+        declared.webhooks = vec![webhook(kind.clone())];
+        let mut cluster = StageHand::new(declared, Vec::new()).cluster;
+        cluster.arrived_objects.insert(key(kind, "hook"));
+        let pod = NewPod {
+            namespace: "apps".into(),
+            name: "web-1".into(),
+            workload: Some(WorkloadId(0)),
+            template: workload.template.clone(),
+            revision: 0,
+            ordinal: 0,
+            for_node: None,
+        };
+        match refuses(&cluster, &pod) {
+            Some(Refusal::Check(_)) => "check",
+            Some(Refusal::Webhook { .. }) => "webhook",
+            _ => "nobody",
+        }
+    }
+
+    #[test]
+    fn what_may_change_a_pod_is_asked_before_what_only_validates() {
+        use Kind::{MutatingWebhookConfiguration as Mutating, ValidatingWebhookConfiguration as Validating};
+        assert_eq!(first(Refuser::ServiceAccount, Mutating), "check");
+        assert_eq!(first(Refuser::PodSecurity, Mutating), "webhook");
+        assert_eq!(first(Refuser::LimitRanger, Mutating), "webhook");
+        assert_eq!(first(Refuser::PodSecurity, Validating), "check");
+        assert_eq!(first(Refuser::ResourceQuota, Validating), "webhook");
+    }
 }

@@ -3,7 +3,7 @@
 use cluster::capability::Capability;
 use cluster::change::{ClaimOrNode, DeletionCause, Fault, NodePatch, Refusal};
 use cluster::network::EniCall;
-use cluster::node_claim::{LaunchFailure, Launched, NewClaim};
+use cluster::node_claim::{DriftReason, LaunchFailure, Launched, NewClaim};
 use cluster::node_pool::DisruptionReason;
 use cluster::pod::{NewPod, Stage};
 use cluster::rejection::PoolRejection;
@@ -84,6 +84,8 @@ pub enum Effect {
     FailClaim(ClaimId, LaunchFailure),
     /// The claim's node is initialized.
     InitializeClaim(ClaimId),
+    /// A claim has drifted, or has not any more.
+    DriftClaim(ClaimId, Option<DriftReason>),
     /// Asks a claim to go.
     DeleteClaim(ClaimId, Option<DisruptionReason>),
     /// The claim and its instance are gone.

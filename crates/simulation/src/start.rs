@@ -25,7 +25,7 @@ const BEFORE_START_MS: i64 = 60 * 60 * 1000;
 pub(crate) fn cluster(declared: &Arc<Declared>) -> Cluster {
     Cluster {
         now: Timestamp(-BEFORE_START_MS),
-        claims: declared.claims.iter().map(before_registration).collect(),
+        claims: declared.claims.iter().map(|claim| before_registration(claim, declared)).collect(),
         subnets: declared.profile.subnets.iter().map(addressing::space::filled).collect(),
         volumes: declared.volumes.clone(),
         ..Cluster::empty(declared.clone())
@@ -33,8 +33,9 @@ pub(crate) fn cluster(declared: &Arc<Declared>) -> Cluster {
 }
 
 /// Claims of a live dump register their nodes at the start.
-fn before_registration(claim: &NodeClaim) -> NodeClaim {
-    NodeClaim { stage: ClaimStage::Launched, node: None, ..claim.clone() }
+fn before_registration(claim: &NodeClaim, declared: &Arc<Declared>) -> NodeClaim {
+    let made_under = Some(declared.clone());
+    NodeClaim { stage: ClaimStage::Launched, node: None, made_under, ..claim.clone() }
 }
 
 /// The same, with nothing taking any time.

@@ -27,6 +27,7 @@ pub(crate) fn concerns(effect: &Effect) -> bool {
             | Effect::LaunchClaim(..)
             | Effect::FailClaim(..)
             | Effect::InitializeClaim(_)
+            | Effect::DriftClaim(..)
             | Effect::DeleteClaim(..)
             | Effect::ClaimGone(_)
     )
@@ -84,6 +85,15 @@ fn perform_on_claim(world: &mut World, effect: Effect, catalog: &Catalog, change
                     labels.insert("karpenter.sh/initialized".into(), "true".into());
                     changes.push(Change::NodeUpdated(node));
                 }
+            }
+        }
+        Effect::DriftClaim(claim, why) => {
+            let now = world.cluster.now;
+            let drifted = &mut claim_mut(world, claim).drifted;
+            if drifted.map(|(_, known)| known) != why {
+                // The condition keeps its instant when only its reason changes.
+                *drifted = why.map(|why| (drifted.map_or(now, |(since, _)| since), why));
+                changes.push(Change::ClaimDrifted(claim, why));
             }
         }
         Effect::DeleteClaim(claim, why) => {
@@ -214,6 +224,8 @@ fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
     let (id, now) = (ClaimId(index), world.cluster.now);
     let pool = world.cluster.declared.node_pools.get(new.pool as usize);
     let name = pool.map_or_else(Name::default, |pool| Name::from(format!("{}-{index:05}", pool.name)));
+    let expire_after_ms = pool.and_then(|pool| pool.expire_after_ms);
+    let termination_grace_period_ms = pool.and_then(|pool| pool.termination_grace_period_ms);
     world.cluster.claims.push(NodeClaim {
         id,
         name,
@@ -223,12 +235,16 @@ fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
         startup_taints: new.startup_taints,
         options: new.options,
         requests: new.requests,
+        expire_after_ms,
+        termination_grace_period_ms,
         created: now,
         stage: ClaimStage::Created,
         launched: None,
         node: None,
         deleted: None,
         last_pod_event: now,
+        made_under: Some(world.cluster.declared.clone()),
+        drifted: None,
     });
     changes.push(Change::ClaimCreated(id));
 }

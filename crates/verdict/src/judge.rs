@@ -146,17 +146,25 @@ fn search_remedies(play: &Play, stock: &Stock<'_>, told: &Trial, options: Option
     search
 }
 
-fn tell(play: &Play, told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {
-    let run = &told.run;
-    let missed = expect::missed(&play.expectations, &play.script, told);
-    let scene = Scene {
-        cluster: &run.cluster,
-        timeline: &run.timeline,
+/// What is wrong with a run.
+pub(crate) fn findings_of(trial: &Trial, catalog: &Catalog) -> Vec<Finding> {
+    findings::examine(&scene(trial, catalog, &[]))
+}
+
+fn scene<'t>(trial: &'t Trial, catalog: &'t Catalog, missed: &'t [cluster::scenario::Missed]) -> Scene<'t> {
+    Scene {
+        cluster: &trial.run.cluster,
+        timeline: &trial.run.timeline,
         catalog,
-        unmet: &run.unmet,
-        graph: &told.graph,
-        missed: &missed,
-    };
+        unmet: &trial.run.unmet,
+        graph: &trial.graph,
+        missed,
+    }
+}
+
+fn tell(play: &Play, told: &Trial, catalog: &Catalog) -> (Chain, Vec<Finding>) {
+    let missed = expect::missed(&play.expectations, &play.script, told);
+    let scene = scene(told, catalog, &missed);
     let chain =
         if told.outcome == Outcome::Converges { Chain::default() } else { findings::chain::chain(&scene) };
     (chain, findings::examine(&scene))

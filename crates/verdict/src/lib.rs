@@ -15,6 +15,7 @@ pub mod remedy;
 pub mod search;
 pub mod trial;
 pub mod unmodelled;
+pub mod waves;
 pub mod why;
 
 pub use attempt::{Attempt, Effectiveness};

@@ -70,6 +70,16 @@ impl Play {
         Play::from_start(inputs, Arc::new(lowered.declared), steps, expectations, lowered.problems, catalog)
     }
 
+    /// The same with further steps, which the input does not have.
+    pub fn with_steps(&self, steps: Vec<Step>, catalog: &Catalog) -> Play {
+        let mut all = Vec::clone(&self.steps);
+        all.extend(steps);
+        all.sort_by_key(|step| step.at);
+        let (inputs, declared) = (self.inputs.clone(), self.declared.clone());
+        let (steps, expectations) = (Arc::new(all), self.expectations.clone());
+        Play::from_start(inputs, declared, steps, expectations, self.problems.clone(), catalog)
+    }
+
     fn from_start(
         inputs: Inputs,
         declared: Arc<Declared>,

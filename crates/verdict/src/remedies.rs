@@ -12,6 +12,7 @@ mod case;
 mod class_selector;
 mod cni;
 mod dns_policy;
+mod fargate;
 mod group_label;
 mod host_network;
 mod limits;
@@ -45,7 +46,7 @@ pub(crate) use case::Case;
 /// Every change that might help, in a fixed order: what is nearest to the cause comes first, what is bought last.
 pub fn propose(inputs: &Inputs, declared: &Declared, catalog: &Catalog, told: &Trial) -> Vec<Remedy> {
     let case = Case { inputs, declared, catalog, told };
-    let generators: [fn(&Case<'_>) -> Vec<Remedy>; 25] = [
+    let generators: [fn(&Case<'_>) -> Vec<Remedy>; 27] = [
         warm_targets::propose,
         prefix_delegation::propose,
         replace_nodes::propose,
@@ -71,6 +72,8 @@ pub fn propose(inputs: &Inputs, declared: &Declared, catalog: &Catalog, told: &T
         surge::propose,
         architecture::keep_to_images,
         node_group::propose,
+        node_group::propose_another,
+        fargate::propose,
     ];
     generators.iter().flat_map(|propose| propose(&case)).collect()
 }

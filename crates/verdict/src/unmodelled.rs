@@ -61,7 +61,7 @@ fn reach<'g>(graph: &'g WaitGraph, from: &Party) -> Vec<&'g Wait> {
 /// Whether it could bring what is waited for.
 fn could_end(found: &Unmodelled, wait: &Wait, cluster: &Cluster) -> bool {
     match found.decides {
-        Decides::Nodes => {
+        Decides::Nodes | Decides::Unread => {
             matches!(
                 wait.why,
                 Why::Pods(Waiting::Unschedulable(_)) | Why::NeedsNode | Why::Pool(_) | Why::NoSuchLabel(_)
@@ -119,6 +119,23 @@ mod tests {
         let stuck = outcome(ELSEWHERE, AUTOSCALER);
         assert!(!matches!(stuck.0, Outcome::Converges | Outcome::Inconclusive) && stuck.1 == 0, "{stuck:?}");
         assert_eq!(outcome("", AUTOSCALER), (Outcome::Converges, 0));
+    }
+
+    #[test]
+    fn nodes_that_could_not_be_read_leave_open_what_finds_no_node() {
+        let with = |group: &str, pod: &str| {
+            let text = fixtures::unindent(GROUP).replace("nodeGroups: [", &format!("nodeGroups: [{group}, "));
+            let pod = format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: one}}\nspec: {{containers: [{{name: a, image: a}}], {pod}}}\n"
+            );
+            let inputs = fixtures::inputs(&format!("{text}---\n{pod}"));
+            judge(&inputs, Catalog::embedded(), Options { search: false, ..Options::default() }).outcome
+        };
+        let unread = "{name: batch, instanceType: [m5.large], labels: {pool: batch}}";
+        assert_eq!(with(unread, ELSEWHERE), Outcome::Inconclusive);
+        assert_eq!(with(unread, ""), Outcome::Converges);
+        let read = "{name: batch, instanceType: m5.large, labels: {pool: other}}";
+        assert!(!matches!(with(read, ELSEWHERE), Outcome::Converges | Outcome::Inconclusive));
     }
 
     #[test]

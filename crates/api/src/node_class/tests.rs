@@ -85,3 +85,22 @@ fn what_the_api_server_refuses_is_an_error_at_its_field() {
         assert!(lowered.declared.node_classes.is_empty(), "{spec}");
     }
 }
+
+#[test]
+fn only_a_difference_that_matters_is_one() {
+    let fixed = |more: &str| {
+        let ami = "amiSelectorTerms: [{alias: al2023@latest}]";
+        let lowered = lowered(&class(&format!("{TERMS}\n  role: a\n  {ami}\n  {more}")));
+        assert_eq!(shown(&lowered.problems), "", "{more}");
+        lowered.declared.node_classes[0].fixed.clone()
+    };
+    let plain = fixed("tags: {a: b, c: d}");
+    assert_eq!(plain, fixed("detailedMonitoring: false\n  tags: {c: d, a: b}"), "order, and what is not set");
+    assert_ne!(plain, fixed("tags: {a: b, c: e}"));
+    assert_ne!(plain, fixed("userData: x\n  tags: {a: b, c: d}"));
+    let moved = class(&format!("{}\n  role: a\n  tags: {{a: b, c: d}}", TERMS.replace("{a: b}", "{x: y}")));
+    let moved = lowered(&format!("{moved}  amiSelectorTerms: [{{alias: al2023@v20250601}}]\n"));
+    let class = &moved.declared.node_classes[0];
+    assert_eq!(class.fixed, plain, "what selectors find is compared, not what they say");
+    assert_eq!(class.images, "[{\"alias\":\"al2023@v20250601\"}]");
+}

@@ -216,11 +216,12 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// Reports an instance type that the catalog does not know.
-    pub(super) fn check_type(&mut self, text: Option<&str>, path: &FieldPath) {
-        let Some(text) = text.filter(|text| *text != "*" && !text.is_empty()) else { return };
+    /// Reports an instance type that the catalog does not know; answers whether it does.
+    pub(super) fn check_type(&mut self, text: Option<&str>, path: &FieldPath) -> bool {
+        let Some(text) = text.filter(|text| *text != "*" && !text.is_empty()) else { return true };
         let types = self.catalog.instance_types();
-        if !types.is_empty() && self.catalog.instance_type(text).is_none() {
+        let known = types.is_empty() || self.catalog.instance_type(text).is_some();
+        if !known {
             let help = did_you_mean(text, types.iter().map(|it| it.name.as_str()));
             self.reporter.error(
                 path,
@@ -229,6 +230,7 @@ impl Reading<'_, '_> {
                 help,
             );
         }
+        known
     }
 
     pub(super) fn existing(&mut self, wires: &[WireExisting]) -> Vec<(Pattern, bool)> {

@@ -26,7 +26,11 @@ impl Reading<'_, '_> {
         let (mut groups, mut nodes) = (Vec::new(), Vec::new());
         for (index, wire) in wires.iter().enumerate() {
             let path = FieldPath::of("/spec/nodeGroups").child(index);
+            let known = self.is_known_type(wire, &path);
             let group = self.node_group(wire, index, profile, &path);
+            if !known {
+                continue;
+            }
             if groups.iter().any(|other: &NodeGroup| other.name == group.name) {
                 self.refuse(&path.child("name"), format_args!("there are two groups {:?}", group.name), "");
             }
@@ -36,11 +40,27 @@ impl Reading<'_, '_> {
                 let message = format!("{at}: more than {MAX_NODES} nodes in all");
                 self.reporter.error(&at, code::TOO_MANY_PODS, message, "lower the count");
             }
-            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            let number = u32::try_from(groups.len()).unwrap_or(u32::MAX);
             nodes.extend(self.nodes_of(&group, number, group.count.min(room), profile));
             groups.push(group);
         }
         (groups, nodes)
+    }
+
+    /// Nothing is known about the nodes of a group without a type: rather none than nodes that take nothing.
+    fn is_known_type(&mut self, wire: &WireNodeGroup, path: &FieldPath) -> bool {
+        let at = path.child("instanceType");
+        let text = wire.instance_type.as_deref().unwrap_or_default();
+        if text.is_empty() {
+            self.missing(&at, "write the EC2 instance type, such as m7g.large");
+        }
+        let known = self.check_type(Some(text), &at) && !text.is_empty();
+        if !known {
+            let message = format!("{path}: the group is left out: nothing is known about its nodes");
+            self.reporter.note(path, code::UNKNOWN_INSTANCE_TYPE, message, "");
+            self.unread.leave_out(path);
+        }
+        known
     }
 
     fn node_group(
@@ -52,10 +72,6 @@ impl Reading<'_, '_> {
     ) -> NodeGroup {
         let name = wire.name.as_deref().filter(|name| !name.is_empty());
         let name = name.map_or_else(|| Name::from(format!("group-{index}")), Name::from);
-        if wire.instance_type.as_deref().unwrap_or_default().is_empty() {
-            self.missing(&path.child("instanceType"), "write the EC2 instance type, such as m7g.large");
-        }
-        self.check_type(wire.instance_type.as_deref(), &path.child("instanceType"));
         self.note_gaps(wire, path);
         let node_pool = wire.node_pool.as_deref().unwrap_or_default();
         let scaling = wire.scaling.as_ref();
@@ -188,12 +204,12 @@ impl Reading<'_, '_> {
         Some((read("cpu", &wire.cpu).unwrap_or(0), read("memory", &wire.memory).unwrap_or(0)))
     }
 
-    /// A type that the catalog does not know (which is reported) has room for nothing.
+    /// In a catalog without types, every type has room for nothing.
     fn nodes_of(&mut self, group: &NodeGroup, number: u32, count: u32, profile: &Profile) -> Vec<Node> {
         let it = self.catalog.instance_type(&group.instance_type);
         let resources = it.map(|it| KubeletNode::of_group(group).resources(it)).unwrap_or_default();
         if group.max_pods.is_none() && it.is_some() {
-            let path = FieldPath::of("/spec/nodeGroups").child(number).child("maxPods");
+            let path = group.location.path.child("maxPods");
             self.gaps.computed(path, format!("{} ({:?})", resources.allocatable.pods, group.ami_family));
         }
         (0..count).map(|ordinal| node(group, number, ordinal, it, &resources, profile)).collect()

@@ -90,6 +90,7 @@ features! {
     PoolTypes,
     Namespaces,
     Sidecars,
+    Drift,
 }
 
 /// The input of a seed, one object an item: settings, instance types, and Kubernetes objects. And what it is about.

@@ -8,7 +8,7 @@ use cluster::requirements::{Requirement, Requirements};
 use cluster::{Cluster, Name, PodId, Resources};
 use provisioning::class::is_provisionable;
 use provisioning::disruption::candidate::Held;
-use provisioning::disruption::consolidation::{self, pods_of_leaving};
+use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::{Input, Market, PlannedClaim, Policy, Purpose};
 use serde_json::{Value, json};
@@ -17,9 +17,10 @@ use super::{question, state};
 
 /// What the engine decides; an error when the input is not one.
 pub fn answer(objects: &[Value]) -> Result<Value> {
-    let cluster = state::cluster(objects)?;
+    let mut cluster = state::cluster(objects)?;
     let pools: Vec<Name> = cluster.declared.node_pools.iter().map(|pool| pool.name.clone()).collect();
     let market = question::market(objects, &pools);
+    state::note_drift(&mut cluster, &market, objects);
     Ok(match question::settings(objects)["ask"] == "disrupt" {
         true => disrupt(&cluster, &market),
         false => provision(&cluster, &market),
@@ -63,10 +64,14 @@ pub(super) fn pods_to_place(cluster: &Cluster) -> Vec<PodId> {
 
 fn disrupt(cluster: &Cluster, market: &Market) -> Value {
     let held = Held { going: &BTreeSet::new(), nominated: &BTreeMap::new(), policy: Policy::Karpenter };
-    let Some(command) = consolidation::command(cluster, market, held) else { return json!({"commands": []}) };
+    let Some(command) = provisioning::disruption::command(cluster, market, held) else {
+        return json!({"commands": []});
+    };
     let mut nodes: Vec<&Name> = command.nodes.iter().map(|node| &cluster.node(*node).name).collect();
     nodes.sort_unstable();
-    let replacements: Vec<Value> = command.replacement.iter().map(|claim| claim_of(cluster, claim)).collect();
+    let mut replacements: Vec<Value> =
+        command.replacements.iter().map(|claim| claim_of(cluster, claim)).collect();
+    replacements.sort_by_key(|claim| claim["pods"].to_string());
     json!({"commands": [{"reason": format!("{:?}", command.reason), "nodes": nodes, "replacements": replacements}]})
 }
 
@@ -116,8 +121,9 @@ pub fn normalised(theirs: &Value) -> Value {
                     .filter_map(|name| name.as_str().map(str::to_owned))
                     .collect();
                 nodes.sort_unstable();
-                let replacements: Vec<Value> =
+                let mut replacements: Vec<Value> =
                     list(&command["replacements"]).iter().map(claim_of_theirs).collect();
+                replacements.sort_by_key(|claim| claim["pods"].to_string());
                 json!({"reason": command["reason"], "nodes": nodes, "replacements": replacements})
             })
             .collect();

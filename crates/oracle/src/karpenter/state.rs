@@ -6,12 +6,15 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use api::{RawObject, Severity};
 use catalog::Catalog;
+use cluster::node_claim::{ClaimStage, DriftReason};
 use cluster::pod::Stage;
 use cluster::rejection::Rejection;
 use cluster::{
-    Cluster, Declared, FieldPath, Kind, Name, ObjectKey, Pod, PodId, PodTemplate, Timestamp, Waiting,
-    WorkloadId,
+    Cluster, Declared, FieldPath, Kind, Name, NodeClaim, ObjectKey, Pod, PodId, PodTemplate, Timestamp,
+    Waiting, WorkloadId,
 };
+use provisioning::Market;
+use provisioning::disruption::drift;
 use serde_json::Value;
 
 use super::question;
@@ -40,13 +43,41 @@ pub fn cluster(objects: &[Value]) -> Result<Cluster> {
     Ok(start(declared, objects))
 }
 
+/// What the provider's side of drift is, in an annotation of claims.
+pub const DRIFTED: &str = "oracle/drifted";
+
+/// Notes which claims have drifted, as Karpenter's controller does: what is new is so since now.
+pub fn note_drift(cluster: &mut Cluster, market: &Market, objects: &[Value]) {
+    let started_ms = cluster.declared.profile.now_unix_ms;
+    let reason = |claim: &NodeClaim| {
+        let core = drift::reason(cluster, claim);
+        let lost = claim.stage >= ClaimStage::Launched && drift::lost_its_type(cluster, market, claim);
+        // Karpenter asks the provider last.
+        match core {
+            Some(DriftReason::Condition) | None if lost => Some(DriftReason::InstanceTypeNotFound),
+            core => core,
+        }
+    };
+    let reasons: Vec<Option<DriftReason>> = cluster.claims.iter().map(reason).collect();
+    for (claim, reason) in cluster.claims.iter_mut().zip(reasons) {
+        let since = condition(named(objects, "NodeClaim", "", &claim.name), "Drifted", started_ms);
+        claim.drifted = reason.map(|why| (since.unwrap_or(cluster.now), why));
+    }
+}
+
 fn start(declared: Declared, objects: &[Value]) -> Cluster {
     let started_ms = declared.profile.now_unix_ms;
     let mut claims = declared.claims.clone();
     for claim in &mut claims {
         let wire = named(objects, "NodeClaim", "", &claim.name);
         let event = instant(wire, "/status/lastPodEventTime", started_ms);
-        claim.last_pod_event = event.or_else(|| initialized(wire, started_ms)).unwrap_or(Timestamp::ZERO);
+        claim.last_pod_event =
+            event.or_else(|| condition(wire, "Initialized", started_ms)).unwrap_or(Timestamp::ZERO);
+        claim.created = instant(wire, "/metadata/creationTimestamp", started_ms).unwrap_or(Timestamp::ZERO);
+        // What the provider finds is told by an annotation; without it the condition would be taken back.
+        if wire["metadata"]["annotations"][DRIFTED] != "true" {
+            claim.drifted = None;
+        }
     }
     let pods = pods(&declared, objects, started_ms);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -95,10 +126,11 @@ fn instant(object: &Value, pointer: &str, started_ms: i64) -> Option<Timestamp> 
     Some(Timestamp(at.as_millisecond() - started_ms))
 }
 
-fn initialized(claim: &Value, started_ms: i64) -> Option<Timestamp> {
+/// Since when a condition is what it is.
+fn condition(claim: &Value, kind: &str, started_ms: i64) -> Option<Timestamp> {
     let conditions = claim["status"]["conditions"].as_array()?;
-    let initialized = conditions.iter().find(|condition| condition["type"] == "Initialized")?;
-    instant(initialized, "/lastTransitionTime", started_ms)
+    let found = conditions.iter().find(|condition| condition["type"] == kind)?;
+    instant(found, "/lastTransitionTime", started_ms)
 }
 
 /// Pods in the order of their uids: that is the order of their ids.

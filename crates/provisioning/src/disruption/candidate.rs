@@ -55,8 +55,22 @@ pub struct Held<'a> {
     pub policy: Policy<'a>,
 }
 
+/// How long a disruption can wait for pods that must not be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// For ever: consolidation.
+    Graceful,
+    /// Until the node's `terminationGracePeriod`, where it has one: drift.
+    Eventual,
+}
+
 /// Every node that may go.
-pub fn candidates<'a>(cluster: &'a Cluster, market: &'a Market, held: Held<'_>) -> Vec<Candidate<'a>> {
+pub fn candidates<'a>(
+    cluster: &'a Cluster,
+    market: &'a Market,
+    held: Held<'_>,
+    class: Class,
+) -> Vec<Candidate<'a>> {
     let budgets = PodBudgets::of(cluster);
     let mut on_node: Vec<Vec<&Pod>> = vec![Vec::new(); cluster.nodes.len()];
     for pod in cluster.pods.iter().filter(|pod| pod.holds_node()) {
@@ -68,7 +82,7 @@ pub fn candidates<'a>(cluster: &'a Cluster, market: &'a Market, held: Held<'_>) 
     views
         .filter_map(|view| {
             let node = view.node?;
-            candidate(cluster, market, held, &budgets, &view, &on_node[node.id.0 as usize])
+            candidate(cluster, market, held, class, &budgets, &view, &on_node[node.id.0 as usize])
         })
         .collect()
 }
@@ -77,6 +91,7 @@ fn candidate<'a>(
     cluster: &'a Cluster,
     market: &'a Market,
     held: Held<'_>,
+    class: Class,
     budgets: &PodBudgets<'_>,
     view: &View<'a>,
     on_node: &[&Pod],
@@ -90,7 +105,8 @@ fn candidate<'a>(
     }
     let stays =
         |pod: &&&Pod| pods::is_active(pod) && pods::do_not_disrupt(pod, now) || budgets.blocks(pod, now);
-    if on_node.iter().any(|pod| stays(&pod)) {
+    let ends = claim.termination_grace_period_ms.is_some();
+    if !(ends && class == Class::Eventual) && on_node.iter().any(|pod| stays(&pod)) {
         return None;
     }
     let types = &market.pools.get(claim.pool as usize)?.types;

@@ -12,7 +12,7 @@ use cluster::node_pool::{ConsolidationPolicy, DisruptionReason};
 use cluster::requirements::{Requirement, Requirements};
 use cluster::{Cluster, Name, NodeId, PodId};
 
-use super::candidate::{self, Candidate, Held, pool_of};
+use super::candidate::{self, Candidate, Class, Held, pool_of};
 use super::pdb::PodBudgets;
 use super::trials::Trials;
 use super::{Command, budget, pods};
@@ -32,22 +32,17 @@ pub const SINGLE_NODE_MAX: usize = 200;
 /// Cheaper types that must be there before one spot node replaces another.
 pub const SPOT_TO_SPOT_TYPES_MIN: usize = 15;
 
-/// The first thing that can be done: empty nodes all at once, then several nodes, then one. `None`: nothing, as
-/// long as nothing changes.
-pub fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Option<Command> {
-    let mut all = candidate::candidates(cluster, market, held);
+/// Candidates that are out of their pool's `consolidateAfter`, in the order in which they are considered.
+pub(super) fn due<'a>(cluster: &'a Cluster, market: &'a Market, held: Held<'_>) -> Vec<Candidate<'a>> {
+    let mut all = candidate::candidates(cluster, market, held, Class::Graceful);
     candidate::sort(&mut all);
-    let due: Vec<Candidate<'_>> = all.into_iter().filter(|candidate| is_due(cluster, candidate)).collect();
-    empty(cluster, &due, held).or_else(|| {
-        let trials = Trials::of(cluster, market, held);
-        several(&trials, &due).or_else(|| single(&trials, &due))
-    })
+    all.into_iter().filter(|candidate| is_due(cluster, candidate)).collect()
 }
 
 /// Whether a command still makes sense: its nodes are still candidates within budget, and a simulation comes to
 /// no worse a result.
 pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, command: &Command) -> bool {
-    let all = candidate::candidates(cluster, market, held);
+    let all = candidate::candidates(cluster, market, held, Class::Graceful);
     let mut left = budget::allowed(cluster, command.reason, held.going);
     let mut found: Vec<&Candidate<'_>> = Vec::new();
     for node in &command.nodes {
@@ -63,10 +58,11 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
     if command.reason == DisruptionReason::Empty {
         return true;
     }
-    let Some(outcome) = Trials::of(cluster, market, held).simulate(&found) else { return false };
-    match (&command.replacement, outcome.as_slice()) {
-        (None, []) => true,
-        (Some(planned), [claim]) => {
+    let trials = Trials::of(cluster, market, held, candidate::settling(cluster));
+    let Some(outcome) = trials.simulate(&found) else { return false };
+    match (command.replacements.as_slice(), outcome.as_slice()) {
+        ([], []) => true,
+        ([planned], [claim]) => {
             let possible: BTreeSet<&Name> =
                 claim.options.iter().map(|&index| &claim.types[index].name).collect();
             planned.options.iter().all(|&index| possible.contains(&planned.types[index].name))
@@ -77,11 +73,9 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
 
 /// What every candidate alone comes to: the nodes that can go or be replaced by something cheaper, if no other does.
 pub fn alone(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
-    let mut all = candidate::candidates(cluster, market, held);
-    candidate::sort(&mut all);
-    let trials = Trials::of(cluster, market, held);
-    let due = all.iter().filter(|candidate| is_due(cluster, candidate));
-    due.filter_map(|candidate| trials.replace(&[candidate])).collect()
+    let due = due(cluster, market, held);
+    let trials = Trials::of(cluster, market, held, candidate::settling(cluster));
+    due.iter().filter_map(|candidate| trials.replace(&[candidate])).collect()
 }
 
 /// Whether its pool lets the node be consolidated by now.
@@ -101,7 +95,7 @@ impl Candidate<'_> {
     }
 }
 
-fn spend(cluster: &Cluster, candidate: &Candidate<'_>, left: &mut BTreeMap<Name, u32>) -> bool {
+pub(super) fn spend(cluster: &Cluster, candidate: &Candidate<'_>, left: &mut BTreeMap<Name, u32>) -> bool {
     let pool = pool_of(cluster, candidate.pool).map(|pool| &pool.name);
     match pool.and_then(|name| left.get_mut(name)) {
         Some(left) if *left > 0 => {
@@ -112,20 +106,25 @@ fn spend(cluster: &Cluster, candidate: &Candidate<'_>, left: &mut BTreeMap<Name,
     }
 }
 
-fn empty(cluster: &Cluster, due: &[Candidate<'_>], held: Held<'_>) -> Option<Command> {
+/// Every empty node that budgets let go.
+pub(super) fn empty(cluster: &Cluster, due: &[Candidate<'_>], held: Held<'_>) -> Option<Command> {
     let mut left = budget::allowed(cluster, DisruptionReason::Empty, held.going);
     let empty = due.iter().filter(|candidate| candidate.is_empty());
     let nodes: Vec<NodeId> = empty
         .filter(|candidate| spend(cluster, candidate, &mut left))
         .map(|candidate| candidate.node)
         .collect();
-    (!nodes.is_empty()).then_some(Command { nodes, reason: DisruptionReason::Empty, replacement: None })
+    (!nodes.is_empty()).then_some(Command {
+        nodes,
+        reason: DisruptionReason::Empty,
+        replacements: Vec::new(),
+    })
 }
 
 /// The largest prefix of the candidates that one new node, or none, can replace.
-fn several(trials: &Trials<'_>, due: &[Candidate<'_>]) -> Option<Command> {
-    let cluster = trials.cluster;
-    let mut left = budget::allowed(cluster, DisruptionReason::Underutilized, trials.held.going);
+pub(super) fn several(trials: &Trials<'_>, due: &[Candidate<'_>]) -> Option<Command> {
+    let (cluster, held) = (trials.cluster, trials.held);
+    let mut left = budget::allowed(cluster, DisruptionReason::Underutilized, held.going);
     let full = due.iter().filter(|candidate| !candidate.is_empty());
     let within: Vec<&Candidate<'_>> =
         full.filter(|candidate| spend(cluster, candidate, &mut left)).take(MULTI_NODE_MAX + 1).collect();
@@ -149,9 +148,9 @@ fn several(trials: &Trials<'_>, due: &[Candidate<'_>]) -> Option<Command> {
 }
 
 /// The first candidate that can go or be replaced by something cheaper; pools take turns.
-fn single(trials: &Trials<'_>, due: &[Candidate<'_>]) -> Option<Command> {
-    let cluster = trials.cluster;
-    let left = budget::allowed(cluster, DisruptionReason::Underutilized, trials.held.going);
+pub(super) fn single(trials: &Trials<'_>, due: &[Candidate<'_>]) -> Option<Command> {
+    let (cluster, held) = (trials.cluster, trials.held);
+    let left = budget::allowed(cluster, DisruptionReason::Underutilized, held.going);
     let mut by_pool: BTreeMap<&Name, Vec<&Candidate<'_>>> = BTreeMap::new();
     for candidate in due.iter().filter(|candidate| !candidate.is_empty()) {
         let pool = pool_of(cluster, candidate.pool).map(|pool| &pool.name);
@@ -242,7 +241,7 @@ fn keep_below(claim: &mut PlannedClaim, paid: i64) -> Option<()> {
 /// Replacing several nodes by one of a type that is among them is no better than keeping that one: only types
 /// cheaper than the cheapest such node remain.
 fn unless_same_type(mut command: Command, together: &[&Candidate<'_>]) -> Option<Command> {
-    let Some(claim) = &mut command.replacement else { return Some(command) };
+    let Some(claim) = command.replacements.first_mut() else { return Some(command) };
     let named: BTreeSet<&Name> = claim.options.iter().map(|&index| &claim.types[index].name).collect();
     let same = together
         .iter()

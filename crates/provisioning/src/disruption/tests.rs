@@ -9,8 +9,8 @@ use cluster::workload::Shape;
 use cluster::{ClaimId, Labels, Name, NodeId, Resources, Timestamp};
 
 use super::candidate::Held;
-use super::consolidation::{command, is_still_valid};
-use super::{Command, budget, pods};
+use super::consolidation::is_still_valid;
+use super::{Command, budget, command, pods};
 use crate::input::Policy;
 use crate::testing::*;
 
@@ -34,6 +34,8 @@ fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &str) -> NodeI
         startup_taints: vec![],
         options: vec![],
         requests: Resources::ZERO,
+        expire_after_ms: None,
+        termination_grace_period_ms: None,
         created: Timestamp::ZERO,
         stage: ClaimStage::Initialized,
         launched: Some(Launched {
@@ -45,6 +47,8 @@ fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &str) -> NodeI
         node: Some(node),
         deleted: None,
         last_pod_event: Timestamp::ZERO,
+        made_under: None,
+        drifted: None,
     });
     let subject = &mut fixture.cluster.nodes[node.0 as usize];
     (subject.claim, subject.instance_type) = (Some(claim), offered.name.clone());
@@ -147,7 +151,7 @@ fn a_node_whose_pods_fit_elsewhere_goes_without_replacement() {
     fixture.running(busy, template(1000, GIB));
     fixture.running(idle, template(500, GIB));
     let found = find(&mut fixture).unwrap();
-    assert_eq!((found.nodes, found.replacement.is_none()), (vec![idle], true));
+    assert_eq!((found.nodes, found.replacements.is_empty()), (vec![idle], true));
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn a_node_is_replaced_by_a_cheaper_one_only() {
     let large = managed(&mut fixture, "m.08", "on-demand");
     fixture.running(large, template(1500, GIB));
     let found = find(&mut fixture).unwrap();
-    let claim = found.replacement.unwrap();
+    let claim = found.replacements.into_iter().next().unwrap();
     let names: Vec<&str> = claim.options.iter().map(|&index| claim.types[index].name.as_str()).collect();
     assert_eq!(names, ["g.02", "m.02", "m.04", "m.08"]);
     // Prices were compared as spot, so spot it must be.
@@ -193,7 +197,7 @@ fn several_nodes_become_one() {
     // Three times 40,000 µ$ for three pods of 2,100m: one of 8 cores for 80,000 µ$ holds them; a fourth would not
     // fit.
     let found = find(&mut fixture).unwrap();
-    let claim = found.replacement.unwrap();
+    let claim = found.replacements.into_iter().next().unwrap();
     assert_eq!((found.nodes.len(), claim.types[claim.options[0]].name.as_str()), (3, "m.08"));
 }
 

@@ -9,7 +9,7 @@ use cluster::change::ClaimOrNode;
 use cluster::node_pool::DisruptionReason;
 use cluster::{Cluster, NodeId, PodId};
 
-use super::candidate::{self, Candidate, Held};
+use super::candidate::{Candidate, Held};
 use super::consolidation::{cheaper, pods_of_leaving};
 use super::pdb::PodBudgets;
 use super::{Command, pods};
@@ -37,10 +37,14 @@ pub(super) struct Trials<'a> {
 }
 
 impl<'a> Trials<'a> {
-    /// On a cluster.
-    pub fn of(cluster: &'a Cluster, market: &'a Market, held: Held<'a>) -> Trials<'a> {
+    /// On a cluster; pods of the nodes that go may not move to those that are `settling`.
+    pub fn of(
+        cluster: &'a Cluster,
+        market: &'a Market,
+        held: Held<'a>,
+        settling: BTreeSet<NodeId>,
+    ) -> Trials<'a> {
         let budgets = PodBudgets::of(cluster);
-        let settling = candidate::settling(cluster);
         let going = pods_of_leaving(cluster, &budgets, held.going);
         let pending = cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)).map(|pod| pod.id);
         let others = pending.chain(going).collect();
@@ -62,10 +66,10 @@ impl<'a> Trials<'a> {
         let mut claims = self.simulate(together)?.into_iter();
         let reason = DisruptionReason::Underutilized;
         match (claims.next(), claims.next()) {
-            (None, _) => Some(Command { nodes, reason, replacement: None }),
+            (None, _) => Some(Command { nodes, reason, replacements: Vec::new() }),
             (Some(claim), None) => {
-                let replacement = Some(cheaper(self.cluster, claim, together)?);
-                Some(Command { nodes, reason, replacement })
+                let replacements = vec![cheaper(self.cluster, claim, together)?];
+                Some(Command { nodes, reason, replacements })
             }
             (Some(_), Some(_)) => None,
         }

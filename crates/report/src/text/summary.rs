@@ -1,5 +1,6 @@
 //! The headline, what was assumed, and the last line.
 
+use cluster::declared::Decides;
 use findings::Outcome;
 
 use super::fold::fold;
@@ -77,7 +78,12 @@ pub(super) fn assumptions(judged: &Judged<'_>, style: Style) -> String {
     }
     for open in &verdict.told.open {
         let (object, path) = (&open.location.object, &open.location.path);
-        let line = format!("not modelled, and it decides: {object}{path}: {}", open.why);
+        let space = if path.0.is_empty() { "" } else { " " };
+        let what = match open.decides {
+            Decides::Unread => "could not be read",
+            _ => "not modelled",
+        };
+        let line = format!("{what}, and it decides: {object}{space}{path}: {}", open.why);
         out.push_str(&format!("   = {}\n", fold(style, 5, &line)));
     }
     out + &defaults(judged, style)

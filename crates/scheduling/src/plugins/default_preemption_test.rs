@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cluster::admission::{BudgetBound, DisruptionBudget};
-use cluster::{Node, PodTemplate};
+use cluster::{Node, PodTemplate, Timestamp};
 
 use super::*;
 use crate::testing::{add_bound, add_node, add_pod, empty, node, selector, template};

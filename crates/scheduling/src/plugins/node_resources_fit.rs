@@ -49,6 +49,18 @@ pub(crate) fn reasons(index: &Placements, request: &Request, node: usize) -> Vec
     reasons
 }
 
+/// What a node lacks, one bit for each of [`reasons`], as far as bits suffice.
+pub(crate) fn lacking(index: &Placements, request: &Request, node: usize) -> u64 {
+    let row = &index.rows[node];
+    let amounts = (0..3).map(|i| lacks(request.amounts[i], row.used[i], row.allocatable[i]));
+    let extended = request.extended.iter().map(|(column, amount)| {
+        let column = &index.columns[*column as usize];
+        lacks(*amount, column.used[node], column.allocatable[node])
+    });
+    let lacks = std::iter::once(row.pods_used >= row.pods_allowed).chain(amounts).chain(extended);
+    lacks.take(64).enumerate().fold(0, |bits, (bit, lacks)| bits | (u64::from(lacks) << bit))
+}
+
 /// Whether the node would be large enough if it were empty, for whatever it lacks now. A node that takes no pods
 /// at all still counts as resolvable, as upstream has it.
 pub(crate) fn is_resolvable(index: &Placements, request: &Request, node: usize) -> bool {

@@ -8,7 +8,7 @@ use cluster::rejection::FilterReason;
 use cluster::role::Program;
 use cluster::waiting::AddressShortage;
 use cluster::{Change, Declared, Pod, Waiting, Workload};
-use findings::{Party, Wait};
+use findings::{Party, Wait, Why};
 use sources::Inputs;
 
 use crate::trial::Trial;
@@ -50,6 +50,17 @@ impl Case<'_> {
     /// Whether pods of a workload are among what waits.
     pub fn is_stuck(&self, workload: &Workload) -> bool {
         self.workload_waits().any(|(waiter, _)| waiter.key == workload.key)
+    }
+
+    /// Workloads without which no node can be added, cluster DNS and the provisioners, whose pods find no node.
+    pub fn homeless_bootstrap(&self) -> Vec<&Workload> {
+        let finds_none = |workload: &&Workload| {
+            self.workload_waits().any(|(waiter, wait)| {
+                waiter.key == workload.key && matches!(wait.why, Why::Pods(Waiting::Unschedulable(_)))
+            })
+        };
+        let programs = [Program::ClusterDns, Program::Karpenter, Program::ClusterAutoscaler];
+        self.running(&programs).into_iter().filter(finds_none).collect()
     }
 
     /// The provisioners, where one of them is among what waits, or runs and cannot act.

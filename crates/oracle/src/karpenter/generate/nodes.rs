@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Draw, Feature, set};
+use crate::karpenter::state::DRIFTED;
 
 /// What pods need to know of a node.
 #[derive(Clone, Debug)]
@@ -111,6 +112,11 @@ fn claim(
     progress: Progress,
 ) -> Value {
     let since = draw.seconds() + 60;
+    let drifted = (progress == Progress::Initialized && draw.now_and_then(Feature::Drift, 40)).then(|| {
+        // No two at the same time: then their order would be left to chance. And not in the order of the nodes.
+        let at = 60 * (draw.nodes.len() * 7 % 11) + draw.rng.below(60);
+        i64::try_from(at).unwrap_or(0)
+    });
     let condition = |kind: &str, at: i64| {
         json!({"type": kind, "status": "True", "reason": kind, "message": "",
                                                  "lastTransitionTime": draw.ago(at)})
@@ -122,6 +128,7 @@ fn claim(
     if progress == Progress::Initialized {
         conditions.push(condition("Initialized", since));
     }
+    conditions.extend(drifted.map(|at| condition("Drifted", at)));
     let mut status = json!({
         "providerID": format!("aws:///{name}"),
         "capacity": amounts.0,
@@ -135,14 +142,21 @@ fn claim(
         let event = draw.seconds();
         status["lastPodEventTime"] = json!(draw.ago(event.min(since)));
     }
-    json!({
+    let mut claim = json!({
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodeClaim",
         "metadata": {"name": format!("claim-of-{name}"), "labels": labels, "creationTimestamp": draw.ago(since + 120)},
         "spec": {"nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"},
                  "requirements": [], "expireAfter": "Never"},
         "status": status,
-    })
+    });
+    if drifted.is_some() && draw.rng.chance(85) {
+        set(&mut claim, "/metadata/annotations", json!({DRIFTED: "true"}));
+    }
+    if draw.now_and_then(Feature::Drift, 25) {
+        set(&mut claim, "/spec/terminationGracePeriod", json!("1h"));
+    }
+    claim
 }
 
 fn node(

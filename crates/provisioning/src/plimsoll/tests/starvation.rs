@@ -17,12 +17,16 @@ fn stuck(fixture: &mut Fixture, stage: ClaimStage) {
         startup_taints: vec![],
         options: vec![],
         requests: resources(100, GIB),
+        expire_after_ms: None,
+        termination_grace_period_ms: None,
         created: Timestamp::ZERO,
         stage,
         launched: None,
         node: None,
         deleted: (stage == ClaimStage::Terminating).then_some((Timestamp::ZERO, None)),
         last_pod_event: Timestamp::ZERO,
+        made_under: None,
+        drifted: None,
     });
 }
 

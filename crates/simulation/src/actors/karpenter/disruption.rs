@@ -1,7 +1,7 @@
 //! Disruption: looking for nodes that can go, checking a command again after 15 seconds, and carrying it out.
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/disruption/{controller,validation,queue}.go`. Not
-//! modelled: drift and node repair.
+//! modelled: node repair.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use cluster::change::NodePatch;
 use cluster::node_claim::ClaimStage;
 use cluster::{ClaimId, Cluster, NodeId, Timestamp};
 use provisioning::disruption::candidate::{Held, consolidatable_at};
-use provisioning::disruption::{Command, budget, consolidation, pods};
+use provisioning::disruption::{self, Command, budget, consolidation, pods};
 use provisioning::existing::View;
 
 use super::Karpenter;
@@ -41,7 +41,8 @@ pub struct Disruption {
 struct Running {
     nodes: Vec<NodeId>,
     reason: cluster::node_pool::DisruptionReason,
-    replacement: Option<ClaimId>,
+    /// Those that the API has, of so many.
+    replacements: (Vec<ClaimId>, usize),
     started: Timestamp,
 }
 
@@ -54,7 +55,7 @@ impl Disruption {
     /// The API has the replacement of a command.
     pub fn replacement_created(&mut self, command: Option<u32>, claim: ClaimId) {
         if let Some(running) = command.and_then(|id| self.running.get_mut(&id)) {
-            running.replacement = Some(claim);
+            running.replacements.0.push(claim);
         }
     }
 
@@ -96,12 +97,12 @@ impl Karpenter {
         match self.disruption.pending.take() {
             Some((command, at)) if at <= now => self.check(context, command, effects),
             Some(later) => self.disruption.pending = Some(later),
-            None => self.look(context),
+            None => self.look(context, effects),
         }
     }
 
     /// Looks for a command when something changed or became due.
-    fn look(&mut self, context: Context<'_>) {
+    fn look(&mut self, context: Context<'_>, effects: &mut Effects) {
         let (cluster, now) = (context.cluster, context.cluster.now);
         let due = self.disruption.next_due.is_some_and(|at| at <= now);
         if !self.disruption.changed && !due {
@@ -123,10 +124,16 @@ impl Karpenter {
         let facts = self.provisioner.facts(cluster, context.catalog);
         let policy = provisioner::policy(facts.as_ref());
         let held = Held { going: &going, nominated: &self.nominated, policy };
-        if let Some(command) = consolidation::command(cluster, &market, held) {
-            self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS)));
-        }
+        let found = disruption::command(cluster, &market, held);
         self.market = Some(market);
+        match found {
+            Some(command) if command.is_final() => {
+                self.start(cluster, command, effects);
+                self.disruption.changed = true;
+            }
+            Some(command) => self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS))),
+            None => {}
+        }
         self.disruption.next_due = next_due(cluster, &self.nominated);
         self.disruption.budget_change = next_budget_change(cluster);
     }
@@ -153,15 +160,15 @@ impl Karpenter {
     fn start(&mut self, cluster: &Cluster, command: Command, effects: &mut Effects) {
         self.disruption.last_id += 1;
         let id = self.disruption.last_id;
-        let Command { nodes, reason, replacement } = command;
-        let replaced = replacement.is_some();
-        let created = replacement.is_none_or(|claim| self.create(cluster, claim, Some(id), effects));
-        if !created {
+        let Command { nodes, reason, replacements } = command;
+        let wanted = replacements.len();
+        let mut replacements = replacements.into_iter();
+        if !replacements.all(|claim| self.create(cluster, claim, Some(id), effects)) {
             return;
         }
         nodes.iter().for_each(|node| set_taint(cluster, *node, true, effects));
-        let running = Running { nodes, reason, replacement: None, started: cluster.now };
-        if !replaced {
+        let running = Running { nodes, reason, replacements: (Vec::new(), wanted), started: cluster.now };
+        if wanted == 0 {
             delete(cluster, &running, effects);
         }
         self.disruption.running.insert(id, running);
@@ -177,13 +184,14 @@ impl Karpenter {
                 let node = cluster.node(*node);
                 !node.exists() || View::of_node(cluster, node).is_leaving()
             });
-            let claim = running.replacement.map(|claim| cluster.claim(claim));
-            let failed =
-                claim.is_some_and(|claim| claim.stage == ClaimStage::Gone || claim.deleted.is_some());
+            let (created, wanted) = &running.replacements;
+            let claims = || created.iter().map(|claim| cluster.claim(*claim));
+            let failed = claims().any(|claim| claim.stage == ClaimStage::Gone || claim.deleted.is_some());
+            let ready = claims().filter(|claim| claim.stage == ClaimStage::Initialized).count();
             let late = cluster.now.since_ms(running.started) >= RETRY_MAX_MS;
             if deleted {
                 ended.push(*id);
-            } else if claim.is_some_and(|claim| claim.stage == ClaimStage::Initialized) {
+            } else if *wanted > 0 && ready == *wanted && !failed {
                 delete(cluster, running, effects);
             } else if failed || late {
                 running.nodes.iter().for_each(|node| set_taint(cluster, *node, false, effects));

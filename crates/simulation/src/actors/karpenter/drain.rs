@@ -134,7 +134,7 @@ impl Drains {
             effects.now(Effect::DeleteClaim(claim.id, None));
         }
         taint(node, effects);
-        let deadline = claim.and_then(|claim| deadline(cluster, claim));
+        let deadline = claim.and_then(deadline);
         let on_node: Vec<&Pod> =
             cluster.pods_on(node.id).filter(|pod| pods::is_waited_for(pod, now)).collect();
         if !on_node.is_empty() {
@@ -169,10 +169,9 @@ fn taint(node: &Node, effects: &mut Effects) {
 }
 
 /// When `terminationGracePeriod` runs out.
-fn deadline(cluster: &Cluster, claim: &NodeClaim) -> Option<Timestamp> {
-    let pool = cluster.declared.node_pools.get(claim.pool as usize)?;
+fn deadline(claim: &NodeClaim) -> Option<Timestamp> {
     let (deleted, _) = claim.deleted?;
-    pool.termination_grace_period_ms.map(|grace| deleted.after_ms(grace))
+    claim.termination_grace_period_ms.map(|grace| deleted.after_ms(grace))
 }
 
 /// Evicts the first group that is not gone, and deletes pods whose time has come.

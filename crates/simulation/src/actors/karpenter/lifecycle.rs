@@ -1,4 +1,4 @@
-//! Looking after claims: registration, initialization, timeouts, expiry, and the end of a claim without a node.
+//! Looking after claims: registration, initialization, drift, timeouts, expiry, and the end of a claim without a node.
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/nodeclaim/{lifecycle,expiration}`. There is no timeout
 //! for initialization.
@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::change::NodePatch;
 use cluster::node_claim::ClaimStage;
 use cluster::node_pool::DisruptionReason;
-use cluster::{Change, ClaimId, Cluster, Node, NodeClaim, NodeId, Timestamp};
+use cluster::{Change, ClaimId, Cluster, Kind, Node, NodeClaim, NodeId, Timestamp};
+use provisioning::disruption::drift;
 use provisioning::existing::{UNREGISTERED, is_ephemeral};
 
 use super::Karpenter;
@@ -46,6 +47,11 @@ impl Claims {
             }
             Change::ClaimInitialized(claim) | Change::ClaimDeleting(claim, _) => {
                 self.due.insert(*claim);
+            }
+            // Nodes may not be any more what they would make.
+            Change::ObjectArrived(key) if matches!(key.kind, Kind::NodePool | Kind::Ec2NodeClass) => {
+                let all = cluster.claims.iter().filter(|claim| claim.stage != ClaimStage::Gone);
+                self.due.extend(all.map(|claim| claim.id));
             }
             Change::NodeRegistered(node)
             | Change::NodeReady(node, _)
@@ -89,7 +95,7 @@ impl Claims {
 
     /// Notes what will end the claim.
     fn note(&mut self, cluster: &Cluster, claim: &NodeClaim) {
-        let expiry = expires(cluster, claim);
+        let expiry = expires(claim);
         expiry.into_iter().for_each(|at| {
             self.expiring.remove(&(at, claim.id));
         });
@@ -140,9 +146,13 @@ fn advance(cluster: &Cluster, claim: &NodeClaim, effects: &mut Effects) {
         effects.now(Effect::DeleteClaim(claim.id, None));
         return;
     }
-    if expires(cluster, claim).is_some_and(|at| at <= cluster.now) {
+    if expires(claim).is_some_and(|at| at <= cluster.now) {
         effects.now(Effect::DeleteClaim(claim.id, Some(DisruptionReason::Expired)));
         return;
+    }
+    let drift = drift::reason(cluster, claim);
+    if drift != claim.drifted.map(|(_, why)| why) {
+        effects.now(Effect::DriftClaim(claim.id, drift));
     }
     let Some(node) = claim.node.map(|node| cluster.node(node)).filter(|node| node.exists()) else { return };
     register(node, effects);
@@ -180,7 +190,6 @@ fn timeout(claim: &NodeClaim) -> Option<Timestamp> {
     }
 }
 
-fn expires(cluster: &Cluster, claim: &NodeClaim) -> Option<Timestamp> {
-    let pool = cluster.declared.node_pools.get(claim.pool as usize)?;
-    pool.expire_after_ms.map(|after| claim.created.after_ms(after))
+fn expires(claim: &NodeClaim) -> Option<Timestamp> {
+    claim.expire_after_ms.map(|after| claim.created.after_ms(after))
 }

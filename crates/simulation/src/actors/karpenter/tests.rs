@@ -1,5 +1,7 @@
 //! Runs with all actors: what Karpenter does in a cluster that lives.
 
+mod drift;
+
 use std::sync::Arc;
 
 use catalog::Catalog;
@@ -70,6 +72,8 @@ fn node_class() -> NodeClass {
         kubelet: KubeletSettings::default(),
         root_volume_bytes: None,
         instance_store_raid0: false,
+        fixed: Name::default(),
+        images: Name::default(),
     }
 }
 
