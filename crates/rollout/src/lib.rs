@@ -1,10 +1,10 @@
-//! In which waves can this be shipped: how many roll-outs can go at once without a new pod that waits for an old one to
-//! go?
+//! In which waves can this be shipped?
 //!
-//! A roll-out starts new pods before it stops old ones, so each has a moment at which it needs more room than before
-//! and after. Every plan is played: the cluster boots, settles, and the first wave begins; the next one begins when it
-//! has settled again, emptied nodes gone included. The largest size of which every wave fits is found by bisection.
-//! What fits is measured in [`wave`]; nothing here estimates.
+//! How many roll-outs can go at once without a new pod that waits for an old one to go: each starts new pods before it
+//! stops old ones, so there is a moment at which it needs more room than before and after. Every plan is played: the
+//! cluster boots, settles, and the first wave begins; the next one begins when it has settled again, emptied nodes gone
+//! included. The largest size of which every wave fits is found by bisection. What fits is measured in [`wave`]; nothing
+//! here estimates.
 
 pub mod wave;
 

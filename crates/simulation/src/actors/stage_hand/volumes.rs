@@ -9,30 +9,7 @@ impl StageHand {
                 self.cluster.nodes[id.0 as usize].volume_drivers.push((driver.clone(), limit));
                 self.changed(Change::DriverRegistered(id, driver));
             }
-            Effect::CreateVolumeClaim(namespace, name, storage_class) => {
-                if self.cluster.volume_claim(&namespace, &name).is_none() {
-                    let id = VolumeClaimId(self.cluster.volume_claims.len() as u32);
-                    let location = Location::object(ObjectKey::new(
-                        Kind::PersistentVolumeClaim,
-                        namespace.clone(),
-                        name.clone(),
-                    ));
-                    let (selected_node, volume, single_node) = (None, None, true);
-                    self.cluster.volume_claims.push(VolumeClaim {
-                        id,
-                        namespace,
-                        name,
-                        location,
-                        storage_class,
-                        single_node,
-                        single_pod: false,
-                        selected_node,
-                        volume,
-                        wish: Default::default(),
-                    });
-                    self.changed(Change::VolumeClaimCreated(id));
-                }
-            }
+            Effect::CreateVolumeClaim(namespace, name, class) => self.create_claim(namespace, name, class),
             Effect::SelectVolumeNode(id, node) => {
                 self.cluster.volume_claims[id.0 as usize].selected_node = Some(node);
                 self.changed(Change::VolumeNodeSelected(id, node));
@@ -79,5 +56,25 @@ impl StageHand {
             }
             other => panic!("not performed here: {other:?}"),
         }
+    }
+    fn create_claim(&mut self, namespace: Name, name: Name, storage_class: Option<Name>) {
+        if self.cluster.volume_claim(&namespace, &name).is_some() {
+            return;
+        }
+        let id = VolumeClaimId(self.cluster.volume_claims.len() as u32);
+        let key = ObjectKey::new(Kind::PersistentVolumeClaim, namespace.clone(), name.clone());
+        self.cluster.volume_claims.push(VolumeClaim {
+            id,
+            namespace,
+            name,
+            location: Location::object(key),
+            storage_class,
+            single_node: true,
+            single_pod: false,
+            selected_node: None,
+            volume: None,
+            wish: Default::default(),
+        });
+        self.changed(Change::VolumeClaimCreated(id));
     }
 }
