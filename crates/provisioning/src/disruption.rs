@@ -16,7 +16,7 @@ mod trials;
 use cluster::node_pool::DisruptionReason;
 use cluster::{Cluster, NodeId};
 
-use self::candidate::Held;
+use self::candidate::{Candidate, Held};
 use self::trials::Trials;
 use crate::market::Market;
 use crate::plan::PlannedClaim;
@@ -43,12 +43,15 @@ impl Command {
 /// is a cheaper place, then one. `None`: nothing, as long as nothing changes.
 pub fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Option<Command> {
     let due = consolidation::due(cluster, market, held);
-    consolidation::empty(cluster, &due, held).or_else(|| drift::command(cluster, market, held)).or_else(
-        || {
-            let trials = Trials::of(cluster, market, held);
-            consolidation::several(&trials, &due).or_else(|| consolidation::single(&trials, &due))
-        },
-    )
+    let empty = || consolidation::empty(cluster, &due, held);
+    let full = || {
+        if due.iter().all(Candidate::is_empty) {
+            return None;
+        }
+        let trials = Trials::of(cluster, market, held);
+        consolidation::several(&trials, &due).or_else(|| consolidation::single(&trials, &due))
+    };
+    empty().or_else(|| drift::command(cluster, market, held)).or_else(full)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub use shelf::Shelf;
 
 use std::sync::Arc;
 
-use cluster::requirements::Requirements;
+use cluster::requirements::{Requirement, Requirements};
 use cluster::{Name, Resources};
 
 /// What can be bought.
@@ -83,12 +83,34 @@ pub const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 impl Offering {
     /// Whether `requirements` leave this offering possible.
     pub fn satisfies(&self, requirements: &Requirements) -> bool {
-        let allowed = |key: &str, value: &str| requirements.get(key).is_none_or(|wanted| wanted.has(value));
-        let from_reservation = requirements.get(RESERVATION).is_none_or(|wanted| match &self.reservation {
-            Some(reservation) => wanted.has(&reservation.id),
-            None => wanted.allows_absence(),
-        });
-        allowed(ZONE, &self.zone) && allowed(CAPACITY_TYPE, &self.capacity_type) && from_reservation
+        Wanted::of(requirements).allows(self)
+    }
+}
+
+/// What requirements say about offerings, looked up once for many of them.
+#[derive(Clone, Copy)]
+struct Wanted<'r> {
+    zone: Option<&'r Requirement>,
+    capacity_type: Option<&'r Requirement>,
+    reservation: Option<&'r Requirement>,
+}
+
+impl<'r> Wanted<'r> {
+    fn of(requirements: &'r Requirements) -> Wanted<'r> {
+        Wanted {
+            zone: requirements.get(ZONE),
+            capacity_type: requirements.get(CAPACITY_TYPE),
+            reservation: requirements.get(RESERVATION),
+        }
+    }
+
+    fn allows(&self, offering: &Offering) -> bool {
+        self.zone.is_none_or(|wanted| wanted.has(&offering.zone))
+            && self.capacity_type.is_none_or(|wanted| wanted.has(&offering.capacity_type))
+            && self.reservation.is_none_or(|wanted| match &offering.reservation {
+                Some(reservation) => wanted.has(&reservation.id),
+                None => wanted.allows_absence(),
+            })
     }
 }
 
@@ -106,7 +128,8 @@ impl Offering {
 impl TypeOnOffer {
     /// Offerings that are available and that `requirements` leave possible.
     pub fn possible<'t>(&'t self, requirements: &'t Requirements) -> impl Iterator<Item = &'t Offering> {
-        self.offerings.iter().filter(|offering| offering.available && offering.satisfies(requirements))
+        let wanted = Wanted::of(requirements);
+        self.offerings.iter().filter(move |offering| offering.available && wanted.allows(offering))
     }
 
     /// The lowest price among them.

@@ -47,11 +47,23 @@ pub struct PlannedClaim {
     pub subnet: Option<SubnetId>,
 }
 
+/// With fewer claims in a plan, sorting the types of each is less work than sorting all types once.
+const FEW_CLAIMS: usize = 8;
+
 /// Every type of a template by its price under a set of requirements.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ByPrice {
+    /// Whether a set is likely to come again.
+    repeats: bool,
     // Looked up, never iterated over.
     known: HashMap<(usize, SetId), Vec<usize>>,
+}
+
+impl ByPrice {
+    /// For a plan of so many claims.
+    pub(crate) fn of(claims: usize) -> ByPrice {
+        ByPrice { repeats: claims > FEW_CLAIMS, known: HashMap::new() }
+    }
 }
 
 impl PlannedClaim {
@@ -68,12 +80,14 @@ impl PlannedClaim {
             requirements.set(Requirement::equal_to(CAPACITY_TYPE, "reserved"));
             requirements.add(Requirement::new(RESERVATION, SelectorOperator::In, &claim.reserved));
         }
-        let all = || cheapest_first(&pool.types, 0..pool.types.len(), &requirements);
         let own;
-        let sorted = match claim.reserved.is_empty() {
-            true => by_price.known.entry((claim.template, claim.set)).or_insert_with(all),
+        let sorted = match claim.reserved.is_empty() && by_price.repeats {
+            true => by_price
+                .known
+                .entry((claim.template, claim.set))
+                .or_insert_with(|| cheapest_first(&pool.types, 0..pool.types.len(), &requirements)),
             false => {
-                own = all();
+                own = cheapest_first(&pool.types, alive.iter(), &requirements);
                 &own
             }
         };
@@ -155,14 +169,12 @@ pub fn cheapest_first(
     which: impl Iterator<Item = usize>,
     requirements: &Requirements,
 ) -> Vec<usize> {
-    let mut priced: Vec<(i64, &Name, usize)> = which
-        .map(|index| {
-            let price = types[index].cheapest_micro_usd(requirements).unwrap_or(i64::MAX);
-            (price, &types[index].name, index)
-        })
-        .collect();
-    priced.sort_unstable();
-    priced.into_iter().map(|(_, _, index)| index).collect()
+    let priced =
+        which.map(|index| (types[index].cheapest_micro_usd(requirements).unwrap_or(i64::MAX), index));
+    let mut priced: Vec<(i64, usize)> = priced.collect();
+    // Most are told apart by their price alone.
+    priced.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| types[a.1].name.cmp(&types[b.1].name)));
+    priced.into_iter().map(|(_, index)| index).collect()
 }
 
 /// The least that daemons ask for on any of the types, resource by resource.

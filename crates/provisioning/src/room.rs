@@ -26,15 +26,25 @@ pub struct Rooms {
 impl Rooms {
     /// The rooms of types, in their order.
     pub fn of(rooms: &[Resources]) -> Rooms {
-        let mut names: Vec<Name> =
-            rooms.iter().flat_map(Resources::iter).map(|(name, _)| Name::from(name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        let column = |name: Name| {
-            let amounts = rooms.iter().map(|room| room.get(&name)).collect();
-            (name, amounts)
-        };
-        Rooms { columns: names.into_iter().map(column).collect(), types: rooms.len() }
+        let column =
+            |name: &str, of: fn(&Resources) -> i64| (Name::from(name), rooms.iter().map(of).collect());
+        let mut columns = vec![
+            column("cpu", |room| room.cpu_millis),
+            column("memory", |room| room.memory_bytes),
+            column("ephemeral-storage", |room| room.ephemeral_bytes),
+            column("pods", |room| room.pods),
+        ];
+        for (index, room) in rooms.iter().enumerate() {
+            for (name, amount) in &room.extended {
+                // A handful of names over a thousand types.
+                let place = columns.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                    columns.push((name.clone(), vec![0; rooms.len()]));
+                    columns.len() - 1
+                });
+                columns[place].1[index] = *amount;
+            }
+        }
+        Rooms { columns, types: rooms.len() }
     }
 
     /// Those of `types` that hold what is asked for.

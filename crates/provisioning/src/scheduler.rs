@@ -174,7 +174,7 @@ impl<'a> Scheduler<'a> {
         }
         refused.sort_by_key(|(pod, _)| *pod);
         let claims = std::mem::take(&mut self.claims);
-        let (mut new_claims, mut by_price) = (Vec::with_capacity(claims.len()), ByPrice::default());
+        let (mut new_claims, mut by_price) = (Vec::with_capacity(claims.len()), ByPrice::of(claims.len()));
         for claim in claims {
             let (planned, dropped) = PlannedClaim::of(&mut self, &mut by_price, claim);
             new_claims.extend(planned);
