@@ -22,6 +22,9 @@ pub fn headline(judged: &Judged<'_>) -> String {
     let verdict = judged.verdict;
     let run = &verdict.told.run;
     match verdict.outcome {
+        Outcome::Converges if lacks_input(judged) => {
+            format!("everything that could be read is running at {}", run.last_progress)
+        }
         Outcome::Converges => format!("everything is running at {}", run.last_progress),
         Outcome::Inconclusive => format!("no verdict; the run came to {}", run.ended),
         _ => {
@@ -29,6 +32,12 @@ pub fn headline(judged: &Judged<'_>) -> String {
             format!("{pods_are} not running, and nothing can change any more after {}", run.last_progress)
         }
     }
+}
+
+/// Whether a file, or all that an overlay makes, could not be read: nobody knows what is not in the run.
+fn lacks_input(judged: &Judged<'_>) -> bool {
+    let unread = [sources::codes::UNREADABLE, sources::codes::KUSTOMIZE];
+    judged.verdict.problems.iter().any(|problem| unread.contains(&problem.code))
 }
 
 /// ` if Karpenter starts last`; empty where what is told is what was declared.

@@ -38,6 +38,16 @@ fn broken_yaml() {
 }
 
 #[test]
+fn a_verdict_without_all_of_the_input_says_so() {
+    let folder = folder(&[("all.yaml", GOOD)]);
+    let output = run(folder.path(), "check -f all.yaml -f nope.yaml --no-fix");
+    let said = said(&output);
+    assert!(said.contains("converges: everything that could be read is running"), "{said}");
+    assert!(said.contains("error[INPUT101]: no such file or directory"), "{said}");
+    assert_eq!(output.exit_code, 1);
+}
+
+#[test]
 fn unknown_fields_name_the_nearest_known_one() {
     let folder = folder(&[("all.yaml", &GOOD.replace("  replicas: 2", "  replcas: 2"))]);
     let output = run(folder.path(), "check -f all.yaml");
