@@ -7,6 +7,7 @@ use api::Problem;
 use catalog::Catalog;
 use cluster::Declared;
 use findings::{Chain, Finding, Outcome, Scene};
+use rayon::prelude::*;
 use simulation::Provisioner;
 use sources::Inputs;
 
@@ -79,8 +80,8 @@ pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
     let mut branches = vec![(first.branch.clone(), first.outcome, first.missing())];
     let mut told = first;
     if as_declared != Outcome::Converges {
-        for branch in branch::arrival_orders(&play.declared, &Branch::declared()) {
-            let trial = Trial::new(&play, &stock, branch, options.seed, true);
+        let orders = branch::arrival_orders(&play.declared, &Branch::declared());
+        for trial in each(&play, &stock, orders, options.seed, true) {
             branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
             if trial.outcome != Outcome::Inconclusive && trial.outcome > told.outcome {
                 told = trial;
@@ -107,6 +108,12 @@ pub fn judge(inputs: &Inputs, catalog: &Catalog, options: Options) -> Verdict {
     }
 }
 
+/// A trial of each branch, in their order; they run beside each other.
+fn each(play: &Play, stock: &Stock<'_>, branches: Vec<Branch>, seed: u64, keep_timeline: bool) -> Vec<Trial> {
+    let trial = |branch| Trial::new(play, stock, branch, seed, keep_timeline);
+    branches.into_par_iter().map(trial).collect()
+}
+
 /// Both outcomes of a default that decides are told: the same orders under the other usual value.
 fn told_other_defaults(
     play: &Play,
@@ -121,8 +128,8 @@ fn told_other_defaults(
     if converges {
         return;
     }
-    for order in branch::arrival_orders(&play.declared, &other) {
-        let trial = Trial::new(play, stock, order, options.seed, false);
+    let orders = branch::arrival_orders(&play.declared, &other);
+    for trial in each(play, stock, orders, options.seed, false) {
         branches.push((trial.branch.clone(), trial.outcome, trial.missing()));
     }
 }
