@@ -60,24 +60,12 @@ fn node(index: u32) -> Node {
     Node {
         id: NodeId(index),
         name: format!("node-{index}").into(),
-        location: location(),
-        group: None,
-        claim: None,
         instance_type: "m7g.large".into(),
         zone: "us-west-2a".into(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        taints: Vec::new(),
-        unschedulable: false,
         capacity: resources.clone(),
         allocatable: resources,
         network: NodeNetwork { subnet: Some(SubnetId(index % 3)), ..NodeNetwork::default() },
-        volume_drivers: Vec::new(),
-        images: Vec::new(),
-        created: Timestamp::ZERO,
-        ready: true,
-        deleted: None,
-        gone: false,
+        ..Node::ready(location())
     }
 }
 

@@ -4,7 +4,7 @@ use catalog::{Catalog, InstanceType};
 use cluster::network::{
     AddressSpace, CiliumEniSettings, Interface, NodeNetwork, Slot, Subnet, SubnetId, VpcCniSettings,
 };
-use cluster::{Kind, Labels, Location, Node, NodeId, ObjectKey, Resources, Timestamp};
+use cluster::{Kind, Labels, Location, Node, ObjectKey, Resources, Timestamp};
 
 use crate::limits::Limits;
 use crate::space;
@@ -95,26 +95,13 @@ pub(crate) fn subnet(index: u32, cidr: &str) -> Subnet {
 /// A node in subnet 0 without interfaces.
 pub(crate) fn node(max_pods: u32) -> Node {
     Node {
-        id: NodeId(0),
         name: "node-0".into(),
-        location: location(),
-        group: None,
-        claim: None,
         instance_type: "test.large".into(),
         zone: "us-west-2a".into(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        taints: Vec::new(),
-        unschedulable: false,
         capacity: Resources { pods: i64::from(max_pods), ..Resources::ZERO },
         allocatable: Resources { pods: i64::from(max_pods), ..Resources::ZERO },
         network: NodeNetwork { subnet: Some(SubnetId(0)), ..NodeNetwork::default() },
-        volume_drivers: Vec::new(),
-        images: Vec::new(),
-        created: Timestamp::ZERO,
-        ready: true,
-        deleted: None,
-        gone: false,
+        ..Node::ready(location())
     }
 }
 

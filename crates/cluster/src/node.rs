@@ -65,6 +65,32 @@ pub struct NodeImage {
 }
 
 impl Node {
+    /// A node that is Ready, and of which nothing else is known but where it is written.
+    pub fn ready(location: Location) -> Node {
+        Node {
+            id: NodeId(0),
+            name: Name::default(),
+            location,
+            group: None,
+            claim: None,
+            instance_type: Name::default(),
+            zone: Name::default(),
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            taints: Vec::new(),
+            unschedulable: false,
+            capacity: Resources::ZERO,
+            allocatable: Resources::ZERO,
+            network: NodeNetwork::default(),
+            volume_drivers: Vec::new(),
+            images: Vec::new(),
+            created: Timestamp::ZERO,
+            ready: true,
+            deleted: None,
+            gone: false,
+        }
+    }
+
     /// Whether an image of this name is on the node.
     pub fn has_image(&self, name: &Name) -> bool {
         self.images.iter().any(|image| image.names.contains(name))

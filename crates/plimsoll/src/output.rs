@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use report::Report;
+use report::text::Style;
 
 use crate::args::{Color, OutputArgs};
 
@@ -82,19 +83,21 @@ fn render(report: &Report<'_>, target: &Target, args: &OutputArgs) -> String {
     }
 }
 
-fn style(target: &Target, args: &OutputArgs) -> report::text::Style {
-    let to_terminal = target.path.is_none() && std::io::stdout().is_terminal();
-    report::text::Style {
-        color: target.path.is_none() && use_color(args.color),
-        ascii: args.ascii,
-        verbose: args.verbose > 0,
-        wide: target.format == Format::Wide,
-        width: to_terminal.then(columns).flatten(),
-    }
+fn style(target: &Target, args: &OutputArgs) -> Style {
+    let wide = target.format == Format::Wide;
+    let style = Style { verbose: args.verbose > 0, wide, ..style_here(args.color, args.ascii) };
+    // A file is no terminal.
+    if target.path.is_none() { style } else { Style { color: false, width: None, ..style } }
+}
+
+/// How text is laid out on standard output.
+pub fn style_here(color: Color, ascii: bool) -> Style {
+    let width = std::io::stdout().is_terminal().then(columns).flatten();
+    Style { color: use_color(color), ascii, verbose: false, wide: false, width }
 }
 
 /// The terminal's width.
-pub fn columns() -> Option<usize> {
+fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
@@ -107,7 +110,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// `--color`, then NO_COLOR, CLICOLOR_FORCE and TERM=dumb, then whether it is a terminal.
-pub fn use_color(color: Color) -> bool {
+fn use_color(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

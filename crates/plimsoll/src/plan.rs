@@ -1,7 +1,6 @@
 //! `plimsoll plan`: roll-outs in waves that fit.
 
-use std::io::IsTerminal;
-
+use report::text::Style;
 use rollout::{Options, Plan};
 use verdict::Provisioner;
 
@@ -27,22 +26,13 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<u8> {
     let plans: Vec<Plan> = load::in_pool(args.input.jobs, || loaded.cases.iter().map(plan).collect())?;
     drop(progress);
     let named: Vec<(&str, &Plan)> = loaded.cases.iter().map(|case| case.name.as_str()).zip(&plans).collect();
+    let style = Style { verbose: args.verbose > 0, ..output::style_here(args.color, args.ascii) };
     output::print(&match args.output {
         PlanFormat::Json => report::json::waves::render(&named),
-        PlanFormat::Text => report::text::waves::render(&named, style(args)),
+        PlanFormat::Text => report::text::waves::render(&named, style),
     })?;
     if plans.iter().all(|plan| plan.rolled.is_empty()) {
         return Ok(2);
     }
     Ok(u8::from(!plans.iter().all(Plan::fits)))
-}
-
-fn style(args: &PlanArgs) -> report::text::Style {
-    report::text::Style {
-        color: output::use_color(args.color),
-        ascii: args.ascii,
-        verbose: args.verbose > 0,
-        wide: false,
-        width: std::io::stdout().is_terminal().then(output::columns).flatten(),
-    }
 }

@@ -4,7 +4,7 @@ use catalog::{InstanceType, KubeletNode, NodeResources};
 use cluster::network::{AddressMode, NodeNetwork, SubnetId};
 use cluster::node_class::AmiFamily;
 use cluster::profile::{Held, NodeGroup, Profile, Provider};
-use cluster::{FieldPath, Labels, Name, Node, NodeId, Timestamp};
+use cluster::{FieldPath, Labels, Name, Node};
 
 use super::Reading;
 use super::wire::{WireNodeGroup, WireReserved};
@@ -234,26 +234,16 @@ fn node(
     let name = Name::from(format!("{}-{}", group.name, u64::from(ordinal) + 1));
     let mode = group.address_mode.unwrap_or_default();
     Node {
-        id: NodeId(0),
-        location: group.location.clone(),
         group: Some(number),
-        claim: None,
         instance_type: group.instance_type.clone(),
         labels: node_labels(group, &name, &zone, it, profile),
         zone,
         name,
-        annotations: Labels::new(),
         taints: group.taints.iter().chain(&group.startup_taints).cloned().collect(),
-        unschedulable: false,
         capacity: resources.capacity.clone(),
         allocatable: resources.allocatable.clone(),
         network: NodeNetwork { subnet: subnet.map(SubnetId), mode, ..NodeNetwork::default() },
-        volume_drivers: Vec::new(),
-        images: Vec::new(),
-        created: Timestamp::ZERO,
-        ready: true,
-        deleted: None,
-        gone: false,
+        ..Node::ready(group.location.clone())
     }
 }
 

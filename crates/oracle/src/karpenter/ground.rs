@@ -9,7 +9,7 @@ use anyhow::Result;
 use catalog::Catalog;
 use cluster::change::ClaimOrNode;
 use cluster::network::NodeNetwork;
-use cluster::node_claim::{ClaimId, ClaimStage, LaunchOption, Launched, NodeClaim};
+use cluster::node_claim::{ClaimId, ClaimStage, Launched, NodeClaim};
 use cluster::pod::Stage;
 use cluster::{Cluster, Name, Node, NodeId, PodId, Timestamp};
 use provisioning::market::{CAPACITY_TYPE, INSTANCE_TYPE, Shelf, ZONE};
@@ -83,35 +83,6 @@ impl Ground {
         (pod.node, pod.stage, pod.addressed, pod.waiting) = (Some(node), Stage::Ready, true, None);
     }
 
-    fn node(&self, planned: &PlannedClaim, name: Name, option: LaunchOption) -> Node {
-        let offered = planned.types.iter().find(|offered| offered.name == option.instance_type);
-        let (capacity, allocatable) = offered
-            .map(|offered| (offered.capacity.clone(), offered.allocatable.clone()))
-            .unwrap_or_default();
-        Node {
-            id: NodeId(0),
-            name,
-            location: self.cluster.declared.node_pools[planned.pool as usize].location.clone(),
-            group: None,
-            claim: None,
-            instance_type: option.instance_type,
-            zone: option.zone,
-            labels: cluster::Labels::new(),
-            annotations: cluster::Labels::new(),
-            taints: Vec::new(),
-            unschedulable: false,
-            capacity,
-            allocatable,
-            network: NodeNetwork { subnet: planned.subnet, ..NodeNetwork::default() },
-            volume_drivers: Vec::new(),
-            images: Vec::new(),
-            created: Timestamp::ZERO,
-            ready: true,
-            deleted: None,
-            gone: false,
-        }
-    }
-
     fn launch(&mut self, planned: &PlannedClaim) {
         let new = planned.new_claim(&self.cluster);
         let (Some(option), Some(&index)) = (new.options.first().cloned(), planned.options.first()) else {
@@ -159,9 +130,20 @@ impl Ground {
             drifted: None,
             last_pod_event: Timestamp::ZERO,
         });
-        let launched =
-            Node { id, claim: Some(claim), labels, taints: new.taints, ..self.node(planned, name, option) };
-        self.cluster.nodes.push(launched);
+        let location = self.cluster.declared.node_pools[new.pool as usize].location.clone();
+        self.cluster.nodes.push(Node {
+            id,
+            name,
+            claim: Some(claim),
+            instance_type: option.instance_type,
+            zone: option.zone,
+            labels,
+            taints: new.taints,
+            capacity: offered.capacity.clone(),
+            allocatable: offered.allocatable.clone(),
+            network: NodeNetwork { subnet: planned.subnet, ..NodeNetwork::default() },
+            ..Node::ready(location)
+        });
         planned.pods.iter().for_each(|pod| self.bind(*pod, id));
     }
 

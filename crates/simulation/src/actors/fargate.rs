@@ -201,26 +201,14 @@ fn micro_vm(name: Name, pod: &Pod, subnet: Option<&Subnet>, size: Resources) -> 
     let network =
         NodeNetwork { subnet: subnet.map(|subnet| subnet.id), cni_ready: true, ..NodeNetwork::default() };
     Node {
-        id: NodeId(0),
-        location: cluster::Location::object(pod.template.location.object.clone()),
-        group: None,
-        claim: None,
-        instance_type: Name::default(),
         labels: labels(&name, &zone),
-        annotations: Labels::new(),
         taints: vec![taint],
-        unschedulable: false,
         capacity: size.clone(),
         allocatable: size,
         network,
-        volume_drivers: Vec::new(),
-        images: Vec::new(),
-        created: Timestamp::ZERO,
-        ready: true,
-        deleted: None,
-        gone: false,
         name,
         zone,
+        ..Node::ready(cluster::Location::object(pod.template.location.object.clone()))
     }
 }
 

@@ -78,11 +78,7 @@ pub fn deployment(name: &str, replicas: u32) -> Workload {
 
 pub fn node(name: &str) -> Node {
     Node {
-        id: NodeId(0),
         name: name.into(),
-        location: Location::object(ObjectKey::new(Kind::Node, "", name)),
-        group: None,
-        claim: None,
         instance_type: "m7g.large".into(),
         zone: "us-west-2a".into(),
         labels: Labels::from([
@@ -91,18 +87,10 @@ pub fn node(name: &str) -> Node {
             ("kubernetes.io/hostname".into(), name.into()),
             ("topology.kubernetes.io/zone".into(), "us-west-2a".into()),
         ]),
-        annotations: Labels::new(),
-        taints: Vec::new(),
-        unschedulable: false,
         capacity: Resources { pods: 110, ..Resources::ZERO },
         allocatable: Resources { pods: 110, ..Resources::ZERO },
         network: NodeNetwork { cni_ready: true, ..NodeNetwork::default() },
-        volume_drivers: Vec::new(),
-        images: Vec::new(),
-        created: Timestamp::ZERO,
-        ready: true,
-        deleted: None,
-        gone: false,
+        ..Node::ready(Location::object(ObjectKey::new(Kind::Node, "", name)))
     }
 }
 
