@@ -21,6 +21,7 @@ pub mod code;
 mod container;
 mod context;
 mod decode;
+mod device;
 mod duration;
 mod environment;
 mod group;

@@ -15,8 +15,8 @@ use crate::scenario::Scenario;
 use crate::tables::Tables;
 use crate::workload::MAX_PODS;
 use crate::{
-    Lowered, absent, addons, admission, autoscaler, cilium_node, claims, cni, code, group_claims, kinds,
-    late, live, node, node_class, node_pool, owners, packaging, pod_security, profile, small, storage,
+    Lowered, absent, addons, admission, autoscaler, cilium_node, claims, cni, code, device, group_claims,
+    kinds, late, live, node, node_class, node_pool, owners, packaging, pod_security, profile, small, storage,
     tables, unmodelled, webhook, workload,
 };
 
@@ -192,6 +192,7 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             }
             Kind::CustomResourceDefinition => tables::check_crd(object, reporter),
             Kind::Other(_) if kinds::check(object, reporter) => {}
+            Kind::Other(_) if device::read(object, declared, reporter) => {}
             Kind::Other(kind) if kind == "RuntimeClass" => {}
             Kind::Other(kind) => {
                 *declared.not_modelled.entry(kind.clone()).or_insert(0) += 1;
@@ -305,7 +306,8 @@ fn finish(
         (0u32..).zip(&declared.workloads).map(|(id, workload)| (workload.key.clone(), id)).collect();
     live::select_nodes(objects, declared);
     live::add_pods(objects, owners, &by_key, declared);
-    unmodelled::of_pods(objects, declared);
+    unmodelled::of_pods(declared);
+    device::note_unknown_devices(declared);
     claims::read(objects, declared, problems);
 }
 

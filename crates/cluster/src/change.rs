@@ -92,6 +92,13 @@ pub enum Change {
     VolumeAttached(VolumeClaimId, NodeId),
     /// A claim's volume is detached from a node.
     VolumeDetached(VolumeClaimId, NodeId),
+    /// A claim for devices came, changed or went.
+    DeviceClaimChanged {
+        /// Which.
+        claim: crate::device::DeviceClaimId,
+        /// What happened.
+        how: DeviceClaimChange,
+    },
     /// A claim exists.
     ClaimCreated(ClaimId),
     /// EC2 launched a claim's instance.
@@ -115,6 +122,19 @@ pub enum Change {
         /// What it waits for.
         needs: crate::capability::Capability,
     },
+}
+
+/// What happened to a claim for devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeviceClaimChange {
+    /// It came.
+    Created,
+    /// It has got devices, or other users.
+    Updated,
+    /// Its devices are free again.
+    Deallocated,
+    /// It is gone, and its devices are free again.
+    Gone,
 }
 
 /// A claim in flight or a node that is there.

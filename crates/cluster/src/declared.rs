@@ -55,6 +55,8 @@ pub struct Declared {
     pub volume_claims: Vec<VolumeClaim>,
     /// Volumes.
     pub volumes: Vec<Volume>,
+    /// Devices, and the claims for them.
+    pub devices: crate::device::Devices,
     /// Karpenter's own settings, read from its Deployment.
     pub karpenter: KarpenterSettings,
     /// Security group policies. Pods that match get a branch interface.
@@ -175,6 +177,7 @@ impl Declared {
             storage_classes: Vec::new(),
             volume_claims: Vec::new(),
             volumes: Vec::new(),
+            devices: crate::device::Devices::default(),
             karpenter: KarpenterSettings::default(),
             security_group_policies: Vec::new(),
             objects: BTreeMap::new(),

@@ -12,6 +12,7 @@ pub mod arrival;
 pub mod capability;
 pub mod change;
 pub mod declared;
+pub mod device;
 pub mod disruption_budget;
 pub mod labels;
 pub mod location;

@@ -22,6 +22,7 @@ mod queued;
 pub mod redeclare;
 mod start;
 pub mod world;
+mod world_devices;
 mod world_nodes;
 mod world_volumes;
 
