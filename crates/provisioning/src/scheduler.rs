@@ -21,6 +21,7 @@ use std::rc::Rc;
 
 use cluster::PodId;
 use cluster::change::ClaimOrNode;
+use cluster::rejection::PoolReason;
 
 use crate::bits::Bits;
 use crate::claim::{CompatibleTypes, Misfit, OpenClaim};

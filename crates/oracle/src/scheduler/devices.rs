@@ -71,7 +71,7 @@ fn classes(rng: &mut Rng) -> Vec<Value> {
 
 /// A selector of a request for graphics cards.
 pub(super) fn wish(rng: &mut Rng) -> Value {
-    selector(rng.pick(&[
+    let wishes = [
         "device.attributes['gpu.example.com'].model == 'a100'",
         "device.attributes['gpu.example.com'].model != 't4'",
         "device.attributes['gpu.example.com'].index < 2",
@@ -93,7 +93,9 @@ pub(super) fn wish(rng: &mut Rng) -> Value {
         "device.attributes['gpu.example.com'].model.size() == 2 ? true : device.attributes['gpu.example.com'].index == 0",
         "device.attributes['gpu.example.com'].nothing == 1",
         "device.attributes['gpu.example.com'].nothing == 1 || true",
-    ]))
+    ];
+    let wish = *rng.pick(&wishes);
+    selector(wish)
 }
 
 fn attributes(rng: &mut Rng, index: usize) -> Map<String, Value> {

@@ -3,6 +3,7 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/queue.go` and
 //! `pkg/controllers/provisioning/provisioner.go` (`Validate`). Only what is known before any pod is placed.
 
+use cluster::rejection::PoolReason;
 use cluster::{PodId, PodTemplate, Resources};
 
 use crate::class::{ClassId, Classes, Constraints};
