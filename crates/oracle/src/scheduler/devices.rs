@@ -36,8 +36,13 @@ pub(crate) fn add(seed: u64, objects: &mut Vec<Value>) {
         made.extend(of_node(rng, node, shared, partitions));
     }
     made.extend(of_networks(rng, &nodes));
-    let pending =
-        objects.iter_mut().filter(|object| object["kind"] == "Pod" && object["spec"]["nodeName"].is_null());
+    // What a workload makes has the claims of its template.
+    let may_ask = |object: &&mut Value| {
+        object["kind"] == "Pod"
+            && object["spec"]["nodeName"].is_null()
+            && object["metadata"]["ownerReferences"].is_null()
+    };
+    let pending = objects.iter_mut().filter(may_ask);
     made.extend(claims::claims(rng, share, pending, &nodes));
     let first_pod = objects.iter().position(|object| object["kind"] == "Pod").unwrap_or(objects.len());
     objects.splice(first_pod..first_pod, made);
