@@ -78,7 +78,7 @@ pub(crate) fn read(objects: &[&Object], declared: &mut Declared, problems: &mut 
     }
 }
 
-fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> Option<NodeClaim> {
+pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> Option<NodeClaim> {
     let wire: Wire = decode(object, Strictness::Refuse, reporter)?;
     let pool_name = object.labels.get("karpenter.sh/nodepool")?;
     let pool = declared.node_pools.iter().position(|pool| pool.name == *pool_name)?;

@@ -63,6 +63,7 @@ mod tables;
 mod testing;
 mod unmodelled;
 mod vpc_cni;
+pub mod watched;
 mod webhook;
 mod workload;
 mod yaml;

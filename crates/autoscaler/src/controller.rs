@@ -5,13 +5,14 @@
 //! again at the next instant at which its own requeue would have come. Where nothing changes it has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use catalog::Catalog;
 use cluster::change::ClaimOrNode;
-use cluster::{Change, Cluster, Name, NodeId, PodId, Timestamp, Waiting};
+use cluster::{Change, Cluster, Kind, Name, NodeId, PodId, Timestamp, Waiting};
 use provisioning::Market;
 use provisioning::class::is_provisionable;
-use provisioning::market::Shelf;
+use provisioning::market::{Offers, Shelf};
 
 use crate::batch::Batch;
 use crate::capacity_errors::CapacityErrors;
@@ -32,13 +33,28 @@ pub struct Context<'a> {
     pub catalog: &'a Catalog,
 }
 
+/// Where nodes are bought.
+#[derive(Clone, Debug)]
+pub enum Shop {
+    /// EC2: the catalog says what there is. The shelf has what pools can buy as far as it is known already.
+    Ec2(Shelf),
+    /// A provider that has one list for every node class of this kind.
+    Listed(Kind, Arc<Offers>),
+}
+
+impl Default for Shop {
+    fn default() -> Shop {
+        Shop::Ec2(Shelf::default())
+    }
+}
+
 /// The controller's mind. One that begins to lead, or leads again, is told so by [`Autoscaler::lead`].
 #[derive(Debug, Default)]
 pub struct Autoscaler {
     pub(crate) provisioner: Provisioner,
     pub(crate) reaches_cloud: bool,
     pub(crate) market: Option<Market>,
-    shelf: Shelf,
+    shop: Shop,
     pub(crate) capacity_errors: CapacityErrors,
     pub(crate) batch: Batch,
     pub(crate) launches: Launches,
@@ -60,11 +76,11 @@ pub struct Autoscaler {
 }
 
 impl Autoscaler {
-    /// `shelf` has what pools can buy as far as it is known already; `run` tells the claims that this value creates
-    /// from those of others under the same pool, and may be empty where there are no others.
-    pub fn new(shelf: Shelf, provisioner: Provisioner, run: Name) -> Autoscaler {
+    /// `run` tells the claims that this value creates from those of others under the same pool, and may be empty
+    /// where there are no others.
+    pub fn new(shop: Shop, provisioner: Provisioner, run: Name) -> Autoscaler {
         Autoscaler {
-            shelf,
+            shop,
             provisioner,
             planned: Planned::of_run(run),
             reaches_cloud: true,
@@ -177,7 +193,10 @@ impl Autoscaler {
         let expired = self.capacity_errors.expire(context.cluster.now);
         if self.capacity_errors.take_changed() || expired || self.market.is_none() {
             let out = self.capacity_errors.known(context.cluster);
-            self.market = Some(Market::of(context.cluster, context.catalog, &out, &self.shelf));
+            self.market = Some(match &self.shop {
+                Shop::Ec2(shelf) => Market::of(context.cluster, context.catalog, &out, shelf),
+                Shop::Listed(kind, offers) => Market::listed(context.cluster, kind, offers, &out),
+            });
         }
     }
 }

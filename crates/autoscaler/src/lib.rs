@@ -22,6 +22,6 @@ mod lifecycle;
 mod policy;
 mod provision;
 
-pub use controller::{Autoscaler, Context};
+pub use controller::{Autoscaler, Context, Shop};
 pub use effect::Effect;
 pub use policy::Provisioner;

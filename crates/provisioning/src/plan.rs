@@ -10,12 +10,12 @@ use cluster::network::SubnetId;
 use cluster::node_claim::{LaunchOption, NewClaim};
 use cluster::rejection::{PoolReason, PoolRejection};
 use cluster::requirements::{Requirement, Requirements, Shape, is_well_known};
-use cluster::{Cluster, Labels, Name, PodId, Resources, SelectorOperator};
+use cluster::{Cluster, Labels, Name, PodId, Resources, SelectorOperator, SelectorRequirement};
 
 use crate::bits::Bits;
 use crate::claim::OpenClaim;
 use crate::daemons::DaemonGroup;
-use crate::market::{CAPACITY_TYPE, Offers, RESERVATION, TypeOnOffer};
+use crate::market::{CAPACITY_TYPE, INSTANCE_TYPE, Offers, RESERVATION, TypeOnOffer};
 use crate::plimsoll::addresses::ADDRESSES;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::scheduler::Scheduler;
@@ -139,6 +139,7 @@ impl PlannedClaim {
         requests.set(ADDRESSES, 0);
         NewClaim {
             name,
+            requirements: self.selectors(),
             pool: self.pool,
             labels,
             taints: declared.taints.clone(),
@@ -146,6 +147,15 @@ impl PlannedClaim {
             options: self.launch_options(),
             requests,
         }
+    }
+
+    /// What its node must be, with the instance types that it may become by name.
+    fn selectors(&self) -> Vec<SelectorRequirement> {
+        let names: Vec<&Name> = self.options.iter().map(|&index| &self.types[index].name).collect();
+        let mut types = Requirement::new(INSTANCE_TYPE, SelectorOperator::In, &names);
+        types.min_values = self.requirements.get(INSTANCE_TYPE).and_then(|own| own.min_values);
+        let others = self.requirements.iter().filter(|own| own.key != INSTANCE_TYPE);
+        others.map(Requirement::to_selector).chain([types.to_selector()]).collect()
     }
 
     fn launch_options(&self) -> Vec<LaunchOption> {

@@ -8,7 +8,7 @@ mod cloud;
 #[cfg(test)]
 mod tests;
 
-use autoscaler::Autoscaler;
+use autoscaler::{Autoscaler, Shop};
 use cluster::change::DeletionCause;
 use cluster::change::NodePatch;
 use cluster::pod::Stage;
@@ -46,7 +46,7 @@ struct News {
 impl Karpenter {
     /// `seed` decides what EC2 leaves to chance; `shelf` has what pools can buy as far as it is known already.
     pub fn new(seed: u64, shelf: Shelf, provisioner: Provisioner) -> Karpenter {
-        let mind = Autoscaler::new(shelf, provisioner, cluster::Name::default());
+        let mind = Autoscaler::new(Shop::Ec2(shelf), provisioner, cluster::Name::default());
         Karpenter { mind, cloud: Cloud::new(seed), ..Karpenter::default() }
     }
 }
