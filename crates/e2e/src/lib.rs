@@ -1,0 +1,1 @@
+//! Does it work on a real control plane?
