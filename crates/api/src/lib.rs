@@ -68,6 +68,14 @@ mod webhook;
 mod workload;
 mod yaml;
 
+/// Milliseconds of a duration as Go writes them: `30s`, `1h30m`.
+///
+/// # Errors
+/// What is wrong with the text, and what to write.
+pub fn duration_ms(text: &str) -> Result<i64, String> {
+    duration::parse_ms(text).map_err(|error| error.to_string())
+}
+
 pub use addons::{Addon, addon, addon_names};
 pub use code::{CODES, Code};
 pub use lower::lower;

@@ -60,8 +60,6 @@ pub struct WatchedNode {
     pub created_unix_ms: i64,
     /// Asked to go.
     pub deleting: bool,
-    /// `metadata.finalizers`.
-    pub finalizers: Vec<Name>,
 }
 
 /// A NodeClaim as it is now.
@@ -83,6 +81,8 @@ pub struct WatchedClaim {
     pub last_pod_event_unix_ms: Option<i64>,
     /// `metadata.annotations`.
     pub annotations: Labels,
+    /// The condition `Initialized` holds.
+    pub initialized: bool,
 }
 
 /// Reads a pod.
@@ -135,14 +135,12 @@ pub fn pod(value: &Arc<Value>) -> Result<WatchedPod, Vec<Problem>> {
 pub fn node(value: &Arc<Value>) -> Result<WatchedNode, Vec<Problem>> {
     let (object, mut problems) = header(value)?;
     let read = node::node(&object, &mut Reporter::new(&mut problems, &object));
-    let finalizers = object.field("/metadata/finalizers").and_then(Value::as_array);
     read.map(|node| WatchedNode {
         node,
         uid: text(&object, "/metadata/uid").unwrap_or_default().into(),
         provider_id: text(&object, "/spec/providerID").unwrap_or_default().into(),
         created_unix_ms: instant(&object, "/metadata/creationTimestamp").unwrap_or(0),
         deleting: object.field("/metadata/deletionTimestamp").is_some(),
-        finalizers: finalizers.into_iter().flatten().filter_map(Value::as_str).map(Name::from).collect(),
     })
     .ok_or(())
     .or_else(|()| refuse(problems))
@@ -171,6 +169,7 @@ pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<Option<WatchedCl
         deleted_unix_ms: instant(&object, "/metadata/deletionTimestamp"),
         last_pod_event_unix_ms: instant(&object, "/status/lastPodEventTime"),
         annotations: object.annotations.clone(),
+        initialized: holds(&object, "Initialized"),
     }))
 }
 
@@ -195,6 +194,12 @@ fn text<'o>(object: &'o Object, path: &str) -> Option<&'o str> {
 /// An RFC 3339 instant in milliseconds of the Unix epoch.
 fn instant(object: &Object, path: &str) -> Option<i64> {
     text(object, path)?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+/// Whether a condition of the status is true.
+fn holds(object: &Object, condition: &str) -> bool {
+    let conditions = object.field("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|own| own["type"] == condition && own["status"] == "True")
 }
 
 /// `PodScheduled=False` with the reason `Unschedulable`: its message.

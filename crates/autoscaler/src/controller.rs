@@ -116,6 +116,7 @@ impl Autoscaler {
         let cluster = context.cluster;
         match change {
             Change::ClaimCreated(claim) => self.planned.created(cluster.claim(*claim)),
+            Change::ClaimNotCreated(name) => self.planned.not_created(name),
             Change::ClaimFailed(claim, why) => {
                 self.launches.failed(cluster, *claim, why, &mut self.capacity_errors);
             }
@@ -162,13 +163,18 @@ impl Autoscaler {
         let always = [self.claims.next_deadline(), self.launches.next_retry(), self.drains.wake_at()];
         // Before every claim is launched nothing is planned; the answer that is missing is waited for.
         let planning = [self.batch.due(), self.retry_provisioning, self.disruption.wake_at()];
-        let planning = planning.into_iter().filter(|_| self.claims.are_launched());
+        let planning = planning.into_iter().filter(|_| self.is_settled());
         always.into_iter().chain(planning).flatten().min()
     }
 
     /// Like [`Autoscaler::wake_at`], for what goes on for ever in a settled cluster: expiry and budgets' schedules.
     pub fn background_wake_at(&self) -> Option<Timestamp> {
         [self.claims.next_expiry(), self.disruption.next_budget_change()].into_iter().flatten().min()
+    }
+
+    /// Whether every claim that was asked for is there, and launched or gone.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.claims.are_launched() && self.planned.is_settled()
     }
 
     fn hear(&mut self, change: &Change) {

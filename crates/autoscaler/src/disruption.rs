@@ -89,7 +89,7 @@ impl Autoscaler {
             self.disruption.next_due = Some(Timestamp::ZERO);
             return;
         }
-        if !checks && !looks || !self.claims.are_launched() {
+        if !checks && !looks || !self.is_settled() {
             return;
         }
         self.disruption.changed |= budgets;

@@ -60,6 +60,16 @@ impl Planned {
         }
     }
 
+    /// The API will not have a claim that was asked for.
+    pub fn not_created(&mut self, name: &Name) {
+        self.asked.remove(name);
+    }
+
+    /// Whether the API has every claim that was asked for: before, a plan would not count with them.
+    pub fn is_settled(&self) -> bool {
+        self.asked.is_empty()
+    }
+
     /// Claims that the API has since this was last asked.
     pub fn take_created(&mut self) -> Vec<(ClaimId, Asked)> {
         std::mem::take(&mut self.created)
@@ -80,7 +90,7 @@ impl Autoscaler {
         self.batch.configure(&cluster.declared.karpenter);
         self.requeue(cluster);
         let due = self.batch.due().is_some_and(|at| at <= now);
-        if due && self.claims.are_launched() {
+        if due && self.is_settled() {
             self.batch.close(now);
             self.refresh_market(context);
             self.plan(context, effects);
