@@ -7,6 +7,7 @@ use crate::Resource;
 use crate::edge::Edge;
 pub use crate::edge::Settings;
 use crate::lanes::Lanes;
+use crate::lease::Lease;
 use crate::watch::watch;
 
 /// Messages of watches that wait.
@@ -17,14 +18,20 @@ const AT_ONCE: usize = 8_192;
 /// Runs until `stop` is told; `now` is the wall clock, milliseconds of the Unix epoch.
 ///
 /// # Errors
-/// When the API server cannot be reached at the start.
+/// When the lease is lost.
 pub async fn run(
     client: kube::Client,
     settings: Settings,
+    lease: Lease,
     now: fn() -> i64,
     mut stop: mpsc::Receiver<()>,
 ) -> anyhow::Result<()> {
-    client.apiserver_version().await?;
+    tokio::select! {
+        _ = stop.recv() => return Ok(()),
+        () = lease.acquire() => tracing::info!("leads"),
+    }
+    let (lost_tell, mut lost) = mpsc::channel(1);
+    tokio::spawn(lease.clone().keep(lost_tell));
     let (tell, mut told) = mpsc::channel(WATCH_QUEUE);
     for resource in Resource::WATCHED {
         tokio::spawn(watch(client.clone(), resource, tell.clone()));
@@ -34,7 +41,11 @@ pub async fn run(
     let mut edge = Edge::new(settings, now());
     loop {
         tokio::select! {
-            _ = stop.recv() => return Ok(()),
+            _ = stop.recv() => {
+                lease.release().await;
+                return Ok(());
+            }
+            _ = lost.recv() => anyhow::bail!("the lease is lost: another controller may lead"),
             Some(first) = told.recv() => {
                 edge.hear(first, now());
                 for _ in 0..AT_ONCE {

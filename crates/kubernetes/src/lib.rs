@@ -10,6 +10,7 @@ pub mod controller;
 pub mod edge;
 pub mod kwok;
 mod lanes;
+pub mod lease;
 pub mod mirror;
 mod provider;
 mod resource;

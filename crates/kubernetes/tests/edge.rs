@@ -1,6 +1,8 @@
 //! The edge against an API server in memory: what it writes is what the next watch brings, as in a cluster whose nodes
 //! KWOK keeps alive and whose scheduler binds pods to nodes with room.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod server;
 
 use kubernetes::Resource;

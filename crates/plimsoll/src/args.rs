@@ -142,6 +142,12 @@ pub struct ControllerArgs {
     /// A plan is made at the latest so long after the first pod.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "BATCH_MAX_DURATION")]
     pub batch_max_duration: i64,
+    /// Where the lease is by which one of several controllers leads.
+    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system", env = "LEADER_ELECTION_NAMESPACE")]
+    pub leader_election_namespace: String,
+    /// What this one calls itself in the lease; in a pod its name.
+    #[arg(long, value_name = "NAME", default_value = "plimsoll", env = "HOSTNAME")]
+    pub pod_name: String,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "LOG_LEVEL")]
     pub log_level: String,

@@ -2,11 +2,15 @@
 
 use anyhow::Context as _;
 use kubernetes::controller::{self, Settings};
+use kubernetes::lease::Lease;
 use simulation::Provisioner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::args::{ControllerArgs, PolicyName};
+
+/// Karpenter's own: of the two only one leads, whichever is there first.
+const LEASE: &str = "karpenter-leader-election";
 
 /// Runs until it is told to end.
 pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
@@ -39,7 +43,9 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
             }
             let _ = tell.send(()).await;
         });
-        controller::run(client, settings, now, stop).await
+        let identity = format!("{}_{}", args.pod_name, settings.run);
+        let lease = Lease::new(client.clone(), &args.leader_election_namespace, LEASE, &identity, now);
+        controller::run(client, settings, lease, now, stop).await
     })
 }
 
