@@ -77,7 +77,7 @@ impl ControlPlane {
         fs::write(files.stages(), include_str!("control_plane/stages.yaml"))?;
 
         let mut plane = ControlPlane { run, processes: Vec::new(), stays: false, took: Duration::ZERO };
-        let mut start = |plane: &mut ControlPlane, name: &str, program: &str, flags: Vec<String>| {
+        let start = |plane: &mut ControlPlane, name: &str, program: &str, flags: Vec<String>| {
             plane.spawn(name, Command::new(programs.path(program)).args(flags))
         };
         start(&mut plane, "etcd", "server", flags::etcd(&files, ports))?;
