@@ -8,6 +8,7 @@
 mod bench;
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
+mod e2e;
 mod fuzz;
 mod oracle;
 mod repository;
@@ -44,7 +45,10 @@ enum Chore {
     /// Play seeded clusters against an upstream's own code (needs Go); a difference is printed and fails.
     Oracle(oracle::Request),
     /// Measure the scheduling engine in kube-scheduler's own mixes; with --peers the real one beside it (needs Go).
+    /// With --controller: plimsoll and the real Karpenter adding nodes on a real control plane.
     Bench(bench::Request),
+    /// Play cases on a real control plane, or start and stop one (needs Go).
+    E2e(e2e::Request),
 }
 
 fn main() -> Result<ExitCode> {
@@ -52,7 +56,8 @@ fn main() -> Result<ExitCode> {
         Chore::Tidy => tidy::report(&repository::root())?,
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true)?,
         Chore::Oracle(request) => oracle::run(&request)?,
-        Chore::Bench(request) => bench::run(&request).map(|()| true)?,
+        Chore::Bench(request) => bench::run(&request)?,
+        Chore::E2e(request) => e2e::run(&request)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
