@@ -28,6 +28,11 @@ pub const INSTANCE_TYPES_MAX: usize = 600;
 /// (aws/karpenter-provider-aws v1.14.1 `pkg/providers/instance/instance.go`).
 pub const LAUNCH_TYPES_MAX: usize = 60;
 
+/// Labels of nodes that a plan counts with, so that daemons find them; a claim does not ask for them. Its node class is
+/// another field of it.
+const PLANNED_WITH: [&str; 3] =
+    ["karpenter.sh/initialized", "karpenter.sh/registered", "karpenter.k8s.aws/ec2nodeclass"];
+
 /// A claim to be created.
 #[derive(Clone, Debug)]
 pub struct PlannedClaim {
@@ -149,12 +154,16 @@ impl PlannedClaim {
         }
     }
 
-    /// What its node must be, with the instance types that it may become by name.
+    /// What its node must be, with the instance types that it may become by name, and without what only a plan needs
+    /// (`schedulingSimulationKeys`).
     fn selectors(&self) -> Vec<SelectorRequirement> {
         let names: Vec<&Name> = self.options.iter().map(|&index| &self.types[index].name).collect();
         let mut types = Requirement::new(INSTANCE_TYPE, SelectorOperator::In, &names);
         types.min_values = self.requirements.get(INSTANCE_TYPE).and_then(|own| own.min_values);
-        let others = self.requirements.iter().filter(|own| own.key != INSTANCE_TYPE);
+        let others = self
+            .requirements
+            .iter()
+            .filter(|own| own.key != INSTANCE_TYPE && !PLANNED_WITH.contains(&own.key.as_str()));
         others.map(Requirement::to_selector).chain([types.to_selector()]).collect()
     }
 

@@ -83,7 +83,7 @@ pub(super) fn initialize(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
     let label = json!({"metadata": {"labels": {"karpenter.sh/initialized": "true"}}});
     let mut calls: Vec<Call> =
         node.map(|node| patch(Resource::Node, &node.name, false, label)).into_iter().collect();
-    calls.push(patch(Resource::NodeClaim, &claim.name, true, json!({"status": {"conditions": conditions}})));
+    calls.push(status(mirror, claim.id, json!({"conditions": conditions})));
     calls
 }
 
@@ -91,8 +91,7 @@ pub(super) fn initialize(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
 pub(super) fn drift(mirror: &Mirror, claim: ClaimId, why: Option<DriftReason>) -> Vec<Call> {
     let reason = why.map_or("Drifted", reason);
     let conditions = conditions(mirror, claim, &[("Drifted", why.is_some(), reason, "")]);
-    let name = mirror.cluster().claim(claim).name.as_str();
-    vec![patch(Resource::NodeClaim, name, true, json!({"status": {"conditions": conditions}}))]
+    vec![status(mirror, claim, json!({"conditions": conditions}))]
 }
 
 fn reason(why: DriftReason) -> &'static str {
@@ -131,6 +130,13 @@ pub(super) fn without_finalizer(resource: Resource, name: &str, value: Option<&V
     let mut metadata = at_version(value);
     metadata["finalizers"] = json!(others);
     vec![patch(resource, name, false, json!({"metadata": metadata}))]
+}
+
+/// A patch of a claim's status as it is known: conditions that somebody else wrote meanwhile are not lost.
+pub(super) fn status(mirror: &Mirror, claim: ClaimId, status: Value) -> Call {
+    let name = &mirror.cluster().claim(claim).name;
+    let known = mirror.claim_facts(name).map(|facts| facts.value.as_ref());
+    patch(Resource::NodeClaim, name, true, json!({"metadata": at_version(known), "status": status}))
 }
 
 /// A claim's conditions with these set: type, whether it holds, reason, message. A merge patch replaces the list, so

@@ -5,7 +5,7 @@ use cluster::{Node, NodeId, Taint};
 use provisioning::existing::UNREGISTERED;
 use serde_json::{Value, json};
 
-use super::claim::{conditions, without_finalizer};
+use super::claim::{conditions, status, without_finalizer};
 use super::{Call, FINALIZER, at_version, patch as patch_of};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
@@ -37,11 +37,8 @@ pub(super) fn register(mirror: &Mirror, node: NodeId) -> Vec<Call> {
     }]);
     let body = json!({"metadata": metadata, "spec": {"taints": written(&taints)}});
     let conditions = conditions(mirror, claim.id, &[("Registered", true, "Registered", "")]);
-    let status = json!({"status": {"nodeName": node.name.as_str(), "conditions": conditions}});
-    vec![
-        patch_of(Resource::Node, &node.name, false, body),
-        patch_of(Resource::NodeClaim, &claim.name, true, status),
-    ]
+    let joined = json!({"nodeName": node.name.as_str(), "conditions": conditions});
+    vec![patch_of(Resource::Node, &node.name, false, body), status(mirror, claim.id, joined)]
 }
 
 fn finalizers(value: &Value) -> Value {

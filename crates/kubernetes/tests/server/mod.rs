@@ -1,6 +1,6 @@
 //! An API server in memory, with KWOK, a scheduler and the eviction API, and the edge that is tested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use autoscaler::Provisioner;
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 /// How long an instant lasts, milliseconds.
 const STEP_MS: i64 = 100;
+/// How long a watch takes to tell, milliseconds: what is decided is decided on what was.
+const LAG_MS: i64 = 300;
 /// The wall clock at the start: 2026-01-01.
 const START_UNIX_MS: i64 = 1_767_225_600_000;
 
@@ -25,8 +27,10 @@ pub struct Server {
     now_unix_ms: i64,
     edge: Edge,
     runs: u32,
-    /// Events of watches that the edge has not heard yet.
-    news: Vec<Told>,
+    /// Events of watches that the edge has not heard yet, and when they happened.
+    news: VecDeque<(i64, Told)>,
+    /// What the edge wanted and the server has not done yet.
+    wanted: Vec<Work>,
     /// Evictions that were granted.
     pub evicted: usize,
     /// Every call, as it was made.
@@ -42,7 +46,8 @@ impl Server {
             now_unix_ms: START_UNIX_MS,
             edge: edge(0, START_UNIX_MS),
             runs: 0,
-            news: Vec::new(),
+            news: VecDeque::new(),
+            wanted: Vec::new(),
             evicted: 0,
             log: Vec::new(),
         };
@@ -55,6 +60,7 @@ impl Server {
         self.runs += 1;
         self.edge = edge(self.runs, self.now_unix_ms);
         self.news.clear();
+        self.wanted.clear();
         self.list();
     }
 
@@ -71,8 +77,8 @@ impl Server {
                 .map(|((_, space, name), _)| (Name::from(space.as_str()), Name::from(name.as_str())));
             let keys = keys.collect();
             let seen = own.into_iter().map(|(_, value)| Told::Seen(Seen::There(resource, Arc::new(value))));
-            self.news.extend(seen);
-            self.news.push(Told::Listed(resource, keys));
+            self.news.extend(seen.map(|told| (self.now_unix_ms, told)));
+            self.news.push_back((self.now_unix_ms, Told::Listed(resource, keys)));
         }
     }
 
@@ -113,7 +119,7 @@ impl Server {
         metadata.insert("creationTimestamp".to_owned(), created.unwrap_or_else(|| json!(self.time())));
         self.objects.insert(key, value.clone());
         if Resource::WATCHED.contains(&resource) {
-            self.news.push(Told::Seen(Seen::There(resource, Arc::new(value))));
+            self.tell(Seen::There(resource, Arc::new(value)));
         }
     }
 
@@ -131,7 +137,7 @@ impl Server {
             .is_some_and(|own| !own.is_empty());
         if !held {
             self.objects.remove(&key);
-            self.news.push(Told::Seen(Seen::Gone(resource, namespace.into(), name.into())));
+            self.tell(Seen::Gone(resource, namespace.into(), name.into()));
         } else if value.pointer("/metadata/deletionTimestamp").is_none() {
             let mut value = value.clone();
             value["metadata"]["deletionTimestamp"] = json!(self.time());
@@ -157,14 +163,20 @@ impl Server {
             self.now_unix_ms += STEP_MS;
             self.kwok();
             self.schedule();
-            for told in std::mem::take(&mut self.news) {
+            let heard_until = self.now_unix_ms - LAG_MS;
+            while let Some((_, told)) = self.news.pop_front_if(|(at, _)| *at <= heard_until) {
                 self.edge.hear(told, self.now_unix_ms);
             }
-            for work in self.edge.act(self.now_unix_ms) {
+            for work in std::mem::take(&mut self.wanted) {
                 let done = self.perform(work);
                 self.edge.finish(done, self.now_unix_ms);
             }
+            self.wanted.extend(self.edge.act(self.now_unix_ms));
         }
+    }
+
+    fn tell(&mut self, seen: Seen) {
+        self.news.push_back((self.now_unix_ms, Told::Seen(seen)));
     }
 
     /// Nodes are Ready as soon as they are there.
