@@ -3,7 +3,8 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers` and aws/karpenter-provider-aws v1.14.1. It acts only
 //! while one of its pods is Ready (the leader); what it had in memory is lost with the leader. What it decides is in
 //! `provisioning`; here is when it decides and in which order it acts: [`batch`], [`provision`], [`launch`],
-//! [`lifecycle`], [`drain`], [`disruption`], with what it remembers about capacity in [`capacity_errors`].
+//! [`lifecycle`], [`drain`], [`disruption`], [`static_pools`], with what it remembers about capacity in
+//! [`capacity_errors`].
 //!
 //! Polls are events here: after a change that could matter it looks again at the next instant at which its own
 //! requeue would have come. A run in which nothing changes leaves it nothing to do.
@@ -15,6 +16,7 @@ mod drain;
 mod launch;
 mod lifecycle;
 mod provision;
+mod static_pools;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +37,7 @@ use self::drain::Drains;
 use self::launch::Launches;
 use self::lifecycle::Claims;
 use self::provision::Planned;
+use self::static_pools::StaticPools;
 use crate::actor::{Actor, Context};
 use crate::effect::{Effect, Effects};
 use crate::needs;
@@ -56,6 +59,7 @@ pub struct Karpenter {
     drains: Drains,
     disruption: Disruption,
     planned: Planned,
+    static_pools: StaticPools,
     /// Where each pending pod is expected to go.
     expected: BTreeMap<PodId, ClaimOrNode>,
     /// Nodes that pods were planned for, and until when they are protected.
@@ -117,7 +121,8 @@ impl Actor for Karpenter {
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
         self.launches.answer(context, &mut self.capacity_errors, self.seed, effects);
-        let due = self.wake_at().is_some_and(|at| at <= context.cluster.now);
+        let woken = [self.wake_at(), self.background_wake_at()];
+        let due = woken.into_iter().flatten().any(|at| at <= context.cluster.now);
         let news = std::mem::take(&mut self.news);
         if !news.anything && !due {
             return;
@@ -132,6 +137,7 @@ impl Actor for Karpenter {
         let reaches_ec2 = !self.blocked;
         self.look_after_claims(context.cluster, reaches_ec2, effects);
         self.drains.decide(context.cluster, reaches_ec2, effects);
+        self.keep_replicas(context, effects);
         self.provision(context, effects);
         self.disrupt(context, effects);
     }
@@ -150,7 +156,8 @@ impl Actor for Karpenter {
 
     fn background_wake_at(&self) -> Option<Timestamp> {
         self.leader?;
-        [self.claims.next_expiry(), self.disruption.next_budget_change()].into_iter().flatten().min()
+        let own = [self.claims.next_expiry(), self.disruption.next_budget_change()];
+        own.into_iter().chain([self.static_pools.next_retry()]).flatten().min()
     }
 }
 
