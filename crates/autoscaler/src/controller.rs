@@ -1,7 +1,7 @@
 //! The controller: what it learns, and in which order it acts.
 //!
-//! [`crate::batch`], [`crate::provision`], [`crate::launches`], [`crate::lifecycle`], [`crate::drain`] and
-//! [`crate::disruption`] each hold one of its loops. Polls are events here: after a change that could matter it looks
+//! [`crate::batch`], [`crate::provision`], [`crate::static_pools`], [`crate::launches`], [`crate::lifecycle`],
+//! [`crate::drain`] and [`crate::disruption`] each hold one of its loops. Polls are events here: after a change that could matter it looks
 //! again at the next instant at which its own requeue would have come. Where nothing changes it has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,7 @@ use crate::launches::Launches;
 use crate::lifecycle::Claims;
 use crate::policy::Provisioner;
 use crate::provision::Planned;
+use crate::static_pools::StaticPools;
 
 /// What whoever decides may look at.
 #[derive(Clone, Copy)]
@@ -61,6 +62,7 @@ pub struct Autoscaler {
     pub(crate) drains: Drains,
     pub(crate) disruption: Disruption,
     pub(crate) planned: Planned,
+    pub(crate) static_pools: StaticPools,
     /// Where each pending pod is expected to go.
     pub(crate) expected: BTreeMap<PodId, ClaimOrNode>,
     /// Nodes that pods were planned for, and until when they are protected.
@@ -146,7 +148,8 @@ impl Autoscaler {
 
     /// Whether there is something to decide now.
     pub fn has_news(&self, now: Timestamp) -> bool {
-        self.news || self.wake_at().is_some_and(|at| at <= now)
+        let woken = [self.wake_at(), self.background_wake_at()];
+        self.news || woken.into_iter().flatten().any(|at| at <= now)
     }
 
     /// Acts on what was observed; what it wants is in `effects`, in order.
@@ -154,6 +157,7 @@ impl Autoscaler {
         self.news = false;
         self.look_after_claims(context.cluster, effects);
         self.drains.decide(context.cluster, self.reaches_cloud, effects);
+        self.keep_replicas(context, effects);
         self.provision(context, effects);
         self.disrupt(context, effects);
     }
@@ -169,7 +173,8 @@ impl Autoscaler {
 
     /// Like [`Autoscaler::wake_at`], for what goes on for ever in a settled cluster: expiry and budgets' schedules.
     pub fn background_wake_at(&self) -> Option<Timestamp> {
-        [self.claims.next_expiry(), self.disruption.next_budget_change()].into_iter().flatten().min()
+        let own = [self.claims.next_expiry(), self.disruption.next_budget_change()];
+        own.into_iter().chain([self.static_pools.next_retry()]).flatten().min()
     }
 
     /// Whether every claim that was asked for is there, and launched or gone.

@@ -123,15 +123,18 @@ impl Autoscaler {
         let facts = self.provisioner.facts(cluster, context.catalog);
         let policy = policy::policy(facts.as_ref());
         let held = Held { going: &going, nominated: &self.nominated, policy };
-        let found = disruption::command(cluster, &market, held);
+        let found = disruption::commands(cluster, &market, held);
         self.market = Some(market);
-        match found {
-            Some(command) if command.is_final() => {
+        for command in found {
+            if !command.is_final() {
+                self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS)));
+                continue;
+            }
+            // A replacement that nobody sells would be given up at once.
+            if command.replacements.iter().all(|claim| !claim.options.is_empty()) {
                 self.start(cluster, command, effects);
                 self.disruption.changed = true;
             }
-            Some(command) => self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS))),
-            None => {}
         }
         self.disruption.next_due = next_due(cluster, &self.nominated);
         self.disruption.budget_change = next_budget_change(cluster);

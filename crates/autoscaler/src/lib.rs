@@ -21,6 +21,7 @@ mod launches;
 mod lifecycle;
 mod policy;
 mod provision;
+mod static_pools;
 
 pub use controller::{Autoscaler, Context, Shop};
 pub use effect::Effect;

@@ -1,7 +1,7 @@
 //! Planning for pending pods and creating the claims.
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/provisioner.go` (`Schedule`, `Create`) and
-//! `pkg/controllers/state/statenode.go` (nominations). Static pools (`spec.replicas`) are not provisioned.
+//! `pkg/controllers/state/statenode.go` (nominations).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -199,8 +199,7 @@ impl Edge {
         }
         // What a decision brings about at once may be the reason for the next one.
         for _ in 0..16 {
-            let background = self.mind.background_wake_at().is_some_and(|at| at <= now);
-            if !self.mind.has_news(now) && !background {
+            if !self.mind.has_news(now) {
                 break;
             }
             let mut effects = Vec::new();

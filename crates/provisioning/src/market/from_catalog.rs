@@ -62,7 +62,7 @@ impl Market {
                 .or_insert_with(|| types_of(cluster, catalog, class, out_of_capacity, shelf));
             PoolMarket { not_ready: None, types: Arc::clone(types) }
         });
-        Market { pools: pools.collect() }
+        Market { pools: pools.collect() }.overlaid(declared).0
     }
 }
 
