@@ -9,6 +9,7 @@ mod bench;
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
 mod fuzz;
+mod instructions;
 mod oracle;
 mod repository;
 mod tidy;
@@ -45,6 +46,12 @@ enum Chore {
     Oracle(oracle::Request),
     /// Measure the scheduling engine in kube-scheduler's own mixes; with --peers the real one beside it (needs Go).
     Bench(bench::Request),
+    /// Count the instructions of the main benchmarks (needs valgrind) and compare them with the committed figures.
+    Instructions {
+        /// Commit what was counted now.
+        #[arg(long)]
+        bless: bool,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -53,6 +60,7 @@ fn main() -> Result<ExitCode> {
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true)?,
         Chore::Oracle(request) => oracle::run(&request)?,
         Chore::Bench(request) => bench::run(&request).map(|()| true)?,
+        Chore::Instructions { bless } => instructions::run(bless)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
