@@ -18,7 +18,7 @@ const COMMITTED: &str = "crates/oracle/benches/instructions.toml";
 const TOLERANCE: u64 = 3;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The function whose instructions are counted, as callgrind names it.
-const MEASURED: &str = "*instructions*measured*";
+const MEASURED: &str = "instructions::measured";
 
 /// Counts and compares; false when a figure is out of bounds.
 pub fn run(bless: bool) -> Result<bool> {
@@ -52,12 +52,16 @@ fn count(shell: &Shell) -> Result<Vec<(String, u64)>> {
     let out = folder.join("out");
     let runner = format!(
         "valgrind --tool=callgrind --quiet --compress-strings=no --compress-pos=no --callgrind-out-file={} \
-         --toggle-collect={MEASURED} --dump-after={MEASURED}",
+         --toggle-collect={MEASURED}* --dump-after={MEASURED}",
         out.display()
     );
     let said = cmd!(shell, "cargo bench --quiet --locked --package oracle --bench instructions")
         .env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", runner)
         .env("CARGO_INCREMENTAL", "0")
+        // Without link-time optimisation, which would take longer than the counting.
+        .env("CARGO_PROFILE_BENCH_LTO", "off")
+        .env("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_BENCH_DEBUG", "line-tables-only")
         .read()?;
     let mut counted = Vec::new();
     for (index, name) in (1..).zip(said.lines()) {
