@@ -10,6 +10,7 @@ mod bench;
 mod catalog;
 mod e2e;
 mod fuzz;
+mod instructions;
 mod oracle;
 mod repository;
 mod tidy;
@@ -49,6 +50,12 @@ enum Chore {
     Bench(bench::Request),
     /// Play cases on a real control plane, or start and stop one (needs Go).
     E2e(e2e::Request),
+    /// Count the instructions of the main benchmarks (needs valgrind) and compare them with the committed figures.
+    Instructions {
+        /// Commit what was counted now.
+        #[arg(long)]
+        bless: bool,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -58,6 +65,7 @@ fn main() -> Result<ExitCode> {
         Chore::Oracle(request) => oracle::run(&request)?,
         Chore::Bench(request) => bench::run(&request)?,
         Chore::E2e(request) => e2e::run(&request)?,
+        Chore::Instructions { bless } => instructions::run(bless)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
