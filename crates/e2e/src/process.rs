@@ -65,7 +65,7 @@ impl Recorded {
     pub fn all(folder: &Path) -> Vec<Recorded> {
         let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut found: Vec<Recorded> = files.filter_map(|file| Recorded::read(&file)).collect();
-        found.sort_by_key(|own| (own.started_ticks, own.pid));
+        found.sort_by_key(|process| (process.started_ticks, process.pid));
         found
     }
 

@@ -130,11 +130,15 @@ impl Programs {
         fs::read(&file).with_context(|| format!("read {}", file.display()))
     }
 
+    /// Small programs for the control plane, which is all that its module is for. Karpenter's module is the oracle's:
+    /// with the same settings as there, what Go has built for one is not built again for the other.
     fn build(&self, pin: &str, name: &str, package: &str) -> Result<()> {
         fs::create_dir_all(&self.folder)?;
         let mut build = self.go(pin, "build")?;
-        build.env("CGO_ENABLED", "0").args(["-p", "2", "-trimpath", "-ldflags", "-s -w", "-o"]);
-        run(build.arg(self.path(name)).arg(package))
+        if pin == CONTROL_PLANE_PIN {
+            build.env("CGO_ENABLED", "0").args(["-p", "2", "-trimpath", "-ldflags", "-s -w"]);
+        }
+        run(build.arg("-o").arg(self.path(name)).arg(package))
     }
 
     /// `go VERB` in a module; an error without Go.
