@@ -120,7 +120,13 @@ impl Actor for Karpenter {
     }
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
-        self.launches.answer(context, &mut self.capacity_errors, self.seed, effects);
+        let overlays =
+            context.cluster.declared.karpenter.node_overlay && self.launches.next_answer().is_some();
+        if overlays {
+            self.refresh_market(context);
+        }
+        let market = self.market.as_ref().filter(|_| overlays);
+        self.launches.answer(context, &mut self.capacity_errors, market, self.seed, effects);
         let woken = [self.wake_at(), self.background_wake_at()];
         let due = woken.into_iter().flatten().any(|at| at <= context.cluster.now);
         let news = std::mem::take(&mut self.news);

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::network::SubnetId;
-use cluster::node_claim::{ClaimStage, LaunchFailure};
+use cluster::node_claim::{ClaimStage, LaunchFailure, Launched};
 use cluster::{ClaimId, Cluster, Timestamp};
+use provisioning::{Market, TypeOnOffer};
 
 use super::capacity_errors::CapacityErrors;
 use crate::actor::Context;
@@ -118,6 +119,7 @@ impl Launches {
         &mut self,
         context: Context<'_>,
         errors: &mut CapacityErrors,
+        market: Option<&Market>,
         seed: u64,
         effects: &mut Effects,
     ) {
@@ -142,7 +144,10 @@ impl Launches {
             }
         }
         effects.now(match answer.outcome {
-            Ok(launched) => Effect::LaunchClaim(id, Box::new(launched)),
+            Ok(mut launched) => {
+                market.into_iter().for_each(|market| add_overlaid(&mut launched, market, claim.pool));
+                Effect::LaunchClaim(id, Box::new(launched))
+            }
             Err(why) => Effect::FailClaim(id, why),
         });
     }
@@ -155,5 +160,16 @@ impl Launches {
     /// When a launch is tried again.
     pub fn next_retry(&self) -> Option<Timestamp> {
         self.retries.values().filter_map(|retry| retry.at).min()
+    }
+}
+
+/// What Karpenter expects of the node because a NodeOverlay says so.
+fn add_overlaid(launched: &mut Launched, market: &Market, pool: u32) {
+    let types = market.pools.get(pool as usize).map(|pool| &pool.types);
+    let own = |offered: &&TypeOnOffer| offered.name == launched.option.instance_type;
+    let Some(offered) = types.and_then(|types| types.iter().find(own)) else { return };
+    for (name, amount) in &offered.capacity.extended {
+        launched.capacity.set(name, *amount);
+        launched.allocatable.set(name, *amount);
     }
 }
