@@ -199,7 +199,13 @@ impl Autoscaler {
         }
     }
 
-    /// What pools can buy, as the controller knows it.
+    /// What pools can buy, as the controller knows it now.
+    pub fn market(&mut self, context: Context<'_>) -> Option<&Market> {
+        self.refresh_market(context);
+        self.market.as_ref()
+    }
+
+    /// Brings what pools can buy up to date.
     pub(crate) fn refresh_market(&mut self, context: Context<'_>) {
         let expired = self.capacity_errors.expire(context.cluster.now);
         if self.capacity_errors.take_changed() || expired || self.market.is_none() {

@@ -113,7 +113,9 @@ fn a_claim_is_the_pool_without_pods() {
     let market = fixture.market();
     let made = claim(fixture.sealed(), &market, 0).unwrap();
     assert_eq!((made.pods.len(), made.options.len()), (0, fixture.types.len()));
-    assert!(made.price_micro_usd() > 0 && made.new_claim(&fixture.cluster).options.len() > 1);
+    assert!(
+        made.price_micro_usd() > 0 && made.new_claim(&fixture.cluster, "static-0".into()).options.len() > 1
+    );
     fixture.not_ready.insert("fixed".into(), "no subnet".into());
     let market = fixture.market();
     assert!(claim(fixture.sealed(), &market, 0).is_none());

@@ -59,8 +59,10 @@ impl Actor for Karpenter {
     }
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
-        self.cloud.answer(context, effects);
         let cluster = context.cluster;
+        let overlaid = cluster.declared.karpenter.node_overlay && self.cloud.next_answer().is_some();
+        let market = overlaid.then(|| self.mind.market(context)).flatten();
+        self.cloud.answer(context, market, effects);
         let news = std::mem::take(&mut self.news);
         if !(self.mind.has_news(cluster.now) || news.leader || news.needs) {
             return;

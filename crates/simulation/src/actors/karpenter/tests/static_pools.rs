@@ -8,7 +8,7 @@ fn fixed(replicas: u32) -> Declared {
     let mut spoke = spoke(vec![]);
     spoke.karpenter.static_capacity = true;
     let pool = &mut spoke.node_pools[0];
-    (pool.replicas, pool.limits) = (Some(replicas), vec![]);
+    (pool.replicas, pool.limits, pool.arrival) = (Some(replicas), vec![], Arrival::default());
     pool.budgets = vec![Budget { nodes: BudgetNodes::Percent(100), reasons: vec![], schedule: None }];
     spoke
 }
@@ -99,5 +99,28 @@ fn nodes_expire_when_nothing_else_goes_on() {
         _ => None,
     };
     let at: Vec<i64> = story(&run, expired).into_iter().map(|(at, _)| at / 60_000).collect();
-    assert_eq!(at, [59, 118], "every hour, until the horizon");
+    assert_eq!(at, [60], "the one that follows is an hour old at the horizon");
+}
+
+#[test]
+fn a_device_that_an_overlay_promises_is_bought_and_there() {
+    let mut spoke = spoke(vec![app("web", 1, 500)]);
+    let mut template = (*spoke.workloads[2].template).clone();
+    template.requests.set("smarter-devices/fuse", 1);
+    spoke.workloads[2].template = Arc::new(template);
+    assert!(!play(spoke.clone()).converged());
+    spoke.node_overlays = vec![cluster::NodeOverlay {
+        name: "fuse".into(),
+        location: Location::object(ObjectKey::new(Kind::NodePool, "", "fuse")),
+        weight: 0,
+        requirements: vec![wants("node.kubernetes.io/instance-type", &["t3.medium"])],
+        price: None,
+        capacity: vec![("smarter-devices/fuse".into(), 2)],
+    }];
+    assert!(!play(spoke.clone()).converged(), "not without the gate");
+    spoke.karpenter.node_overlay = true;
+    let run = play(spoke);
+    assert!(run.converged(), "{:?} {:?}", run.end, run.unmet);
+    let node = run.cluster.live_nodes().find(|node| node.claim.is_some()).unwrap();
+    assert_eq!((node.instance_type.as_str(), node.allocatable.get("smarter-devices/fuse")), ("t3.medium", 2));
 }
