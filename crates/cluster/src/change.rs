@@ -2,7 +2,7 @@
 
 use crate::labels::Labels;
 use crate::network::{EniCall, EniOutcome};
-use crate::node_claim::{ClaimId, DriftReason, LaunchFailure, Launched};
+use crate::node_claim::{ClaimId, DriftReason, LaunchFailure, Launched, RefusedOffering};
 use crate::node_pool::DisruptionReason;
 use crate::pod::{PodId, Stage};
 use crate::rejection::PoolRejection;
@@ -96,8 +96,12 @@ pub enum Change {
     ClaimCreated(ClaimId),
     /// EC2 launched a claim's instance.
     ClaimLaunched(ClaimId, Box<Launched>),
+    /// On the way to the answer of a launch the cloud refused these.
+    OfferingsRefused(Vec<RefusedOffering>),
     /// EC2 did not launch.
     ClaimFailed(ClaimId, LaunchFailure),
+    /// A claim has no instance any more, as it was asked to.
+    InstanceTerminated(ClaimId),
     /// A claim's node is initialized.
     ClaimInitialized(ClaimId),
     /// A claim has drifted, or has not any more.

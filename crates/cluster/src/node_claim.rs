@@ -117,8 +117,10 @@ pub enum ClaimStage {
 }
 
 /// A claim to be created.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NewClaim {
+    /// See [`NodeClaim::name`].
+    pub name: Name,
     /// See [`NodeClaim::pool`].
     pub pool: u32,
     /// See [`NodeClaim::labels`].
@@ -131,6 +133,17 @@ pub struct NewClaim {
     pub options: Vec<LaunchOption>,
     /// See [`NodeClaim::requests`].
     pub requests: Resources,
+}
+
+/// A way to launch a claim that the cloud refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedOffering {
+    /// What was asked for.
+    pub option: LaunchOption,
+    /// In which subnet.
+    pub subnet: Option<SubnetId>,
+    /// Why not.
+    pub why: LaunchFailure,
 }
 
 /// Why EC2 did not launch.

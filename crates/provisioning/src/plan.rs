@@ -128,7 +128,7 @@ impl PlannedClaim {
     }
 
     /// The claim as it is created: at most [`LAUNCH_TYPES_MAX`] types with every way to buy them.
-    pub fn new_claim(&self, cluster: &Cluster) -> NewClaim {
+    pub fn new_claim(&self, cluster: &Cluster, name: Name) -> NewClaim {
         let declared = &cluster.declared.node_pools[self.pool as usize];
         let mut labels = declared.labels.clone();
         labels.insert("karpenter.sh/nodepool".into(), declared.name.clone());
@@ -138,6 +138,7 @@ impl PlannedClaim {
         let mut requests = self.requests.clone();
         requests.set(ADDRESSES, 0);
         NewClaim {
+            name,
             pool: self.pool,
             labels,
             taints: declared.taints.clone(),

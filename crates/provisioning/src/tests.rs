@@ -33,7 +33,7 @@ fn the_cheapest_type_that_holds_all_pods_is_first() {
     let solution = fixture.solve();
     assert_eq!(shown(&solution), ["3:m.04"]);
     assert!(solution.refused.is_empty());
-    let claim = solution.new_claims[0].new_claim(&fixture.cluster);
+    let claim = solution.new_claims[0].new_claim(&fixture.cluster, "default-0".into());
     let types: Vec<&str> = claim.options.iter().map(|option| option.instance_type.as_str()).collect();
     assert_eq!((types[0], types[types.len() - 1]), ("m.04", "m.16"));
     assert_eq!(claim.options[0].price_micro_usd, 28_000);

@@ -1,19 +1,12 @@
 //! The contract of everything that decides.
 
-use catalog::Catalog;
-use cluster::{Change, Cluster, Timestamp};
+use cluster::{Change, Timestamp};
 
 use crate::asked::Answer;
 use crate::effect::Effects;
 
-/// What an actor may look at besides the cluster.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The cluster at this instant; `cluster.now` is the time.
-    pub cluster: &'a Cluster,
-    /// What can be bought.
-    pub catalog: &'a Catalog,
-}
+/// What an actor may look at.
+pub use autoscaler::Context;
 
 /// A part of the cluster that acts. Pure: the same changes give the same effects.
 ///

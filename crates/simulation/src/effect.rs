@@ -3,7 +3,7 @@
 use cluster::capability::Capability;
 use cluster::change::{ClaimOrNode, DeletionCause, Fault, NodePatch, Refusal};
 use cluster::network::EniCall;
-use cluster::node_claim::{DriftReason, LaunchFailure, Launched, NewClaim};
+use cluster::node_claim::{DriftReason, LaunchFailure, Launched, NewClaim, RefusedOffering};
 use cluster::node_pool::DisruptionReason;
 use cluster::pod::{NewPod, Stage};
 use cluster::rejection::PoolRejection;
@@ -80,6 +80,10 @@ pub enum Effect {
     /// EC2's answer to a launch. The world takes the primary address from the subnet; if there is none left the
     /// outcome is a [`LaunchFailure::SubnetFull`].
     LaunchClaim(ClaimId, Box<Launched>),
+    /// On the way to an answer EC2 refused these.
+    RefuseOfferings(Vec<RefusedOffering>),
+    /// EC2 has ended the instance of a claim; becomes [`cluster::Change::InstanceTerminated`].
+    InstanceTerminated(ClaimId),
     /// EC2's other answer.
     FailClaim(ClaimId, LaunchFailure),
     /// The claim's node is initialized.

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use autoscaler::Provisioner;
 use catalog::Catalog;
 use cluster::change::DeletionCause;
 use cluster::role::Program;
@@ -19,7 +20,6 @@ use crate::actor::{Actor, Context};
 use crate::asked::Question;
 use crate::effect::{Effect, Effects};
 pub use crate::finished::{End, Peaks, Run};
-use crate::provisioner::Provisioner;
 use crate::queued::Queued;
 use crate::world::World;
 use crate::{actors, start};

@@ -17,7 +17,6 @@ pub mod engine;
 pub mod finished;
 pub mod needs;
 pub mod progress;
-pub mod provisioner;
 mod queued;
 pub mod redeclare;
 mod start;
@@ -26,7 +25,7 @@ mod world_nodes;
 mod world_volumes;
 
 pub use actor::Actor;
+pub use autoscaler::Provisioner;
 pub use effect::{Effect, Effects};
 pub use engine::{End, Options, Run, run};
-pub use provisioner::Provisioner;
 pub use provisioning::market::Shelf;

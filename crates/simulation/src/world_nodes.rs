@@ -25,7 +25,9 @@ pub(crate) fn concerns(effect: &Effect) -> bool {
             | Effect::RegisterDriver(..)
             | Effect::CreateClaim(_)
             | Effect::LaunchClaim(..)
+            | Effect::RefuseOfferings(_)
             | Effect::FailClaim(..)
+            | Effect::InstanceTerminated(_)
             | Effect::InitializeClaim(_)
             | Effect::DriftClaim(..)
             | Effect::DeleteClaim(..)
@@ -69,6 +71,8 @@ fn perform_on_claim(world: &mut World, effect: Effect, catalog: &Catalog, change
     match effect {
         Effect::CreateClaim(new) => create_claim(world, *new, changes),
         Effect::LaunchClaim(claim, launched) => launch(world, claim, *launched, catalog, changes),
+        Effect::RefuseOfferings(refused) => changes.push(Change::OfferingsRefused(refused)),
+        Effect::InstanceTerminated(claim) => changes.push(Change::InstanceTerminated(claim)),
         Effect::FailClaim(claim, why) => {
             if world.cluster.claim(claim).stage == ClaimStage::Created {
                 changes.push(Change::ClaimFailed(claim, why));
@@ -223,12 +227,11 @@ fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
     let Ok(index) = u32::try_from(world.cluster.claims.len()) else { return };
     let (id, now) = (ClaimId(index), world.cluster.now);
     let pool = world.cluster.declared.node_pools.get(new.pool as usize);
-    let name = pool.map_or_else(Name::default, |pool| Name::from(format!("{}-{index:05}", pool.name)));
     let expire_after_ms = pool.and_then(|pool| pool.expire_after_ms);
     let termination_grace_period_ms = pool.and_then(|pool| pool.termination_grace_period_ms);
     world.cluster.claims.push(NodeClaim {
         id,
-        name,
+        name: new.name,
         pool: new.pool,
         labels: new.labels,
         taints: new.taints,

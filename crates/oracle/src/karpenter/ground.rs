@@ -84,7 +84,7 @@ impl Ground {
     }
 
     fn launch(&mut self, planned: &PlannedClaim) {
-        let new = planned.new_claim(&self.cluster);
+        let new = planned.new_claim(&self.cluster, cluster::Name::default());
         let (Some(option), Some(&index)) = (new.options.first().cloned(), planned.options.first()) else {
             return;
         };

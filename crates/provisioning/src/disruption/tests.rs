@@ -164,7 +164,13 @@ fn a_node_is_replaced_by_a_cheaper_one_only() {
     let names: Vec<&str> = claim.options.iter().map(|&index| claim.types[index].name.as_str()).collect();
     assert_eq!(names, ["g.02", "m.02", "m.04", "m.08"]);
     // Prices were compared as spot, so spot it must be.
-    assert!(claim.new_claim(&fixture.cluster).options.iter().all(|option| option.capacity_type == "spot"));
+    assert!(
+        claim
+            .new_claim(&fixture.cluster, "default-0".into())
+            .options
+            .iter()
+            .all(|option| option.capacity_type == "spot")
+    );
 
     let mut fixture = self::fixture(ConsolidationPolicy::WhenEmptyOrUnderutilized);
     fixture.declared.node_pools[0].requirements =

@@ -8,10 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use autoscaler::capacity_errors::NO_SPOT_ROLE;
 use catalog::{Catalog, InstanceType, KarpenterNode};
 use cluster::change::Fault;
 use cluster::network::SubnetId;
-use cluster::node_claim::{LaunchFailure, LaunchOption, Launched, NodeClaim};
+use cluster::node_claim::{LaunchFailure, LaunchOption, Launched, NodeClaim, RefusedOffering};
 use cluster::{Cluster, Name, NodeClass};
 use provisioning::market::is_allowed;
 
@@ -24,14 +25,11 @@ pub struct Answer {
     /// The instance, or why there is none.
     pub outcome: Result<Launched, LaunchFailure>,
     /// Offerings that EC2 refused on the way, and why.
-    pub refused: Vec<(LaunchOption, Option<SubnetId>, LaunchFailure)>,
+    pub refused: Vec<RefusedOffering>,
 }
 
 /// The role that spot requests need.
 const SPOT_ROLE: &str = "spot.amazonaws.com";
-
-/// The error without it.
-pub const NO_SPOT_ROLE: &str = "AuthFailure.ServiceLinkedRoleCreationNotPermitted";
 
 /// Launches an instance for a claim. `chance` spreads equal offers.
 pub fn launch(
@@ -143,7 +141,7 @@ fn ask(
             continue;
         }
         match refuses(cluster, catalog, option, subnet) {
-            Some(why) => refused.push((option.clone(), subnet, why)),
+            Some(why) => refused.push(RefusedOffering { option: option.clone(), subnet, why }),
             None => {
                 let Some(it) = catalog.instance_type(&option.instance_type) else { continue };
                 let resources = node.resources(it);
@@ -217,8 +215,8 @@ pub fn is_unavailable(cluster: &Cluster, option: &LaunchOption) -> bool {
 }
 
 /// One reason for all: what is not about capacity comes first, then what all have in common.
-fn summary(refused: &[(LaunchOption, Option<SubnetId>, LaunchFailure)]) -> LaunchFailure {
-    let mut reasons: Vec<&LaunchFailure> = refused.iter().map(|(_, _, why)| why).collect();
+fn summary(refused: &[RefusedOffering]) -> LaunchFailure {
+    let mut reasons: Vec<&LaunchFailure> = refused.iter().map(|offering| &offering.why).collect();
     reasons.sort();
     reasons.dedup();
     let hard = reasons.iter().find(|why| matches!(why, LaunchFailure::Unauthorized(_)));

@@ -3,26 +3,27 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/provisioner.go` (`Schedule`, `Create`) and
 //! `pkg/controllers/state/statenode.go` (nominations). Static pools (`spec.replicas`) are not provisioned.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::change::ClaimOrNode;
 use cluster::network::SubnetId;
-use cluster::{ClaimId, Cluster, PodId};
+use cluster::{ClaimId, Cluster, Name, NodeClaim, PodId};
 use provisioning::class::is_provisionable;
 use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::{Input, PlannedClaim, Purpose, Solution, pool};
 
-use super::Karpenter;
-use super::batch::REQUEUE_MS;
-use crate::actor::Context;
-use crate::effect::{Effect, Effects};
-use crate::provisioner;
+use crate::batch::REQUEUE_MS;
+use crate::controller::{Autoscaler, Context};
+use crate::effect::Effect;
+use crate::policy;
 
-/// Claims asked for, in order, until the API has them.
+/// Claims asked for, by name, until the API has them.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
-    asked: VecDeque<Asked>,
+    run: Name,
+    named: u32,
+    asked: BTreeMap<Name, Asked>,
     created: Vec<(ClaimId, Asked)>,
 }
 
@@ -38,15 +39,24 @@ pub struct Asked {
 }
 
 impl Planned {
-    /// A claim was asked for.
-    pub fn asked(&mut self, asked: Asked) {
-        self.asked.push_back(asked);
+    /// Names claims so that those of another run are not met.
+    pub fn of_run(run: Name) -> Planned {
+        Planned { run, ..Planned::default() }
     }
 
-    /// The API has the claim that was asked for first.
-    pub fn created(&mut self, claim: ClaimId) {
-        if let Some(asked) = self.asked.pop_front() {
-            self.created.push((claim, asked));
+    /// A name for the next claim of a pool. Claims that are there count, so that a value which starts anew in the
+    /// same run goes on counting.
+    fn next_name(&mut self, cluster: &Cluster, pool: &str) -> Name {
+        let there = u32::try_from(cluster.claims.len()).unwrap_or(u32::MAX);
+        let number = self.named.max(there);
+        self.named = number.saturating_add(1);
+        Name::from(format!("{pool}-{}{number:05}", self.run))
+    }
+
+    /// The API has a claim: one that was asked for, or somebody else's.
+    pub fn created(&mut self, claim: &NodeClaim) {
+        if let Some(asked) = self.asked.remove(&claim.name) {
+            self.created.push((claim.id, asked));
         }
     }
 
@@ -56,9 +66,9 @@ impl Planned {
     }
 }
 
-impl Karpenter {
+impl Autoscaler {
     /// Plans when the window closes.
-    pub(super) fn provision(&mut self, context: Context<'_>, effects: &mut Effects) {
+    pub(crate) fn provision(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         let (cluster, now) = (context.cluster, context.cluster.now);
         for (claim, Asked { pods, command, subnet }) in self.planned.take_created() {
             self.disruption.replacement_created(command, claim);
@@ -75,7 +85,7 @@ impl Karpenter {
             self.refresh_market(context);
             self.plan(context, effects);
         }
-        self.launches.decide(context, self.blocked);
+        self.launches.decide(cluster, self.reaches_cloud, effects);
         self.set_retry(cluster);
     }
 
@@ -113,7 +123,7 @@ impl Karpenter {
         !self.drains.is_empty() || self.disruption.is_running()
     }
 
-    fn plan(&mut self, context: Context<'_>, effects: &mut Effects) {
+    fn plan(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         let cluster = context.cluster;
         let Some(market) = self.market.take() else { return };
         let going = self.disruption.going();
@@ -129,7 +139,7 @@ impl Karpenter {
                 pods: &pods,
                 leaving: &going,
                 settling: &BTreeSet::new(),
-                policy: provisioner::policy(facts.as_ref()),
+                policy: policy::policy(facts.as_ref()),
                 purpose: Purpose::Provisioning,
             });
             self.carry_out(cluster, solution, effects);
@@ -137,7 +147,7 @@ impl Karpenter {
         self.market = Some(market);
     }
 
-    fn carry_out(&mut self, cluster: &Cluster, solution: Solution, effects: &mut Effects) {
+    fn carry_out(&mut self, cluster: &Cluster, solution: Solution, effects: &mut Vec<Effect>) {
         for (pod, place) in solution.on_existing {
             if let ClaimOrNode::Node(node) = place {
                 let window_ms = cluster.declared.karpenter.batch_max_ms.saturating_mul(2).max(REQUEUE_MS);
@@ -152,7 +162,7 @@ impl Karpenter {
             let known = cluster.refusals.get(&pod).is_some_and(|refusal| refusal.pools == reasons);
             if is_provisionable(cluster, cluster.pod(pod)) && !known {
                 self.expected.remove(&pod);
-                effects.now(Effect::RefusePod(pod, reasons));
+                effects.push(Effect::RefusePod(pod, reasons));
             }
         }
         for claim in solution.new_claims {
@@ -161,25 +171,27 @@ impl Karpenter {
     }
 
     /// Creates a claim unless the pool's limits are passed already; true when it was asked for.
-    pub(super) fn create(
+    pub(crate) fn create(
         &mut self,
         cluster: &Cluster,
         claim: PlannedClaim,
         command: Option<u32>,
-        effects: &mut Effects,
+        effects: &mut Vec<Effect>,
     ) -> bool {
         if pool::limit_passed(cluster, claim.pool).is_some() {
             return false;
         }
-        let new = claim.new_claim(cluster);
-        self.planned.asked(Asked { pods: claim.pods, command, subnet: claim.subnet });
-        effects.now(Effect::CreateClaim(Box::new(new)));
+        let pool = &cluster.declared.node_pools[claim.pool as usize].name;
+        let name = self.planned.next_name(cluster, pool);
+        let new = claim.new_claim(cluster, name.clone());
+        self.planned.asked.insert(name, Asked { pods: claim.pods, command, subnet: claim.subnet });
+        effects.push(Effect::CreateClaim(Box::new(new)));
         true
     }
 
-    fn expect(&mut self, pod: PodId, place: ClaimOrNode, effects: &mut Effects) {
+    fn expect(&mut self, pod: PodId, place: ClaimOrNode, effects: &mut Vec<Effect>) {
         if self.expected.insert(pod, place) != Some(place) {
-            effects.now(Effect::ExpectPod(pod, place));
+            effects.push(Effect::ExpectPod(pod, place));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Launching claims: the calls to EC2 in flight, their answers, and trying again.
+//! Launching claims: what is to be submitted, what failed, and trying again.
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/nodeclaim/lifecycle/{launch,controller}.go`: without
 //! capacity, or when the node class is not ready, the claim is deleted at once; after other errors it is tried again
@@ -10,12 +10,8 @@ use cluster::network::SubnetId;
 use cluster::node_claim::{ClaimStage, LaunchFailure};
 use cluster::{ClaimId, Cluster, Timestamp};
 
-use super::capacity_errors::CapacityErrors;
-use crate::actor::Context;
-use crate::actors::ec2::fleet::{self, NO_SPOT_ROLE};
-use crate::actors::ec2::subnets::SubnetView;
-use crate::actors::timers::Timers;
-use crate::effect::{Effect, Effects};
+use crate::capacity_errors::{CapacityErrors, NO_SPOT_ROLE};
+use crate::effect::Effect;
 
 const BACK_OFF_FIRST_MS: i64 = 1_000;
 const BACK_OFF_MAX_MS: i64 = 60_000;
@@ -24,12 +20,10 @@ const BACK_OFF_MAX_MS: i64 = 60_000;
 #[derive(Clone, Debug, Default)]
 pub struct Launches {
     to_submit: BTreeSet<ClaimId>,
-    in_flight: Timers<ClaimId>,
     retries: BTreeMap<ClaimId, Retry>,
     given_up: Vec<ClaimId>,
-    /// The subnets that claims were planned into, where a plan says so.
+    /// The subnets that claims were planned into, where a plan says so; for the first try.
     planned_into: BTreeMap<ClaimId, SubnetId>,
-    subnets: SubnetView,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +42,10 @@ impl Launches {
     /// A new leader launches what is not launched.
     pub fn take_over(&mut self, cluster: &Cluster) {
         let created = cluster.claims.iter().filter(|claim| claim.stage == ClaimStage::Created);
-        *self = Launches { in_flight: std::mem::take(&mut self.in_flight), ..Launches::default() };
-        self.to_submit.extend(created.map(|claim| claim.id));
+        *self = Launches { to_submit: created.map(|claim| claim.id).collect(), ..Launches::default() };
     }
 
-    /// EC2 did not launch.
+    /// The cloud did not launch.
     pub fn failed(
         &mut self,
         cluster: &Cluster,
@@ -62,7 +55,6 @@ impl Launches {
     ) {
         if let LaunchFailure::SubnetFull(subnet) = why {
             errors.note_subnet(*subnet, cluster.now);
-            self.subnets.mark_empty(*subnet);
         }
         let is_final = match why {
             LaunchFailure::InsufficientCapacity
@@ -86,70 +78,27 @@ impl Launches {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Sends what is to be launched, as long as EC2 can be reached.
-    pub fn decide(&mut self, context: Context<'_>, blocked: bool) {
-        let now = context.cluster.now;
-        let due = |retry: &Retry| retry.at.is_some_and(|at| at <= now);
-        let again: Vec<ClaimId> =
-            self.retries.iter().filter(|(_, retry)| due(retry)).map(|(claim, _)| *claim).collect();
-        for claim in again {
-            if let Some(retry) = self.retries.get_mut(&claim) {
+    /// Submits what is to be launched, as long as the cloud can be reached.
+    pub fn decide(&mut self, cluster: &Cluster, reaches_cloud: bool, effects: &mut Vec<Effect>) {
+        for (claim, retry) in &mut self.retries {
+            if retry.at.is_some_and(|at| at <= cluster.now) {
                 retry.at = None;
+                self.to_submit.insert(*claim);
             }
-            self.to_submit.insert(claim);
         }
         let open = |claim: &ClaimId| {
-            let claim = context.cluster.claim(*claim);
+            let claim = cluster.claim(*claim);
             claim.stage == ClaimStage::Created && claim.deleted.is_none()
         };
         self.to_submit.retain(open);
         self.retries.retain(|claim, _| open(claim));
-        if blocked {
+        self.planned_into.retain(|claim, _| open(claim));
+        if !reaches_cloud {
             return;
         }
-        let answer_at = now.after_ms(context.cluster.declared.profile.latencies.launch_ms);
         for claim in std::mem::take(&mut self.to_submit) {
-            self.in_flight.set(answer_at, claim);
+            effects.push(Effect::Launch(claim, self.planned_into.remove(&claim)));
         }
-    }
-
-    /// EC2's answers that are due, whether or not the controller still runs.
-    pub fn answer(
-        &mut self,
-        context: Context<'_>,
-        errors: &mut CapacityErrors,
-        seed: u64,
-        effects: &mut Effects,
-    ) {
-        let cluster = context.cluster;
-        // One answer an instant at a time: each takes an address and capacity that the next one must see.
-        let mut due = self.in_flight.take_due(cluster.now).into_iter();
-        let Some(id) = due.next() else { return };
-        due.for_each(|later| self.in_flight.set(cluster.now, later));
-        let claim = cluster.claim(id);
-        if claim.stage != ClaimStage::Created {
-            return;
-        }
-        let chance = seed.wrapping_add(u64::from(id.0));
-        let known = |option: &_| errors.covers(option);
-        let into = self.planned_into.remove(&id);
-        self.subnets.only(into);
-        let answer = fleet::launch(cluster, context.catalog, claim, &mut self.subnets, known, chance);
-        for (option, subnet, why) in &answer.refused {
-            errors.note(option, why, cluster.now);
-            if let (Some(subnet), LaunchFailure::SubnetFull(_)) = (subnet, why) {
-                self.subnets.mark_empty(*subnet);
-            }
-        }
-        effects.now(match answer.outcome {
-            Ok(launched) => Effect::LaunchClaim(id, Box::new(launched)),
-            Err(why) => Effect::FailClaim(id, why),
-        });
-    }
-
-    /// When the next answer comes.
-    pub fn next_answer(&self) -> Option<Timestamp> {
-        self.in_flight.next()
     }
 
     /// When a launch is tried again.

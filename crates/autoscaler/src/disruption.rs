@@ -12,10 +12,9 @@ use provisioning::disruption::candidate::{Held, consolidatable_at};
 use provisioning::disruption::{self, Command, budget, consolidation, pods};
 use provisioning::existing::View;
 
-use super::Karpenter;
-use crate::actor::Context;
-use crate::effect::{Effect, Effects};
-use crate::provisioner;
+use crate::controller::{Autoscaler, Context};
+use crate::effect::Effect;
+use crate::policy;
 
 /// Between two looks.
 const POLL_MS: i64 = 10_000;
@@ -77,8 +76,8 @@ impl Disruption {
     }
 }
 
-impl Karpenter {
-    pub(super) fn disrupt(&mut self, context: Context<'_>, effects: &mut Effects) {
+impl Autoscaler {
+    pub(crate) fn disrupt(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         let (cluster, now) = (context.cluster, context.cluster.now);
         self.follow_commands(cluster, effects);
         let checks = self.disruption.pending.as_ref().is_some_and(|(_, at)| *at <= now);
@@ -102,7 +101,7 @@ impl Karpenter {
     }
 
     /// Looks for a command when something changed or became due.
-    fn look(&mut self, context: Context<'_>, effects: &mut Effects) {
+    fn look(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         let (cluster, now) = (context.cluster, context.cluster.now);
         let due = self.disruption.next_due.is_some_and(|at| at <= now);
         if !self.disruption.changed && !due {
@@ -122,7 +121,7 @@ impl Karpenter {
         let Some(market) = self.market.take() else { return };
         let going = self.disruption.going();
         let facts = self.provisioner.facts(cluster, context.catalog);
-        let policy = provisioner::policy(facts.as_ref());
+        let policy = policy::policy(facts.as_ref());
         let held = Held { going: &going, nominated: &self.nominated, policy };
         let found = disruption::command(cluster, &market, held);
         self.market = Some(market);
@@ -139,13 +138,13 @@ impl Karpenter {
     }
 
     /// A command that still holds after 15 seconds is carried out.
-    fn check(&mut self, context: Context<'_>, command: Command, effects: &mut Effects) {
+    fn check(&mut self, context: Context<'_>, command: Command, effects: &mut Vec<Effect>) {
         let cluster = context.cluster;
         self.refresh_market(context);
         let Some(market) = self.market.take() else { return };
         let going = self.disruption.going();
         let facts = self.provisioner.facts(cluster, context.catalog);
-        let policy = provisioner::policy(facts.as_ref());
+        let policy = policy::policy(facts.as_ref());
         let held = Held { going: &going, nominated: &self.nominated, policy };
         let valid = consolidation::is_still_valid(cluster, &market, held, &command);
         self.market = Some(market);
@@ -157,7 +156,7 @@ impl Karpenter {
     }
 
     /// Taints the nodes and creates the replacement; without one the nodes go at once.
-    fn start(&mut self, cluster: &Cluster, command: Command, effects: &mut Effects) {
+    fn start(&mut self, cluster: &Cluster, command: Command, effects: &mut Vec<Effect>) {
         self.disruption.last_id += 1;
         let id = self.disruption.last_id;
         let Command { nodes, reason, replacements } = command;
@@ -177,7 +176,7 @@ impl Karpenter {
     }
 
     /// Commands whose replacement is ready, failed, or took too long; and those whose nodes are gone.
-    fn follow_commands(&mut self, cluster: &Cluster, effects: &mut Effects) {
+    fn follow_commands(&mut self, cluster: &Cluster, effects: &mut Vec<Effect>) {
         let mut ended = Vec::new();
         for (id, running) in &self.disruption.running {
             let deleted = running.nodes.iter().all(|node| {
@@ -204,22 +203,22 @@ impl Karpenter {
     }
 }
 
-fn delete(cluster: &Cluster, running: &Running, effects: &mut Effects) {
+fn delete(cluster: &Cluster, running: &Running, effects: &mut Vec<Effect>) {
     for node in running.nodes.iter().map(|node| cluster.node(*node)).filter(|node| node.exists()) {
         node.claim
             .into_iter()
-            .for_each(|claim| effects.now(Effect::DeleteClaim(claim, Some(running.reason))));
+            .for_each(|claim| effects.push(Effect::DeleteClaim(claim, Some(running.reason))));
     }
 }
 
-fn set_taint(cluster: &Cluster, node: NodeId, on: bool, effects: &mut Effects) {
+fn set_taint(cluster: &Cluster, node: NodeId, on: bool, effects: &mut Vec<Effect>) {
     let node = cluster.node(node);
     let taint = pods::disrupted_taint();
     if !node.exists() || node.taints.contains(&taint) == on {
         return;
     }
     let patch = if on { NodePatch::with([taint]) } else { NodePatch::without([&taint]) };
-    effects.now(Effect::PatchNode(node.id, Box::new(patch)));
+    effects.push(Effect::PatchNode(node.id, Box::new(patch)));
 }
 
 fn has_managed_nodes(cluster: &Cluster) -> bool {

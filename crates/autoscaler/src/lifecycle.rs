@@ -5,15 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::change::NodePatch;
 use cluster::node_claim::ClaimStage;
 use cluster::node_pool::DisruptionReason;
 use cluster::{Change, ClaimId, Cluster, Kind, Node, NodeClaim, NodeId, Timestamp};
 use provisioning::disruption::drift;
 use provisioning::existing::{UNREGISTERED, is_ephemeral};
 
-use super::Karpenter;
-use crate::effect::{Effect, Effects};
+use crate::controller::Autoscaler;
+use crate::effect::Effect;
 
 /// Without a launch by then, a claim is deleted.
 const LAUNCH_TIMEOUT_MS: i64 = 5 * 60_000;
@@ -108,11 +107,11 @@ impl Claims {
     }
 }
 
-impl Karpenter {
+impl Autoscaler {
     /// Takes every claim one step further, where it can go.
-    pub(super) fn look_after_claims(&mut self, cluster: &Cluster, reaches_ec2: bool, effects: &mut Effects) {
+    pub(crate) fn look_after_claims(&mut self, cluster: &Cluster, effects: &mut Vec<Effect>) {
         for claim in self.launches.take_given_up() {
-            effects.now(Effect::DeleteClaim(claim, None));
+            effects.push(Effect::DeleteClaim(claim, None));
         }
         for id in self.claims.take_due(cluster.now) {
             let claim = cluster.claim(id);
@@ -121,7 +120,7 @@ impl Karpenter {
                 continue;
             }
             if claim.deleted.is_some() {
-                self.finalize(cluster, claim, reaches_ec2, effects);
+                self.finalize(cluster, claim, effects);
             } else {
                 advance(cluster, claim, effects);
             }
@@ -129,46 +128,41 @@ impl Karpenter {
     }
 
     /// A claim that was asked to go: its node first; without one its instance; then it is gone.
-    fn finalize(&mut self, cluster: &Cluster, claim: &NodeClaim, reaches_ec2: bool, effects: &mut Effects) {
+    fn finalize(&mut self, cluster: &Cluster, claim: &NodeClaim, effects: &mut Vec<Effect>) {
         match claim.node.map(|node| cluster.node(node)).filter(|node| node.exists()) {
-            Some(node) if node.deleted.is_none() => effects.now(Effect::DeleteNode(node.id)),
+            Some(node) if node.deleted.is_none() => effects.push(Effect::DeleteNode(node.id)),
             Some(_) => {}
-            None if claim.launched.is_some() => {
-                self.drains.terminate_unregistered(cluster, claim, reaches_ec2)
-            }
-            None => effects.now(Effect::ClaimGone(claim.id)),
+            None if claim.launched.is_some() => self.drains.terminate_unregistered(claim.id),
+            None => effects.push(Effect::ReleaseClaim(claim.id)),
         }
     }
 }
 
-fn advance(cluster: &Cluster, claim: &NodeClaim, effects: &mut Effects) {
+fn advance(cluster: &Cluster, claim: &NodeClaim, effects: &mut Vec<Effect>) {
     if timeout(claim).is_some_and(|at| at <= cluster.now) {
-        effects.now(Effect::DeleteClaim(claim.id, None));
+        effects.push(Effect::DeleteClaim(claim.id, None));
         return;
     }
     if expires(claim).is_some_and(|at| at <= cluster.now) {
-        effects.now(Effect::DeleteClaim(claim.id, Some(DisruptionReason::Expired)));
+        effects.push(Effect::DeleteClaim(claim.id, Some(DisruptionReason::Expired)));
         return;
     }
     let drift = drift::reason(cluster, claim);
     if drift != claim.drifted.map(|(_, why)| why) {
-        effects.now(Effect::DriftClaim(claim.id, drift));
+        effects.push(Effect::DriftClaim(claim.id, drift));
     }
     let Some(node) = claim.node.map(|node| cluster.node(node)).filter(|node| node.exists()) else { return };
     register(node, effects);
     if claim.stage == ClaimStage::Registered && is_initialized(node, claim) {
-        effects.now(Effect::InitializeClaim(claim.id));
+        effects.push(Effect::InitializeClaim(claim.id));
     }
 }
 
 /// Takes note of a node that has joined: from then on pods may go there.
-fn register(node: &Node, effects: &mut Effects) {
-    let patch = NodePatch::without(node.taints.iter().filter(|taint| taint.key == UNREGISTERED));
-    if patch.taints_off.is_empty() {
-        return;
+fn register(node: &Node, effects: &mut Vec<Effect>) {
+    if node.taints.iter().any(|taint| taint.key == UNREGISTERED) {
+        effects.push(Effect::Register(node.id));
     }
-    let labels = [("karpenter.sh/registered".into(), "true".into())].into();
-    effects.now(Effect::PatchNode(node.id, Box::new(NodePatch { labels, ..patch })));
 }
 
 /// Ready, no startup taint and no taint of a starting node left, every extended resource that was asked for there.

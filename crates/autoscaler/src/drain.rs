@@ -4,15 +4,16 @@
 //! (ordinary before critical ones, each without DaemonSets first); the next group waits until the one before is gone.
 //! `terminationGracePeriod` ends all waiting: pods are deleted early enough for their own grace period.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cluster::change::{DeletionCause, NodePatch};
+use cluster::change::NodePatch;
+use cluster::node_claim::ClaimStage;
 use cluster::{ClaimId, Cluster, Node, NodeClaim, NodeId, Pod, Timestamp};
 use provisioning::class::of_daemon_set;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::disruption::pods;
 
-use crate::effect::{Effect, Effects};
+use crate::effect::Effect;
 
 /// A drain takes at least this long: the scheduler may not have seen the taint yet.
 const MIN_DRAIN_MS: i64 = 5_000;
@@ -23,7 +24,10 @@ const REQUEUE_MS: i64 = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Drains {
     nodes: BTreeMap<NodeId, Drain>,
-    unregistered: BTreeMap<ClaimId, Option<Timestamp>>,
+    /// Claims without a node that go.
+    unregistered: BTreeSet<ClaimId>,
+    /// Instances that the cloud was asked to end, and whether it has answered.
+    terminations: BTreeMap<ClaimId, Termination>,
     /// Something changed that could let a drain go on.
     pub changed: bool,
     looked: Option<Timestamp>,
@@ -33,29 +37,36 @@ pub struct Drains {
 #[derive(Clone, Copy, Debug)]
 struct Drain {
     since: Timestamp,
-    /// The instance is being terminated, and gone by then.
-    gone_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Termination {
+    Asked,
+    Done,
 }
 
 impl Drains {
     /// A claim without a node goes: its instance is terminated.
-    pub fn terminate_unregistered(&mut self, cluster: &Cluster, claim: &NodeClaim, reaches_ec2: bool) {
-        let gone_at = self.unregistered.entry(claim.id).or_default();
-        if gone_at.is_none() && reaches_ec2 {
-            *gone_at = Some(cluster.now.after_ms(cluster.declared.profile.latencies.terminate_ms));
-        }
+    pub fn terminate_unregistered(&mut self, claim: ClaimId) {
+        self.unregistered.insert(claim);
+    }
+
+    /// The cloud has ended an instance.
+    pub fn terminated(&mut self, claim: ClaimId) {
+        self.terminations.insert(claim, Termination::Done);
     }
 
     /// A node was asked to go.
     pub fn begin(&mut self, cluster: &Cluster, node: NodeId) {
         if cluster.node(node).claim.is_some() {
-            self.nodes.entry(node).or_insert(Drain { since: cluster.now, gone_at: None });
+            self.nodes.entry(node).or_insert(Drain { since: cluster.now });
         }
     }
 
-    /// A new leader goes on with what was begun; instances that are being terminated stay so.
+    /// A new leader goes on with what was begun; it does not know which instances the cloud was asked to end.
     pub fn take_over(&mut self, cluster: &Cluster) {
         self.changed = true;
+        self.terminations.retain(|_, termination| *termination == Termination::Done);
         for node in cluster.live_nodes().filter(|node| node.deleted.is_some()) {
             self.begin(cluster, node.id);
         }
@@ -67,10 +78,11 @@ impl Drains {
     }
 
     /// Takes every node one step further.
-    pub fn decide(&mut self, cluster: &Cluster, reaches_ec2: bool, effects: &mut Effects) {
+    pub fn decide(&mut self, cluster: &Cluster, reaches_cloud: bool, effects: &mut Vec<Effect>) {
         let now = cluster.now;
-        self.finish_unregistered(cluster, reaches_ec2, effects);
+        self.finish_unregistered(reaches_cloud, effects);
         self.nodes.retain(|node, _| cluster.node(*node).exists());
+        self.terminations.retain(|claim, _| cluster.claim(*claim).stage != ClaimStage::Gone);
         let due = self.wake.is_some_and(|at| at <= now) || self.changed;
         let paced = self.looked.is_none_or(|at| now == at || now.since_ms(at) >= REQUEUE_MS);
         if self.nodes.is_empty() {
@@ -87,7 +99,7 @@ impl Drains {
         (self.changed, self.looked, self.wake) = (false, Some(now), None);
         let mut budgets = PodBudgets::of(cluster);
         for id in self.nodes.keys().copied().collect::<Vec<_>>() {
-            let next = self.step(cluster, cluster.node(id), &mut budgets, reaches_ec2, effects);
+            let next = self.step(cluster, cluster.node(id), &mut budgets, reaches_cloud, effects);
             self.wake = [self.wake, next].into_iter().flatten().min();
         }
     }
@@ -95,20 +107,26 @@ impl Drains {
     /// When to look again without a change.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let paced = self.looked.filter(|_| self.changed && !self.nodes.is_empty());
-        let unregistered = self.unregistered.values().flatten().min().copied();
-        [self.wake, paced.map(|at| at.after_ms(REQUEUE_MS)), unregistered].into_iter().flatten().min()
+        [self.wake, paced.map(|at| at.after_ms(REQUEUE_MS))].into_iter().flatten().min()
     }
 
-    fn finish_unregistered(&mut self, cluster: &Cluster, reaches_ec2: bool, effects: &mut Effects) {
-        for (claim, gone_at) in &mut self.unregistered {
-            if gone_at.is_none() && reaches_ec2 {
-                *gone_at = Some(cluster.now.after_ms(cluster.declared.profile.latencies.terminate_ms));
-            }
-            if gone_at.is_some_and(|at| at <= cluster.now) {
-                effects.now(Effect::ClaimGone(*claim));
+    fn finish_unregistered(&mut self, reaches_cloud: bool, effects: &mut Vec<Effect>) {
+        for claim in std::mem::take(&mut self.unregistered) {
+            if self.terminate(claim, reaches_cloud, effects) {
+                effects.push(Effect::ReleaseClaim(claim));
+            } else {
+                self.unregistered.insert(claim);
             }
         }
-        self.unregistered.retain(|_, gone_at| gone_at.is_none_or(|at| at > cluster.now));
+    }
+
+    /// Has an instance ended, once; true when it is.
+    fn terminate(&mut self, claim: ClaimId, reaches_cloud: bool, effects: &mut Vec<Effect>) -> bool {
+        if !self.terminations.contains_key(&claim) && reaches_cloud {
+            self.terminations.insert(claim, Termination::Asked);
+            effects.push(Effect::Terminate(claim));
+        }
+        self.terminations.get(&claim) == Some(&Termination::Done)
     }
 
     /// One look at a node; when to look again.
@@ -117,24 +135,21 @@ impl Drains {
         cluster: &Cluster,
         node: &Node,
         budgets: &mut PodBudgets<'_>,
-        reaches_ec2: bool,
-        effects: &mut Effects,
+        reaches_cloud: bool,
+        effects: &mut Vec<Effect>,
     ) -> Option<Timestamp> {
         let now = cluster.now;
-        let drain = self.nodes.get_mut(&node.id)?;
-        if let Some(gone_at) = drain.gone_at {
-            if gone_at <= now {
-                effects.now(Effect::NodeGone(node.id));
-                node.claim.into_iter().for_each(|claim| effects.now(Effect::ClaimGone(claim)));
-            }
-            return Some(gone_at).filter(|at| *at > now);
+        let drain = *self.nodes.get(&node.id)?;
+        let claim = node.claim.map(|claim| cluster.claim(claim))?;
+        if self.terminations.contains_key(&claim.id) {
+            self.end(node, claim.id, reaches_cloud, effects);
+            return None;
         }
-        let claim = node.claim.map(|claim| cluster.claim(claim));
-        if let Some(claim) = claim.filter(|claim| claim.deleted.is_none()) {
-            effects.now(Effect::DeleteClaim(claim.id, None));
+        if claim.deleted.is_none() {
+            effects.push(Effect::DeleteClaim(claim.id, None));
         }
         taint(node, effects);
-        let deadline = claim.and_then(deadline);
+        let deadline = deadline(claim);
         let on_node: Vec<&Pod> =
             cluster.pods_on(node.id).filter(|pod| pods::is_waited_for(pod, now)).collect();
         if !on_node.is_empty() {
@@ -149,14 +164,20 @@ impl Drains {
         if !past && holds_volumes(cluster, node.id, now) {
             return deadline.filter(|at| *at > now).map(|at| at.after_ms(1));
         }
-        if reaches_ec2 {
-            drain.gone_at = Some(now.after_ms(cluster.declared.profile.latencies.terminate_ms));
+        self.end(node, claim.id, reaches_cloud, effects);
+        None
+    }
+
+    /// Has the instance ended; then nothing holds the node and its claim any more.
+    fn end(&mut self, node: &Node, claim: ClaimId, reaches_cloud: bool, effects: &mut Vec<Effect>) {
+        if self.terminate(claim, reaches_cloud, effects) {
+            effects.push(Effect::ReleaseNode(node.id));
+            effects.push(Effect::ReleaseClaim(claim));
         }
-        drain.gone_at.map(|at| at.max(now.after_ms(1)))
     }
 }
 
-fn taint(node: &Node, effects: &mut Effects) {
+fn taint(node: &Node, effects: &mut Vec<Effect>) {
     let taint = pods::disrupted_taint();
     if node.taints.contains(&taint) {
         return;
@@ -165,7 +186,7 @@ fn taint(node: &Node, effects: &mut Effects) {
     let labels =
         [("node.kubernetes.io/exclude-from-external-load-balancers".into(), "karpenter".into())].into();
     let patch = NodePatch { taints_on: vec![taint], labels, ..others };
-    effects.now(Effect::PatchNode(node.id, Box::new(patch)));
+    effects.push(Effect::PatchNode(node.id, Box::new(patch)));
 }
 
 /// When `terminationGracePeriod` runs out.
@@ -180,7 +201,7 @@ fn evict(
     on_node: &[&Pod],
     budgets: &mut PodBudgets<'_>,
     deadline: Option<Timestamp>,
-    effects: &mut Effects,
+    effects: &mut Vec<Effect>,
 ) {
     let now = cluster.now;
     let group = |pod: &Pod| {
@@ -194,8 +215,10 @@ fn evict(
     for pod in on_node.iter().filter(|pod| pod.deleted.is_none()) {
         let due = deadline.is_some_and(|at| now >= delete_at(at, pod));
         let in_turn = Some(group(pod)) == first && pods::is_evictable(pod, now);
-        if due || in_turn && budgets.evict(pod) {
-            effects.now(Effect::DeletePod(pod.id, DeletionCause::Drained));
+        if due {
+            effects.push(Effect::DeletePod(pod.id));
+        } else if in_turn && budgets.evict(pod) {
+            effects.push(Effect::Evict(pod.id));
         }
     }
 }

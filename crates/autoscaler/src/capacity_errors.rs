@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::network::SubnetId;
-use cluster::node_claim::{LaunchFailure, LaunchOption};
+use cluster::node_claim::{LaunchFailure, LaunchOption, RefusedOffering};
 use cluster::{Cluster, Name, Timestamp};
 use provisioning::market::OutOfCapacity;
 
-use crate::actors::ec2::fleet::NO_SPOT_ROLE;
+/// EC2's error for spot requests without the service-linked role, which the caller may not create.
+pub const NO_SPOT_ROLE: &str = "AuthFailure.ServiceLinkedRoleCreationNotPermitted";
 
 /// How long an error is remembered.
 pub const TTL_MS: i64 = 180_000;
@@ -25,7 +26,8 @@ pub struct CapacityErrors {
 
 impl CapacityErrors {
     /// Remembers that an offering was refused.
-    pub fn note(&mut self, option: &LaunchOption, why: &LaunchFailure, now: Timestamp) {
+    pub fn note(&mut self, refused: &RefusedOffering, now: Timestamp) {
+        let RefusedOffering { option, why, .. } = refused;
         let until = now.after_ms(TTL_MS);
         let offering = |instance_type: Option<&Name>, zone: Option<&Name>| OutOfCapacity {
             node_class: None,

@@ -1,0 +1,199 @@
+//! The controller: what it learns, and in which order it acts.
+//!
+//! [`crate::batch`], [`crate::provision`], [`crate::launches`], [`crate::lifecycle`], [`crate::drain`] and
+//! [`crate::disruption`] each hold one of its loops. Polls are events here: after a change that could matter it looks
+//! again at the next instant at which its own requeue would have come. Where nothing changes it has nothing to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use catalog::Catalog;
+use cluster::change::ClaimOrNode;
+use cluster::{Change, Cluster, Name, NodeId, PodId, Timestamp, Waiting};
+use provisioning::Market;
+use provisioning::class::is_provisionable;
+use provisioning::market::Shelf;
+
+use crate::batch::Batch;
+use crate::capacity_errors::CapacityErrors;
+use crate::disruption::Disruption;
+use crate::drain::Drains;
+use crate::effect::Effect;
+use crate::launches::Launches;
+use crate::lifecycle::Claims;
+use crate::policy::Provisioner;
+use crate::provision::Planned;
+
+/// What whoever decides may look at.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The cluster at this instant; `cluster.now` is the time.
+    pub cluster: &'a Cluster,
+    /// What can be bought.
+    pub catalog: &'a Catalog,
+}
+
+/// The controller's mind. One that begins to lead, or leads again, is told so by [`Autoscaler::lead`].
+#[derive(Debug, Default)]
+pub struct Autoscaler {
+    pub(crate) provisioner: Provisioner,
+    pub(crate) reaches_cloud: bool,
+    pub(crate) market: Option<Market>,
+    shelf: Shelf,
+    pub(crate) capacity_errors: CapacityErrors,
+    pub(crate) batch: Batch,
+    pub(crate) launches: Launches,
+    pub(crate) drains: Drains,
+    pub(crate) disruption: Disruption,
+    pub(crate) planned: Planned,
+    /// Where each pending pod is expected to go.
+    pub(crate) expected: BTreeMap<PodId, ClaimOrNode>,
+    /// Nodes that pods were planned for, and until when they are protected.
+    pub(crate) nominated: BTreeMap<NodeId, Timestamp>,
+    pub(crate) claims: Claims,
+    /// Pods that may be provisionable: a superset of those that are.
+    pub(crate) pending: BTreeSet<PodId>,
+    /// Pods that the last plan had no place for.
+    pub(crate) refused: BTreeSet<PodId>,
+    pub(crate) retry_provisioning: Option<Timestamp>,
+    /// Something was observed since the last decision.
+    news: bool,
+}
+
+impl Autoscaler {
+    /// `shelf` has what pools can buy as far as it is known already; `run` tells the claims that this value creates
+    /// from those of others under the same pool, and may be empty where there are no others.
+    pub fn new(shelf: Shelf, provisioner: Provisioner, run: Name) -> Autoscaler {
+        Autoscaler {
+            shelf,
+            provisioner,
+            planned: Planned::of_run(run),
+            reaches_cloud: true,
+            ..Autoscaler::default()
+        }
+    }
+
+    /// Begins to lead: knows nothing of what another had in mind, and looks at everything.
+    pub fn lead(&mut self, cluster: &Cluster) {
+        self.batch = Batch::default();
+        self.disruption = Disruption::default();
+        self.nominated.clear();
+        self.capacity_errors = CapacityErrors::default();
+        self.market = None;
+        self.claims.take_over(cluster);
+        self.drains.take_over(cluster);
+        self.launches.take_over(cluster);
+        for pod in cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)) {
+            self.pending.insert(pod.id);
+            self.batch.trigger(pod.id, cluster.now);
+        }
+        self.news = true;
+    }
+
+    /// Whether calls to the cloud can succeed, as far as is known: while they cannot, none is submitted.
+    pub fn reach_cloud(&mut self, reaches: bool) {
+        self.news |= self.reaches_cloud != reaches;
+        self.reaches_cloud = reaches;
+    }
+
+    /// Learns one change. The cluster already contains it.
+    pub fn observe(&mut self, change: &Change, context: Context<'_>) {
+        let cluster = context.cluster;
+        match change {
+            Change::ClaimCreated(claim) => self.planned.created(cluster.claim(*claim)),
+            Change::ClaimFailed(claim, why) => {
+                self.launches.failed(cluster, *claim, why, &mut self.capacity_errors);
+            }
+            Change::OfferingsRefused(refused) => {
+                refused.iter().for_each(|offering| self.capacity_errors.note(offering, cluster.now));
+            }
+            Change::InstanceTerminated(claim) => self.drains.terminated(*claim),
+            Change::ObjectArrived(_) | Change::ObjectDeleted(_) => self.market = None,
+            Change::PodWaits(pod, waiting)
+                if matches!(**waiting, Waiting::Unschedulable(_))
+                    && is_provisionable(cluster, cluster.pod(*pod)) =>
+            {
+                self.pending.insert(*pod);
+                self.batch.trigger(*pod, cluster.now);
+                self.news = true;
+            }
+            Change::PodBound(pod, _) | Change::PodGone(pod) => {
+                self.expected.remove(pod);
+                self.pending.remove(pod);
+            }
+            Change::NodeDeleting(node) => self.drains.begin(cluster, *node),
+            _ => {}
+        }
+        self.claims.observe(change, cluster);
+        self.hear(change);
+    }
+
+    /// Whether there is something to decide now.
+    pub fn has_news(&self, now: Timestamp) -> bool {
+        self.news || self.wake_at().is_some_and(|at| at <= now)
+    }
+
+    /// Acts on what was observed; what it wants is in `effects`, in order.
+    pub fn decide(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
+        self.news = false;
+        self.look_after_claims(context.cluster, effects);
+        self.drains.decide(context.cluster, self.reaches_cloud, effects);
+        self.provision(context, effects);
+        self.disrupt(context, effects);
+    }
+
+    /// When to be asked again if nothing happens before.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let always = [self.claims.next_deadline(), self.launches.next_retry(), self.drains.wake_at()];
+        // Before every claim is launched nothing is planned; the answer that is missing is waited for.
+        let planning = [self.batch.due(), self.retry_provisioning, self.disruption.wake_at()];
+        let planning = planning.into_iter().filter(|_| self.claims.are_launched());
+        always.into_iter().chain(planning).flatten().min()
+    }
+
+    /// Like [`Autoscaler::wake_at`], for what goes on for ever in a settled cluster: expiry and budgets' schedules.
+    pub fn background_wake_at(&self) -> Option<Timestamp> {
+        [self.claims.next_expiry(), self.disruption.next_budget_change()].into_iter().flatten().min()
+    }
+
+    fn hear(&mut self, change: &Change) {
+        match change {
+            Change::OfferingsRefused(_) => {}
+            Change::InstanceTerminated(_) => {
+                self.news = true;
+                self.drains.changed = true;
+            }
+            change if matters(change) => {
+                self.news = true;
+                self.batch.changed = true;
+                self.disruption.changed = true;
+                self.drains.changed = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// What pools can buy, as the controller knows it.
+    pub(crate) fn refresh_market(&mut self, context: Context<'_>) {
+        let expired = self.capacity_errors.expire(context.cluster.now);
+        if self.capacity_errors.take_changed() || expired || self.market.is_none() {
+            let out = self.capacity_errors.known(context.cluster);
+            self.market = Some(Market::of(context.cluster, context.catalog, &out, &self.shelf));
+        }
+    }
+}
+
+/// Whether a change can make a difference to a plan.
+pub fn matters(change: &Change) -> bool {
+    !matches!(
+        change,
+        Change::PodWaits(..)
+            | Change::PodAddressed(_)
+            | Change::PodRestarted(_)
+            | Change::PodExpected(..)
+            | Change::PodRefusedByPools(..)
+            | Change::PodRefused { .. }
+            | Change::EniCalled { .. }
+            | Change::Blocked { .. }
+            | Change::CniReady(..)
+    )
+}
