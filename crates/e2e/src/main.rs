@@ -86,16 +86,26 @@ struct Bench {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
-    let what = Arguments::parse().what;
+async fn main() -> ExitCode {
+    match until_stopped(Arguments::parse().what).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            say(&format!("error: {problem:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what is asked for; false if something failed, or somebody stopped it.
+async fn until_stopped(what: What) -> Result<bool> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     // Whoever is interrupted drops what it started, and that stops it.
-    let passed = tokio::select! {
-        passed = act(what) => passed?,
-        _ = interrupt.recv() => false,
-        _ = terminate.recv() => false,
-    };
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    tokio::select! {
+        passed = act(what) => passed,
+        _ = interrupt.recv() => Ok(false),
+        _ = terminate.recv() => Ok(false),
+    }
 }
 
 async fn act(what: What) -> Result<bool> {
