@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn a_pod_is_weighed_as_a_whole() {
         // Two cores at the price of half a gibibyte: cheap for what no pod asks for alone.
-        let (nano, compute, large) =
-            (resources(2000, GIB / 2), resources(2000, 4 * GIB), resources(32_000, 64 * GIB));
+        let room = |cpu, memory| Resources { pods: 110, ..resources(cpu, memory) };
+        let (nano, compute, large) = (room(2000, GIB / 2), room(2000, 4 * GIB), room(32_000, 64 * GIB));
         let wares = [ware(0, &nano, 1_700), ware(1, &compute, 17_000), ware(2, &large, 250_000)];
         let alike = |each: &Resources, count| -> Vec<usize> {
             favoured_alike(&wares, each, count, Margin(2)).iter().collect()
