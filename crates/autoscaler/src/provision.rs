@@ -18,6 +18,9 @@ use crate::controller::{Autoscaler, Context};
 use crate::effect::Effect;
 use crate::policy;
 
+/// The longest name of a claim.
+const LONGEST_NAME: usize = 63;
+
 /// Claims asked for, by name, until the API has them.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
@@ -50,7 +53,11 @@ impl Planned {
         let there = u32::try_from(cluster.claims.len()).unwrap_or(u32::MAX);
         let number = self.named.max(there);
         self.named = number.saturating_add(1);
-        Name::from(format!("{pool}-{}{number:05}", self.run))
+        // The name is a label's value as well (the node's hostname): at most 63 letters.
+        let suffix = format!("-{}{number:05}", self.run);
+        let room = LONGEST_NAME.saturating_sub(suffix.len());
+        let end = pool.char_indices().nth(room).map_or(pool.len(), |(end, _)| end);
+        Name::from(format!("{}{suffix}", &pool[..end]))
     }
 
     /// The API has a claim: one that was asked for, or somebody else's.

@@ -73,6 +73,22 @@ pub enum DriftReason {
     Condition,
 }
 
+impl DriftReason {
+    /// The reason of the condition `Drifted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DriftReason::NodePoolDrifted => "NodePoolDrifted",
+            DriftReason::RequirementsDrifted => "RequirementsDrifted",
+            DriftReason::InstanceTypeNotFound => "InstanceTypeNotFound",
+            DriftReason::NodeClassDrift => "NodeClassDrift",
+            DriftReason::AmiDrift => "AMIDrift",
+            DriftReason::SubnetDrift => "SubnetDrift",
+            DriftReason::SecurityGroupDrift => "SecurityGroupDrift",
+            DriftReason::Condition => "Drifted",
+        }
+    }
+}
+
 /// One way to launch a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchOption {

@@ -156,6 +156,29 @@ fn the_same_is_written_every_time() {
     assert_eq!(first, written());
 }
 
+/// A pool that asks for something else: its claims say that they have drifted, and take it back when it does.
+#[test]
+fn a_pool_that_changes_back_in_time_keeps_its_nodes() {
+    let mut server = started(4);
+    server.run_for_s(60);
+    let before = server.all(Resource::NodeClaim);
+    let mut arm = pool("default", "0s");
+    let requirements = arm.pointer_mut("/spec/template/spec/requirements").unwrap().as_array_mut().unwrap();
+    requirements.push(json!({"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}));
+    server.apply(Resource::NodePool, arm);
+    server.run_for_s(2);
+    let told = server.all(Resource::NodeClaim);
+    assert!(told.iter().any(|claim| holds(claim, "Drifted")), "{told:#?}");
+    // Changed back in time: nothing is replaced.
+    server.apply(Resource::NodePool, pool("default", "0s"));
+    server.run_for_s(5);
+    let told = server.all(Resource::NodeClaim);
+    assert!(!told.iter().any(|claim| holds(claim, "Drifted")), "{told:#?}");
+    let names =
+        |claims: &[Value]| claims.iter().map(|claim| claim["metadata"]["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&told), names(&before));
+}
+
 #[test]
 fn a_pod_that_no_pool_can_take_is_told_why() {
     let mut server = started(0);

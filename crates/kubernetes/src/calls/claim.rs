@@ -89,22 +89,9 @@ pub(super) fn initialize(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
 
 /// The condition `Drifted`.
 pub(super) fn drift(mirror: &Mirror, claim: ClaimId, why: Option<DriftReason>) -> Vec<Call> {
-    let reason = why.map_or("Drifted", reason);
+    let reason = why.map_or("Drifted", DriftReason::as_str);
     let conditions = conditions(mirror, claim, &[("Drifted", why.is_some(), reason, "")]);
     vec![status(mirror, claim, json!({"conditions": conditions}))]
-}
-
-fn reason(why: DriftReason) -> &'static str {
-    match why {
-        DriftReason::NodePoolDrifted => "NodePoolDrifted",
-        DriftReason::RequirementsDrifted => "RequirementsDrifted",
-        DriftReason::InstanceTypeNotFound => "InstanceTypeNotFound",
-        DriftReason::NodeClassDrift => "NodeClassDrift",
-        DriftReason::AmiDrift => "AMIDrift",
-        DriftReason::SubnetDrift => "SubnetDrift",
-        DriftReason::SecurityGroupDrift => "SecurityGroupDrift",
-        DriftReason::Condition => "Drifted",
-    }
 }
 
 /// Asks a claim to go.

@@ -85,6 +85,7 @@ impl Mirror {
 
     fn update_claim(&mut self, id: ClaimId, seen: WatchedClaim, changes: &mut Vec<Change>) {
         let now = self.cluster.now;
+        let drifted = seen.claim.drifted.map(|_| self.why_drifted(&seen.claim.name));
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));
         let claim = &mut self.cluster.claims[id.0 as usize];
         claim.labels = seen.claim.labels;
@@ -101,9 +102,8 @@ impl Mirror {
             claim.stage = ClaimStage::Initialized;
             changes.push(Change::ClaimInitialized(id));
         }
-        let drifted = seen.claim.drifted.map(|(_, why)| why);
-        if drifted.is_some() != claim.drifted.is_some() {
-            claim.drifted = drifted.map(|why: DriftReason| (now, why));
+        if drifted != claim.drifted.map(|(_, why)| why) {
+            claim.drifted = drifted.map(|why| (now, why));
             changes.push(Change::ClaimDrifted(id, drifted));
         }
         if claim.deleted.is_none()
@@ -111,6 +111,17 @@ impl Mirror {
         {
             claim.deleted = Some((deleted, None));
             changes.push(Change::ClaimDeleting(id, None));
+        }
+    }
+
+    /// The reason that the condition `Drifted` has: one that is worked out here again, or somebody else's.
+    fn why_drifted(&self, claim: &Name) -> DriftReason {
+        let conditions = self.claims.get(claim).and_then(|facts| facts.value.pointer("/status/conditions"));
+        let mut conditions = conditions.and_then(Value::as_array).into_iter().flatten();
+        let reason = conditions.find(|own| own["type"] == "Drifted").and_then(|own| own["reason"].as_str());
+        match reason {
+            Some("RequirementsDrifted") => DriftReason::RequirementsDrifted,
+            _ => DriftReason::Condition,
         }
     }
 
