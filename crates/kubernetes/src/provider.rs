@@ -105,21 +105,10 @@ fn requirements(claim: &Value) -> Requirements {
 }
 
 fn selector(entry: &Value) -> Option<SelectorRequirement> {
-    let operator = match entry.get("operator")?.as_str()? {
-        "In" => SelectorOperator::In,
-        "NotIn" => SelectorOperator::NotIn,
-        "Exists" => SelectorOperator::Exists,
-        "DoesNotExist" => SelectorOperator::DoesNotExist,
-        "Gt" => SelectorOperator::Gt,
-        "Lt" => SelectorOperator::Lt,
-        "Gte" => SelectorOperator::Gte,
-        "Lte" => SelectorOperator::Lte,
-        _ => return None,
-    };
     let values = entry.get("values").and_then(Value::as_array).into_iter().flatten();
     Some(SelectorRequirement {
         key: entry.get("key")?.as_str()?.into(),
-        operator,
+        operator: SelectorOperator::parse(entry.get("operator")?.as_str()?)?,
         values: values.filter_map(Value::as_str).map(Into::into).collect(),
         min_values: None,
     })

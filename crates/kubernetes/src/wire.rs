@@ -1,6 +1,6 @@
 //! The model's values as the API writes them.
 
-use cluster::{Effect, Labels, Resources, SelectorOperator, SelectorRequirement, Taint};
+use cluster::{Effect, Labels, Resources, SelectorRequirement, Taint};
 use serde_json::{Map, Value, json};
 
 /// A resource list: CPU in thousandths, everything else in units.
@@ -36,19 +36,9 @@ pub(crate) fn taint(taint: &Taint) -> Value {
 
 /// An entry of a claim's `spec.requirements`.
 pub(crate) fn requirement(requirement: &SelectorRequirement) -> Value {
-    let operator = match requirement.operator {
-        SelectorOperator::In => "In",
-        SelectorOperator::NotIn => "NotIn",
-        SelectorOperator::Exists => "Exists",
-        SelectorOperator::DoesNotExist => "DoesNotExist",
-        SelectorOperator::Gt => "Gt",
-        SelectorOperator::Lt => "Lt",
-        SelectorOperator::Gte => "Gte",
-        SelectorOperator::Lte => "Lte",
-    };
     let mut fields = Map::new();
     fields.insert("key".to_owned(), json!(requirement.key.as_str()));
-    fields.insert("operator".to_owned(), json!(operator));
+    fields.insert("operator".to_owned(), json!(requirement.operator.as_str()));
     if !requirement.values.is_empty() {
         let values: Vec<&str> = requirement.values.iter().map(|value| value.as_str()).collect();
         fields.insert("values".to_owned(), json!(values));
