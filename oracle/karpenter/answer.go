@@ -24,6 +24,8 @@ type Answer struct {
 	Unscheduled map[string]string `json:"unscheduled"`
 	// Commands are what disruption would do first.
 	Commands []Command `json:"commands"`
+	// Replicas are what becomes of static pools, by name; null where that was not asked.
+	Replicas map[string]Replicas `json:"replicas"`
 	// Error says why there is no answer.
 	Error string `json:"error,omitempty"`
 }
@@ -35,6 +37,14 @@ type Claim struct {
 	Types        []string          `json:"types"`
 	Requirements []string          `json:"requirements"`
 	Requests     map[string]string `json:"requests"`
+}
+
+// Replicas is what becomes of a static pool.
+type Replicas struct {
+	// Created are the new claims.
+	Created []Claim `json:"created"`
+	// Deleted are the names of the claims that go, sorted.
+	Deleted []string `json:"deleted"`
 }
 
 // Command is what disruption would do.

@@ -16,14 +16,14 @@ func (unchanged) Validate(_ context.Context, command disruption.Command, _ time.
 	return command, nil
 }
 
-// disrupt asks each method in Karpenter's order, and answers with the commands of the first that has any. Drift of
-// static pools is left out: the engine does not provision them.
+// disrupt asks each method in Karpenter's order, and answers with the commands of the first that has any.
 func (w *world) disrupt() (Answer, error) {
 	queue := disruption.NewQueue(w.memory, silent{}, w.cluster, w.clock, w.provisioner)
 	base := disruption.MakeConsolidation(w.clock, w.cluster, w.memory, w.provisioner, w.provider, silent{}, queue)
 	at := disruption.WithValidator(unchanged{})
 	methods := []disruption.Method{
 		disruption.NewEmptiness(base, at),
+		disruption.NewStaticDrift(w.cluster, w.provisioner, w.provider),
 		disruption.NewDrift(w.memory, w.cluster, w.provisioner, silent{}, w.clock),
 		disruption.NewMultiNodeConsolidation(base, at),
 		disruption.NewSingleNodeConsolidation(base, at),

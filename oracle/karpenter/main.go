@@ -61,9 +61,12 @@ func reply(line []byte) (answer Answer) {
 	if err != nil {
 		return Answer{Seed: question.Seed, Error: "state: " + err.Error()}
 	}
-	if question.Ask == "disrupt" {
+	switch question.Ask {
+	case "disrupt":
 		answer, err = world.disrupt()
-	} else {
+	case "replicas":
+		answer, err = world.replicas()
+	default:
 		answer, err = world.provision()
 	}
 	if err != nil {

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"sort"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,11 +23,46 @@ import (
 
 var errReadOnly = errors.New("the oracle's API server only answers")
 
-// memory is an API server that only answers: objects by kind, in name order.
+// memory is an API server that only answers: objects by kind, in name order. Claims that are created or deleted are
+// noted, and nothing changes.
 type memory struct {
 	client.Client // absent: whatever is not defined below panics
+	asked         asked
 	kinds         map[string][]client.Object
 	index         map[string]map[client.ObjectKey]client.Object
+}
+
+// asked is what was to be changed.
+type asked struct {
+	sync.Mutex
+	// accepts says whether anything may be asked for.
+	accepts bool
+	created []*v1.NodeClaim
+	deleted []string
+}
+
+// Create notes a claim. It gets a name, which is not part of the answer.
+func (m *memory) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
+	m.asked.Lock()
+	defer m.asked.Unlock()
+	claim, ok := object.(*v1.NodeClaim)
+	if !ok || !m.asked.accepts {
+		return errReadOnly
+	}
+	claim.Name = fmt.Sprintf("new-%s-%d", claim.Labels[v1.NodePoolLabelKey], len(m.asked.created))
+	m.asked.created = append(m.asked.created, claim)
+	return nil
+}
+
+// Delete notes a claim.
+func (m *memory) Delete(_ context.Context, object client.Object, _ ...client.DeleteOption) error {
+	m.asked.Lock()
+	defer m.asked.Unlock()
+	if !m.asked.accepts {
+		return errReadOnly
+	}
+	m.asked.deleted = append(m.asked.deleted, object.GetName())
+	return nil
 }
 
 func newMemory(objects []client.Object) (*memory, error) {

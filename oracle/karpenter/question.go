@@ -20,7 +20,7 @@ import (
 // Question is one input line.
 type Question struct {
 	Seed uint64 `json:"seed"`
-	// Ask is "provision" or "disrupt".
+	// Ask is "provision", "disrupt" or "replicas".
 	Ask string `json:"ask"`
 	// Now is the clock, in seconds since 1970.
 	Now           int64          `json:"now"`
@@ -38,6 +38,7 @@ type Settings struct {
 	MinValuesBestEffort bool `json:"minValuesBestEffort"`
 	SpotToSpot          bool `json:"spotToSpot"`
 	ReservedCapacity    bool `json:"reservedCapacity"`
+	NodeOverlay         bool `json:"nodeOverlay"`
 }
 
 // InstanceType is what can be bought.
@@ -70,6 +71,7 @@ func (q *Question) options() *options.Options {
 		FeatureGates: options.FeatureGates{
 			SpotToSpotConsolidation: q.Settings.SpotToSpot,
 			ReservedCapacity:        q.Settings.ReservedCapacity,
+			NodeOverlay:             q.Settings.NodeOverlay,
 		},
 	}
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/samber/lo"
@@ -11,9 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	v1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/apis/v1alpha1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider/overlay"
 	conditions "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/disruption"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeoverlay"
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning"
 	"sigs.k8s.io/karpenter/pkg/controllers/state"
 	"sigs.k8s.io/karpenter/pkg/events"
@@ -26,7 +33,7 @@ type world struct {
 	ctx         context.Context
 	clock       *clocktesting.FakeClock
 	memory      *memory
-	provider    *provider
+	provider    cloudprovider.CloudProvider
 	cluster     *state.Cluster
 	provisioner *provisioning.Provisioner
 	pools       []*v1.NodePool
@@ -43,6 +50,11 @@ func build(question *Question) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, object := range objects {
+		if overlay, ok := object.(*v1alpha1.NodeOverlay); ok {
+			inMillionths(overlay)
+		}
+	}
 	memory, err := newMemory(objects)
 	if err != nil {
 		return nil, err
@@ -54,10 +66,35 @@ func build(question *Question) (*world, error) {
 		types:  lo.Map(question.InstanceTypes, func(t InstanceType, _ int) *cloudprovider.InstanceType { return t.real() }),
 		byPool: lo.MapValues(question.PoolTypes, func(names []string, _ string) sets.Set[string] { return sets.New(names...) }),
 	}
-	w := &world{ctx: ctx, clock: clock, memory: memory, provider: sold}
-	w.cluster = state.NewCluster(clock, memory, sold)
-	w.provisioner = provisioning.NewProvisioner(memory, silent{}, sold, w.cluster, clock, nil, nil)
+	overlays := nodeoverlay.NewInstanceTypeStore()
+	w := &world{ctx: ctx, clock: clock, memory: memory, provider: overlay.Decorate(sold, memory, overlays)}
+	w.cluster = state.NewCluster(clock, memory, w.provider)
+	if question.Settings.NodeOverlay {
+		controller := nodeoverlay.NewController(clock, memory, sold, overlays, w.cluster)
+		if _, err := controller.Reconcile(ctx, reconcile.Request{}); err != nil {
+			return nil, err
+		}
+	}
+	w.provisioner = provisioning.NewProvisioner(memory, silent{}, w.provider, w.cluster, clock, nil, nil)
 	return w, w.inform(objects)
+}
+
+// inMillionths writes an overlay's dollars in the unit of the other prices.
+func inMillionths(overlay *v1alpha1.NodeOverlay) {
+	for _, text := range []*string{overlay.Spec.Price, overlay.Spec.PriceAdjustment} {
+		if text == nil || strings.HasSuffix(*text, "%") {
+			continue
+		}
+		dollars, sign := strings.TrimLeft(*text, "+-"), ""
+		if dollars != *text {
+			sign = (*text)[:1]
+		}
+		value, err := strconv.ParseFloat(dollars, 64)
+		if err != nil {
+			panic(err)
+		}
+		*text = sign + strconv.FormatInt(int64(math.Round(value*1e6)), 10)
+	}
 }
 
 // inform hands the objects over as Karpenter's informers do: claims, nodes, pods, DaemonSets.

@@ -1,12 +1,13 @@
 //! `cargo xtask bench`: the scheduling engine in kube-scheduler's own benchmark mixes; with `--peers` (Go is needed) the
-//! real one beside it, in the same units: pods a second of CPU time, decisions only.
+//! real one beside it, in the same units: pods a second of CPU time, decisions only. With `--controller`: whoever adds
+//! nodes, on a real control plane.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::repository;
+use crate::{e2e, repository};
 
 const FOLDER: &str = "oracle/kube-scheduler";
 
@@ -16,10 +17,15 @@ pub struct Request {
     /// Run the real ones beside ours, and print ratios.
     #[arg(long)]
     peers: bool,
+    /// Measure plimsoll's controller and the real Karpenter on a real control plane instead; arguments go to
+    /// `cargo xtask e2e bench`.
+    #[arg(long, conflicts_with_all = ["peers", "pods"])]
+    controller: bool,
     /// The real one places at most so many pods of a mix; 0 for as many as upstream measures.
     #[arg(long, default_value_t = 1_000)]
     pods: u32,
     /// Only these mixes.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     mixes: Vec<String>,
 }
 
@@ -32,8 +38,17 @@ struct Line {
     pods_per_second: f64,
 }
 
-/// Runs the benchmark; an error if peers are asked for and there is no Go.
-pub fn run(request: &Request) -> Result<()> {
+/// Runs a benchmark; false when the controllers' did not come to its end, which it says itself.
+pub fn run(request: &Request) -> Result<bool> {
+    if request.controller {
+        let arguments = [vec!["bench".to_owned()], request.mixes.clone()].concat();
+        return e2e::with(&arguments);
+    }
+    engine(request).map(|()| true)
+}
+
+/// The engine's; an error if peers are asked for and there is no Go.
+fn engine(request: &Request) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(repository::root());
     let peers = request.peers.then(|| Peers::build(&shell)).transpose()?;

@@ -8,7 +8,9 @@
 mod bench;
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
+mod e2e;
 mod fuzz;
+mod instructions;
 mod oracle;
 mod repository;
 mod tidy;
@@ -44,7 +46,16 @@ enum Chore {
     /// Play seeded clusters against an upstream's own code (needs Go); a difference is printed and fails.
     Oracle(oracle::Request),
     /// Measure the scheduling engine in kube-scheduler's own mixes; with --peers the real one beside it (needs Go).
+    /// With --controller: plimsoll and the real Karpenter adding nodes on a real control plane.
     Bench(bench::Request),
+    /// Play cases on a real control plane, or start and stop one (needs Go).
+    E2e(e2e::Request),
+    /// Count the instructions of the main benchmarks (needs valgrind) and compare them with the committed figures.
+    Instructions {
+        /// Commit what was counted now.
+        #[arg(long)]
+        bless: bool,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -52,7 +63,9 @@ fn main() -> Result<ExitCode> {
         Chore::Tidy => tidy::report(&repository::root())?,
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true)?,
         Chore::Oracle(request) => oracle::run(&request)?,
-        Chore::Bench(request) => bench::run(&request).map(|()| true)?,
+        Chore::Bench(request) => bench::run(&request)?,
+        Chore::E2e(request) => e2e::run(&request)?,
+        Chore::Instructions { bless } => instructions::run(bless)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -78,7 +78,7 @@ pub(crate) fn read(objects: &[&Object], declared: &mut Declared, problems: &mut 
     }
 }
 
-fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> Option<NodeClaim> {
+pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> Option<NodeClaim> {
     let wire: Wire = decode(object, Strictness::Refuse, reporter)?;
     let pool_name = object.labels.get("karpenter.sh/nodepool")?;
     let pool = declared.node_pools.iter().position(|pool| pool.name == *pool_name)?;
@@ -112,9 +112,10 @@ fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> O
     let options = options(&requirements, &object.labels);
     let node = node_of(&wire.status, declared);
     let stage = stage(&wire.status, object);
-    let launched = (stage >= ClaimStage::Launched)
-        .then(|| launched(&wire.status, object, node, declared, reporter))
-        .flatten();
+    // One that goes may never have had an instance.
+    let has_instance =
+        stage >= ClaimStage::Launched && (stage != ClaimStage::Terminating || is_launched(&wire.status));
+    let launched = has_instance.then(|| launched(&wire.status, object, node, declared, reporter)).flatten();
     (!reporter.refused).then(|| NodeClaim {
         id: ClaimId(u32::try_from(declared.claims.len()).unwrap_or(u32::MAX)),
         name: object.key.name.clone(),
@@ -150,11 +151,15 @@ fn stage(status: &WireStatus, object: &Object) -> ClaimStage {
         ClaimStage::Initialized
     } else if holds("Registered") {
         ClaimStage::Registered
-    } else if holds("Launched") || status.provider_id.as_deref().is_some_and(|id| !id.is_empty()) {
+    } else if is_launched(status) {
         ClaimStage::Launched
     } else {
         ClaimStage::Created
     }
+}
+
+fn is_launched(status: &WireStatus) -> bool {
+    holds(status, "Launched") || status.provider_id.as_deref().is_some_and(|id| !id.is_empty())
 }
 
 /// A claim that drifted before the dump has done so since before everything else.

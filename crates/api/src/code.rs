@@ -43,6 +43,7 @@ codes! {
     NO_SUCH_RELEASE = "CONF120", "no-such-release", "An image tag is written in a way that the project never released";
     FINALIZER_WITHOUT_CONTROLLER = "CONF121", "finalizer-without-controller", "An object is being deleted and waits for a controller that is not there";
     NOT_ADOPTED = "CONF126", "not-adopted-by-helm", "A CustomResourceDefinition carries a part of what Helm wants to find on what it adopts: it refuses to install the chart";
+    FEATURE_GATE_OFF = "CONF127", "feature-gate-off", "An object does nothing because a feature gate of Karpenter's is off";
     IMPOSSIBLE_STEP = "CONF130", "impossible-step", "A step of a scenario cannot be carried out";
 }
 

@@ -56,8 +56,10 @@ pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -
         match name.trim() {
             "SpotToSpotConsolidation" => settings.spot_to_spot = on,
             "ReservedCapacity" => settings.reserved_capacity = on,
-            "StaticCapacity" | "NodeRepair" => {}
-            "NodeOverlay" | "CapacityBuffer" if on => {
+            "StaticCapacity" => settings.static_capacity = on,
+            "NodeRepair" => {}
+            "NodeOverlay" => settings.node_overlay = on,
+            "CapacityBuffer" if on => {
                 reporter.warning(
                     &environment.path,
                     code::NOT_MODELLED,
@@ -106,7 +108,10 @@ mod tests {
         environment.set("BATCH_IDLE_DURATION", "2s");
         environment.set("RESERVED_ENIS", "1");
         environment.set("PREFERENCE_POLICY", "Ignore");
-        environment.set("FEATURE_GATES", "ReservedCapacity=false, SpotToSpotConsolidation=true");
+        environment.set(
+            "FEATURE_GATES",
+            "ReservedCapacity=false, SpotToSpotConsolidation=true, StaticCapacity=true",
+        );
         let object = crate::testing::object(
             &serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "karpenter"}}),
         );
@@ -117,6 +122,7 @@ mod tests {
             (2_000, 10_000, 1)
         );
         assert!(settings.ignore_preferences && settings.spot_to_spot && !settings.reserved_capacity);
+        assert!(settings.static_capacity && !KarpenterSettings::default().static_capacity);
         assert!(problems.finish().is_empty());
     }
 }

@@ -24,6 +24,7 @@ mod decode;
 mod device;
 mod duration;
 mod environment;
+mod gates;
 mod group;
 mod group_claims;
 mod host_port;
@@ -36,6 +37,7 @@ mod live;
 mod lower;
 mod node;
 mod node_class;
+mod node_overlay;
 mod node_pool;
 pub mod object;
 mod owners;
@@ -64,9 +66,18 @@ mod tables;
 mod testing;
 mod unmodelled;
 mod vpc_cni;
+pub mod watched;
 mod webhook;
 mod workload;
 mod yaml;
+
+/// Milliseconds of a duration as Go writes them: `30s`, `1h30m`.
+///
+/// # Errors
+/// What is wrong with the text, and what to write.
+pub fn duration_ms(text: &str) -> Result<i64, String> {
+    duration::parse_ms(text).map_err(|error| error.to_string())
+}
 
 pub use addons::{Addon, addon, addon_names};
 pub use code::{CODES, Code};

@@ -72,7 +72,7 @@ pub(crate) fn add_pods(
 }
 
 /// How far a pod of a dump had come.
-fn stage(object: &Object, bound: bool) -> Stage {
+pub(crate) fn stage(object: &Object, bound: bool) -> Stage {
     let conditions =
         object.field("/status/conditions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let holds = |name: &str| {

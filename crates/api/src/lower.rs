@@ -15,9 +15,9 @@ use crate::scenario::Scenario;
 use crate::tables::Tables;
 use crate::workload::MAX_PODS;
 use crate::{
-    Lowered, absent, addons, admission, autoscaler, cilium_node, claims, cni, code, device, group_claims,
-    kinds, late, live, node, node_class, node_pool, owners, packaging, pod_security, profile, small, storage,
-    tables, unmodelled, webhook, workload,
+    Lowered, absent, addons, admission, autoscaler, cilium_node, claims, cni, code, device, gates,
+    group_claims, kinds, late, live, node, node_class, node_overlay, node_pool, owners, packaging,
+    pod_security, profile, small, storage, tables, unmodelled, webhook, workload,
 };
 
 /// Turns wire objects into the model. Nothing fails: what the API server would refuse is a problem and does not take
@@ -75,6 +75,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
     note_runtimes(&context, &mut declared);
     tables::check_quotas(&mut declared, &limit_quotas, &objects);
     refuse_pods(&everything, &mut declared, &mut problems);
+    gates::check(&objects, &declared, &mut problems);
     unmodelled::say(&declared, &objects, &mut problems);
     Lowered { declared, problems: problems.finish(), scenario, faults: parsed.faults }
 }
@@ -193,6 +194,9 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             Kind::CustomResourceDefinition => tables::check_crd(object, reporter),
             Kind::Other(_) if kinds::check(object, reporter) => {}
             Kind::Other(_) if device::read(object, declared, reporter) => {}
+            Kind::Other(kind) if kind == "NodeOverlay" && object.group == "karpenter.sh" => {
+                declared.node_overlays.extend(node_overlay::node_overlay(object, reporter))
+            }
             Kind::Other(kind) if kind == "RuntimeClass" => {}
             Kind::Other(kind) => {
                 *declared.not_modelled.entry(kind.clone()).or_insert(0) += 1;
@@ -299,6 +303,7 @@ fn finish(
 ) {
     declared.node_pools.sort_by(|a, b| a.name.cmp(&b.name));
     declared.node_classes.sort_by(|a, b| a.name.cmp(&b.name));
+    declared.node_overlays.sort_by(|a, b| a.name.cmp(&b.name));
     tables::add_namespaces(objects, declared);
     late::arrivals(objects, context, declared);
     late::keep_late_needs(declared, scenario);

@@ -8,6 +8,8 @@ mod unread;
 pub(crate) mod wire;
 pub(crate) mod words;
 
+pub(crate) use facts::micros;
+
 use catalog::Catalog;
 use cluster::network::Cni;
 use cluster::profile::{Latencies, Order, Profile, Provider};

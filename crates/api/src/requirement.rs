@@ -159,8 +159,27 @@ pub(crate) fn labels(
     selector::labels(map)
 }
 
-/// `requirements`.
+/// `requirements` of a NodePool or a NodeClaim.
 pub(crate) fn requirements(
+    wires: &[WireRequirement],
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<SelectorRequirement> {
+    allowing(None, wires, path, reporter)
+}
+
+/// `requirements` of a NodeOverlay: these may name pools, too.
+pub(crate) fn of_overlay(
+    wires: &[WireRequirement],
+    path: &FieldPath,
+    reporter: &mut Reporter<'_>,
+) -> Vec<SelectorRequirement> {
+    allowing(Some("karpenter.sh/nodepool"), wires, path, reporter)
+}
+
+/// Requirements; `key` may be used although it is restricted.
+fn allowing(
+    key: Option<&str>,
     wires: &[WireRequirement],
     path: &FieldPath,
     reporter: &mut Reporter<'_>,
@@ -171,7 +190,11 @@ pub(crate) fn requirements(
     }
     let mut requirements = Vec::new();
     for (index, wire) in wires.iter().take(MAX_REQUIREMENTS).enumerate() {
-        requirements.extend(requirement(wire, &path.child(index), reporter));
+        let path = path.child(index);
+        if key != Some(wire.key.as_str()) {
+            check_key(&wire.key, &path.child("key"), reporter);
+        }
+        requirements.extend(requirement(wire, &path, reporter));
     }
     requirements
 }
@@ -181,7 +204,6 @@ fn requirement(
     path: &FieldPath,
     reporter: &mut Reporter<'_>,
 ) -> Option<SelectorRequirement> {
-    check_key(&wire.key, &path.child("key"), reporter);
     let Some(operator) = SelectorOperator::parse(&wire.operator) else {
         let at = path.child("operator");
         let message = format!(

@@ -1,17 +1,18 @@
 //! The controller: what it learns, and in which order it acts.
 //!
-//! [`crate::batch`], [`crate::provision`], [`crate::launches`], [`crate::lifecycle`], [`crate::drain`] and
-//! [`crate::disruption`] each hold one of its loops. Polls are events here: after a change that could matter it looks
+//! [`crate::batch`], [`crate::provision`], [`crate::static_pools`], [`crate::launches`], [`crate::lifecycle`],
+//! [`crate::drain`] and [`crate::disruption`] each hold one of its loops. Polls are events here: after a change that could matter it looks
 //! again at the next instant at which its own requeue would have come. Where nothing changes it has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use catalog::Catalog;
 use cluster::change::ClaimOrNode;
-use cluster::{Change, Cluster, Name, NodeId, PodId, Timestamp, Waiting};
+use cluster::{Change, Cluster, Kind, Name, NodeId, PodId, Timestamp, Waiting};
 use provisioning::Market;
 use provisioning::class::is_provisionable;
-use provisioning::market::Shelf;
+use provisioning::market::{Offers, Shelf};
 
 use crate::batch::Batch;
 use crate::capacity_errors::CapacityErrors;
@@ -22,6 +23,7 @@ use crate::launches::Launches;
 use crate::lifecycle::Claims;
 use crate::policy::Provisioner;
 use crate::provision::Planned;
+use crate::static_pools::StaticPools;
 
 /// What whoever decides may look at.
 #[derive(Clone, Copy)]
@@ -32,19 +34,35 @@ pub struct Context<'a> {
     pub catalog: &'a Catalog,
 }
 
+/// Where nodes are bought.
+#[derive(Clone, Debug)]
+pub enum Shop {
+    /// EC2: the catalog says what there is. The shelf has what pools can buy as far as it is known already.
+    Ec2(Shelf),
+    /// A provider that has one list for every node class of this kind.
+    Listed(Kind, Arc<Offers>),
+}
+
+impl Default for Shop {
+    fn default() -> Shop {
+        Shop::Ec2(Shelf::default())
+    }
+}
+
 /// The controller's mind. One that begins to lead, or leads again, is told so by [`Autoscaler::lead`].
 #[derive(Debug, Default)]
 pub struct Autoscaler {
     pub(crate) provisioner: Provisioner,
     pub(crate) reaches_cloud: bool,
     pub(crate) market: Option<Market>,
-    shelf: Shelf,
+    shop: Shop,
     pub(crate) capacity_errors: CapacityErrors,
     pub(crate) batch: Batch,
     pub(crate) launches: Launches,
     pub(crate) drains: Drains,
     pub(crate) disruption: Disruption,
     pub(crate) planned: Planned,
+    pub(crate) static_pools: StaticPools,
     /// Where each pending pod is expected to go.
     pub(crate) expected: BTreeMap<PodId, ClaimOrNode>,
     /// Nodes that pods were planned for, and until when they are protected.
@@ -60,11 +78,11 @@ pub struct Autoscaler {
 }
 
 impl Autoscaler {
-    /// `shelf` has what pools can buy as far as it is known already; `run` tells the claims that this value creates
-    /// from those of others under the same pool, and may be empty where there are no others.
-    pub fn new(shelf: Shelf, provisioner: Provisioner, run: Name) -> Autoscaler {
+    /// `run` tells the claims that this value creates from those of others under the same pool, and may be empty
+    /// where there are no others.
+    pub fn new(shop: Shop, provisioner: Provisioner, run: Name) -> Autoscaler {
         Autoscaler {
-            shelf,
+            shop,
             provisioner,
             planned: Planned::of_run(run),
             reaches_cloud: true,
@@ -100,6 +118,7 @@ impl Autoscaler {
         let cluster = context.cluster;
         match change {
             Change::ClaimCreated(claim) => self.planned.created(cluster.claim(*claim)),
+            Change::ClaimNotCreated(name) => self.planned.not_created(name),
             Change::ClaimFailed(claim, why) => {
                 self.launches.failed(cluster, *claim, why, &mut self.capacity_errors);
             }
@@ -129,7 +148,8 @@ impl Autoscaler {
 
     /// Whether there is something to decide now.
     pub fn has_news(&self, now: Timestamp) -> bool {
-        self.news || self.wake_at().is_some_and(|at| at <= now)
+        let woken = [self.wake_at(), self.background_wake_at()];
+        self.news || woken.into_iter().flatten().any(|at| at <= now)
     }
 
     /// Acts on what was observed; what it wants is in `effects`, in order.
@@ -137,6 +157,7 @@ impl Autoscaler {
         self.news = false;
         self.look_after_claims(context.cluster, effects);
         self.drains.decide(context.cluster, self.reaches_cloud, effects);
+        self.keep_replicas(context, effects);
         self.provision(context, effects);
         self.disrupt(context, effects);
     }
@@ -146,13 +167,19 @@ impl Autoscaler {
         let always = [self.claims.next_deadline(), self.launches.next_retry(), self.drains.wake_at()];
         // Before every claim is launched nothing is planned; the answer that is missing is waited for.
         let planning = [self.batch.due(), self.retry_provisioning, self.disruption.wake_at()];
-        let planning = planning.into_iter().filter(|_| self.claims.are_launched());
+        let planning = planning.into_iter().filter(|_| self.is_settled());
         always.into_iter().chain(planning).flatten().min()
     }
 
     /// Like [`Autoscaler::wake_at`], for what goes on for ever in a settled cluster: expiry and budgets' schedules.
     pub fn background_wake_at(&self) -> Option<Timestamp> {
-        [self.claims.next_expiry(), self.disruption.next_budget_change()].into_iter().flatten().min()
+        let own = [self.claims.next_expiry(), self.disruption.next_budget_change()];
+        own.into_iter().chain([self.static_pools.next_retry()]).flatten().min()
+    }
+
+    /// Whether every claim that was asked for is there, and launched or gone.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.claims.are_launched() && self.planned.is_settled()
     }
 
     fn hear(&mut self, change: &Change) {
@@ -172,12 +199,21 @@ impl Autoscaler {
         }
     }
 
-    /// What pools can buy, as the controller knows it.
+    /// What pools can buy, as the controller knows it now.
+    pub fn market(&mut self, context: Context<'_>) -> Option<&Market> {
+        self.refresh_market(context);
+        self.market.as_ref()
+    }
+
+    /// Brings what pools can buy up to date.
     pub(crate) fn refresh_market(&mut self, context: Context<'_>) {
         let expired = self.capacity_errors.expire(context.cluster.now);
         if self.capacity_errors.take_changed() || expired || self.market.is_none() {
             let out = self.capacity_errors.known(context.cluster);
-            self.market = Some(Market::of(context.cluster, context.catalog, &out, &self.shelf));
+            self.market = Some(match &self.shop {
+                Shop::Ec2(shelf) => Market::of(context.cluster, context.catalog, &out, shelf),
+                Shop::Listed(kind, offers) => Market::listed(context.cluster, kind, offers, &out),
+            });
         }
     }
 }

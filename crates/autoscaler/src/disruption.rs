@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::change::NodePatch;
 use cluster::node_claim::ClaimStage;
 use cluster::{ClaimId, Cluster, NodeId, Timestamp};
+use provisioning::Market;
 use provisioning::disruption::candidate::{Held, consolidatable_at};
 use provisioning::disruption::{self, Command, budget, consolidation, pods};
 use provisioning::existing::View;
@@ -89,7 +90,7 @@ impl Autoscaler {
             self.disruption.next_due = Some(Timestamp::ZERO);
             return;
         }
-        if !checks && !looks || !self.claims.are_launched() {
+        if !checks && !looks || !self.is_settled() {
             return;
         }
         self.disruption.changed |= budgets;
@@ -117,21 +118,17 @@ impl Autoscaler {
             (self.disruption.next_due, self.disruption.budget_change) = (None, None);
             return;
         }
-        self.refresh_market(context);
-        let Some(market) = self.market.take() else { return };
-        let going = self.disruption.going();
-        let facts = self.provisioner.facts(cluster, context.catalog);
-        let policy = policy::policy(facts.as_ref());
-        let held = Held { going: &going, nominated: &self.nominated, policy };
-        let found = disruption::command(cluster, &market, held);
-        self.market = Some(market);
-        match found {
-            Some(command) if command.is_final() => {
+        let found = self.ask(context, |market, held| disruption::commands(cluster, market, held));
+        for command in found.unwrap_or_default() {
+            if !command.is_final() {
+                self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS)));
+                continue;
+            }
+            // A replacement that nobody sells would be given up at once.
+            if command.replacements.iter().all(|claim| !claim.options.is_empty()) {
                 self.start(cluster, command, effects);
                 self.disruption.changed = true;
             }
-            Some(command) => self.disruption.pending = Some((command, now.after_ms(VALIDATION_MS))),
-            None => {}
         }
         self.disruption.next_due = next_due(cluster, &self.nominated);
         self.disruption.budget_change = next_budget_change(cluster);
@@ -140,19 +137,24 @@ impl Autoscaler {
     /// A command that still holds after 15 seconds is carried out.
     fn check(&mut self, context: Context<'_>, command: Command, effects: &mut Vec<Effect>) {
         let cluster = context.cluster;
-        self.refresh_market(context);
-        let Some(market) = self.market.take() else { return };
-        let going = self.disruption.going();
-        let facts = self.provisioner.facts(cluster, context.catalog);
-        let policy = policy::policy(facts.as_ref());
-        let held = Held { going: &going, nominated: &self.nominated, policy };
-        let valid = consolidation::is_still_valid(cluster, &market, held, &command);
-        self.market = Some(market);
+        let is_valid =
+            |market: &Market, held: Held<'_>| consolidation::is_still_valid(cluster, market, held, &command);
+        let valid = self.ask(context, is_valid);
         self.disruption.changed = true;
         self.disruption.next_due = Some(cluster.now.after_ms(POLL_MS));
-        if valid {
+        if valid == Some(true) {
             self.start(cluster, command, effects);
         }
+    }
+
+    /// Asks something of what can be bought now, and of what must not be touched.
+    fn ask<T>(&mut self, context: Context<'_>, ask: impl FnOnce(&Market, Held<'_>) -> T) -> Option<T> {
+        self.refresh_market(context);
+        let going = self.disruption.going();
+        let facts = self.provisioner.facts(context.cluster, context.catalog);
+        let policy = policy::policy(facts.as_ref());
+        let held = Held { going: &going, nominated: &self.nominated, policy };
+        self.market.as_ref().map(|market| ask(market, held))
     }
 
     /// Taints the nodes and creates the replacement; without one the nodes go at once.

@@ -21,7 +21,8 @@ mod launches;
 mod lifecycle;
 mod policy;
 mod provision;
+mod static_pools;
 
-pub use controller::{Autoscaler, Context};
+pub use controller::{Autoscaler, Context, Shop};
 pub use effect::Effect;
 pub use policy::Provisioner;

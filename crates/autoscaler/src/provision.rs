@@ -1,7 +1,7 @@
 //! Planning for pending pods and creating the claims.
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/provisioner.go` (`Schedule`, `Create`) and
-//! `pkg/controllers/state/statenode.go` (nominations). Static pools (`spec.replicas`) are not provisioned.
+//! `pkg/controllers/state/statenode.go` (nominations).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,9 @@ use crate::batch::REQUEUE_MS;
 use crate::controller::{Autoscaler, Context};
 use crate::effect::Effect;
 use crate::policy;
+
+/// The longest name of a claim.
+const LONGEST_NAME: usize = 63;
 
 /// Claims asked for, by name, until the API has them.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +53,11 @@ impl Planned {
         let there = u32::try_from(cluster.claims.len()).unwrap_or(u32::MAX);
         let number = self.named.max(there);
         self.named = number.saturating_add(1);
-        Name::from(format!("{pool}-{}{number:05}", self.run))
+        // The name is a label's value as well (the node's hostname): at most 63 letters.
+        let suffix = format!("-{}{number:05}", self.run);
+        let room = LONGEST_NAME.saturating_sub(suffix.len());
+        let end = pool.char_indices().nth(room).map_or(pool.len(), |(end, _)| end);
+        Name::from(format!("{}{suffix}", &pool[..end]))
     }
 
     /// The API has a claim: one that was asked for, or somebody else's.
@@ -58,6 +65,16 @@ impl Planned {
         if let Some(asked) = self.asked.remove(&claim.name) {
             self.created.push((claim.id, asked));
         }
+    }
+
+    /// The API will not have a claim that was asked for.
+    pub fn not_created(&mut self, name: &Name) {
+        self.asked.remove(name);
+    }
+
+    /// Whether the API has every claim that was asked for: before, a plan would not count with them.
+    pub fn is_settled(&self) -> bool {
+        self.asked.is_empty()
     }
 
     /// Claims that the API has since this was last asked.
@@ -80,7 +97,7 @@ impl Autoscaler {
         self.batch.configure(&cluster.declared.karpenter);
         self.requeue(cluster);
         let due = self.batch.due().is_some_and(|at| at <= now);
-        if due && self.claims.are_launched() {
+        if due && self.is_settled() {
             self.batch.close(now);
             self.refresh_market(context);
             self.plan(context, effects);

@@ -101,6 +101,8 @@ pub enum Change {
     },
     /// A claim exists.
     ClaimCreated(ClaimId),
+    /// The API server did not create a claim of this name.
+    ClaimNotCreated(Name),
     /// EC2 launched a claim's instance.
     ClaimLaunched(ClaimId, Box<Launched>),
     /// On the way to the answer of a launch the cloud refused these.

@@ -10,7 +10,10 @@ use crate::network::Cni;
 use crate::pod::Stage;
 use crate::profile::Profile;
 use crate::storage::{StorageClass, Volume, VolumeClaim};
-use crate::{Labels, Location, Name, Node, NodeClaim, NodeClass, NodePool, ObjectKey, Workload, WorkloadId};
+use crate::{
+    Labels, Location, Name, Node, NodeClaim, NodeClass, NodeOverlay, NodePool, ObjectKey, Workload,
+    WorkloadId,
+};
 
 /// Everything that was declared.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Declared {
     pub node_pools: Vec<NodePool>,
     /// EC2NodeClasses in name order.
     pub node_classes: Vec<NodeClass>,
+    /// NodeOverlays in name order.
+    pub node_overlays: Vec<NodeOverlay>,
     /// Nodes at t=0: Node objects, then the profile's node groups. Ids and network state are set when a run
     /// starts; a group's node carries `group`.
     pub nodes: Vec<Node>,
@@ -137,6 +142,10 @@ pub struct KarpenterSettings {
     pub spot_to_spot: bool,
     /// Feature gate `ReservedCapacity`.
     pub reserved_capacity: bool,
+    /// Feature gate `NodeOverlay`.
+    pub node_overlay: bool,
+    /// Feature gate `StaticCapacity`: pools with `spec.replicas` are kept at that number.
+    pub static_capacity: bool,
 }
 
 impl Default for KarpenterSettings {
@@ -150,6 +159,8 @@ impl Default for KarpenterSettings {
             min_values_best_effort: false,
             spot_to_spot: false,
             reserved_capacity: true,
+            node_overlay: false,
+            static_capacity: false,
         }
     }
 }
@@ -164,6 +175,7 @@ impl Declared {
             workloads: Vec::new(),
             node_pools: Vec::new(),
             node_classes: Vec::new(),
+            node_overlays: Vec::new(),
             nodes: Vec::new(),
             pods: Vec::new(),
             claims: Vec::new(),

@@ -36,6 +36,20 @@ impl SelectorOperator {
             _ => return None,
         })
     }
+
+    /// The operator as it is written in a manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SelectorOperator::In => "In",
+            SelectorOperator::NotIn => "NotIn",
+            SelectorOperator::Exists => "Exists",
+            SelectorOperator::DoesNotExist => "DoesNotExist",
+            SelectorOperator::Gt => "Gt",
+            SelectorOperator::Lt => "Lt",
+            SelectorOperator::Gte => "Gte",
+            SelectorOperator::Lte => "Lte",
+        }
+    }
 }
 
 /// One requirement on one key.

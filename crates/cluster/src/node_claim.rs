@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::labels::Labels;
 use crate::network::SubnetId;
 use crate::node_pool::DisruptionReason;
-use crate::{Declared, Name, NodeId, Resources, Taint, Timestamp};
+use crate::{Declared, Name, NodeId, Resources, SelectorRequirement, Taint, Timestamp};
 
 /// A claim's index in [`crate::Cluster::claims`]; never reused in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -73,6 +73,22 @@ pub enum DriftReason {
     Condition,
 }
 
+impl DriftReason {
+    /// The reason of the condition `Drifted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DriftReason::NodePoolDrifted => "NodePoolDrifted",
+            DriftReason::RequirementsDrifted => "RequirementsDrifted",
+            DriftReason::InstanceTypeNotFound => "InstanceTypeNotFound",
+            DriftReason::NodeClassDrift => "NodeClassDrift",
+            DriftReason::AmiDrift => "AMIDrift",
+            DriftReason::SubnetDrift => "SubnetDrift",
+            DriftReason::SecurityGroupDrift => "SecurityGroupDrift",
+            DriftReason::Condition => "Drifted",
+        }
+    }
+}
+
 /// One way to launch a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchOption {
@@ -121,6 +137,8 @@ pub enum ClaimStage {
 pub struct NewClaim {
     /// See [`NodeClaim::name`].
     pub name: Name,
+    /// `spec.requirements`: what its node must be.
+    pub requirements: Vec<SelectorRequirement>,
     /// See [`NodeClaim::pool`].
     pub pool: u32,
     /// See [`NodeClaim::labels`].

@@ -52,9 +52,17 @@ pub const WELL_KNOWN_LABELS: [&str; 36] = [
     "topology.kubernetes.io/zone",
 ];
 
-/// Whether Karpenter knows this label ([`WELL_KNOWN_LABELS`]).
+/// Labels that Karpenter's KWOK provider adds (`kwok/apis/v1alpha1/labels.go`).
+const KWOK_LABELS: [&str; 4] = [
+    "karpenter.kwok.sh/instance-cpu",
+    "karpenter.kwok.sh/instance-family",
+    "karpenter.kwok.sh/instance-memory",
+    "karpenter.kwok.sh/instance-size",
+];
+
+/// Whether Karpenter knows this label: [`WELL_KNOWN_LABELS`], or one of KWOK's.
 pub fn is_well_known(key: &str) -> bool {
-    WELL_KNOWN_LABELS.binary_search(&key).is_ok()
+    WELL_KNOWN_LABELS.binary_search(&key).is_ok() || KWOK_LABELS.contains(&key)
 }
 
 /// The stable key for a deprecated one; other keys as they are.

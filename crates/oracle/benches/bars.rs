@@ -1,8 +1,9 @@
 //! Wall time, CPU time and memory of the plans that have a bar: `cargo bench -p oracle --bench bars [-- NAME…]`.
 //!
 //! Each is made in a process of its own, a few times; the least of CPU time counts, because the machine may be busy
-//! with other things. Memory is the peak of the process while it plans, the input (without its JSON) among it. Linux
-//! only: times and peaks are those of `/proc/self`.
+//! with other things. Memory is the peak of the process while it plans, with the program's own allocator, and what the
+//! plan added to it; the rest is the cluster, and what reading its JSON leaves behind. Linux only: times and peaks are
+//! those of `/proc/self`.
 
 #![allow(clippy::print_stdout, reason = "a bench talks to the terminal")]
 #![allow(clippy::disallowed_methods, reason = "a bench looks at the clock")]
@@ -18,6 +19,10 @@ use oracle::karpenter::mix::{Mix, Pods, Types};
 use provisioning::disruption::candidate::Held;
 use provisioning::disruption::consolidation;
 use provisioning::{Policy, Solution};
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 5;
 
@@ -74,7 +79,9 @@ fn main() {
         let rows = rows();
         return measure(rows.iter().find(|row| row.name == name).unwrap());
     }
-    println!("| Work | Bar | CPU | CPU a pod | Wall | Peak | Nodes |\n|---|---|---|---|---|---|---|");
+    println!(
+        "| Work | Bar | CPU | CPU a pod | Wall | Peak | The plan's | Nodes |\n|---|---|---|---|---|---|---|---|"
+    );
     for row in rows().iter().filter(|row| asked.is_empty() || asked.iter().any(|own| row.name.contains(own)))
     {
         let out = Command::new(std::env::current_exe().unwrap()).args(["only", row.name]).output().unwrap();
@@ -97,10 +104,11 @@ fn measure(row: &Row) {
     }
     let addresses = ground.addresses();
     let (mut cpu, mut wall, mut nodes) = (Duration::MAX, Duration::MAX, 0);
-    let mut peak_kib = 0;
+    let (mut peak_kib, mut own_kib) = (0, 0);
     let rounds = if matches!(row.work, Work::Sweep(_)) { 1 } else { ROUNDS };
     for _ in 0..rounds {
         let _ = fs::write("/proc/self/clear_refs", "5");
+        let before_kib = status_kib("VmRSS");
         let (started, used) = (Instant::now(), cpu_time());
         nodes = match row.work {
             Work::Karpenter(_) => planned(ground.solve(Policy::Karpenter)),
@@ -109,16 +117,19 @@ fn measure(row: &Row) {
         };
         cpu = cpu.min(cpu_time() - used);
         wall = wall.min(started.elapsed());
-        peak_kib = peak_kib.max(high_water_kib());
+        let high_kib = status_kib("VmHWM");
+        peak_kib = peak_kib.max(high_kib);
+        own_kib = own_kib.max(high_kib.saturating_sub(before_kib));
     }
     println!(
-        "| {} | {} | {} ms | {} ns | {} ms | {} MiB | {nodes} |",
+        "| {} | {} | {} ms | {} ns | {} ms | {} MiB | {} MiB | {nodes} |",
         row.name,
         row.bar,
         cpu.as_millis(),
         cpu.as_nanos() / count as u128,
         wall.as_millis(),
         peak_kib / 1024,
+        own_kib / 1024,
     );
 }
 
@@ -140,8 +151,8 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
 }
 
-fn high_water_kib() -> u64 {
+fn status_kib(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -39,6 +39,9 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Plan a roll-out of many workloads in waves: how many can go at once, and what each wave needs.
     Plan(PlanArgs),
+    /// Run a cluster: add nodes for pods that find none, and take nodes away that are not needed. Works on Karpenter's
+    /// own objects, in its place.
+    Controller(ControllerArgs),
     /// Explain a finding's code, or an add-on: `explain IP101`, `explain addon coredns`.
     Explain(ExplainArgs),
     /// Print a cluster profile to start from: what manifests do not say, with the usual values.
@@ -125,6 +128,43 @@ pub struct OutputArgs {
     /// How long each part took, on standard error.
     #[arg(long)]
     pub timings: bool,
+}
+
+/// `controller`. Settings that Karpenter has too have its names.
+#[derive(Args, Debug)]
+pub struct ControllerArgs {
+    /// Whose decisions are made.
+    #[arg(long, value_enum, default_value_t = PolicyName::Plimsoll, env = "PLIMSOLL_POLICY")]
+    pub policy: PolicyName,
+    /// A plan is made when no further pod has come for this long.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration, env = "BATCH_IDLE_DURATION")]
+    pub batch_idle_duration: i64,
+    /// A plan is made at the latest so long after the first pod.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "BATCH_MAX_DURATION")]
+    pub batch_max_duration: i64,
+    /// Where the lease is by which one of several controllers leads.
+    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system", env = "LEADER_ELECTION_NAMESPACE")]
+    pub leader_election_namespace: String,
+    /// What this one calls itself in the lease; in a pod its name.
+    #[arg(long, value_name = "NAME", default_value = "plimsoll", env = "HOSTNAME")]
+    pub pod_name: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "LOG_LEVEL")]
+    pub log_level: String,
+}
+
+/// Whose decisions are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyName {
+    /// Karpenter's, its blind spots included.
+    Karpenter,
+    /// plimsoll's own: addresses count, and the cheapest of several plans is taken.
+    Plimsoll,
+}
+
+/// A duration as Go writes them, in milliseconds.
+fn duration(text: &str) -> Result<i64, String> {
+    api::duration_ms(text)
 }
 
 /// `check`.

@@ -1,6 +1,7 @@
 //! Arguments and wiring only.
 
 mod args;
+mod controller;
 mod explain;
 mod judge;
 mod load;
@@ -44,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Check(args) => check(&args),
         Command::Simulate(args) => simulate(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Controller(args) => controller::run(&args).map(|()| 0),
         Command::Explain(args) => explain(&args.what),
         Command::Profile => output::print(PROFILE).map(|()| 0),
         Command::Schema { of } => {

@@ -136,6 +136,12 @@ impl Bench<'_> {
         self.fit_with_volumes(claim)
     }
 
+    /// Whether a claim of a template with these requirements can be joined at all, whatever else is in it.
+    pub fn may_join(&mut self, (template, set): (usize, SetId)) -> bool {
+        !self.study.class.volumes.is_empty()
+            || self.prospects.of_claim(&mut self.study, template, &self.templates[template], set).is_ok()
+    }
+
     /// The last alternative's refusal stands for all, save that none is final unless all are.
     fn fit_with_volumes(&mut self, claim: &OpenClaim) -> Result<Fit, Misfit> {
         let (class, pool) = (self.study.class, &self.templates[claim.template]);

@@ -3,7 +3,8 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/disruption`. Candidates ([`candidate`]) are nodes whose
 //! pods may all be moved; budgets ([`budget`]) say how many may go at once; emptiness and consolidation
 //! ([`consolidation`]) and drift ([`drift`]) say which. Nothing here waits: the 15 seconds before a command is checked
-//! again, and the order of taint, replacement and deletion, are the caller's. Static pools are not disrupted.
+//! again, and the order of taint, replacement and deletion, are the caller's. Of what there is to do about static
+//! pools only their drift ([`static_drift`]) is here.
 
 pub mod budget;
 pub mod candidate;
@@ -11,6 +12,7 @@ pub mod consolidation;
 pub mod drift;
 pub mod pdb;
 pub mod pods;
+pub mod static_drift;
 mod trials;
 
 use cluster::node_pool::DisruptionReason;
@@ -39,11 +41,18 @@ impl Command {
     }
 }
 
-/// The first thing that can be done: empty nodes all at once, then a drifted one, then several nodes for which there
-/// is a cheaper place, then one. `None`: nothing, as long as nothing changes.
-pub fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Option<Command> {
+/// The first thing that can be done: empty nodes all at once, then drifted ones of static pools, each by a command of
+/// its own, then another drifted one, then several nodes for which there is a cheaper place, then one. None: nothing,
+/// as long as nothing changes.
+pub fn commands(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
     let due = consolidation::due(cluster, market, held);
-    let empty = || consolidation::empty(cluster, &due, held);
+    if let Some(empty) = consolidation::empty(cluster, &due, held) {
+        return vec![empty];
+    }
+    let of_static = static_drift::commands(cluster, market, held);
+    if !of_static.is_empty() {
+        return of_static;
+    }
     let full = || {
         if due.iter().all(Candidate::is_empty) {
             return None;
@@ -51,8 +60,8 @@ pub fn command(cluster: &Cluster, market: &Market, held: Held<'_>) -> Option<Com
         let trials = Trials::of(cluster, market, held);
         consolidation::several(&trials, &due).or_else(|| consolidation::single(&trials, &due))
     };
-    empty().or_else(|| drift::command(cluster, market, held)).or_else(full)
+    drift::command(cluster, market, held).or_else(full).into_iter().collect()
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

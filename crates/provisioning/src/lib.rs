@@ -26,6 +26,7 @@ pub mod reservations;
 pub mod room;
 pub mod scheduler;
 pub mod sets;
+pub mod static_pools;
 mod survey;
 #[cfg(test)]
 mod testing;

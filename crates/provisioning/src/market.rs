@@ -5,6 +5,7 @@
 
 mod from_catalog;
 mod offers;
+mod overlays;
 mod shelf;
 
 pub use from_catalog::{OutOfCapacity, is_allowed, why_not_ready, zones_of};

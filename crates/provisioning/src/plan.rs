@@ -10,12 +10,12 @@ use cluster::network::SubnetId;
 use cluster::node_claim::{LaunchOption, NewClaim};
 use cluster::rejection::{PoolReason, PoolRejection};
 use cluster::requirements::{Requirement, Requirements, Shape, is_well_known};
-use cluster::{Cluster, Labels, Name, PodId, Resources, SelectorOperator};
+use cluster::{Cluster, Labels, Name, PodId, Resources, SelectorOperator, SelectorRequirement};
 
 use crate::bits::Bits;
 use crate::claim::OpenClaim;
 use crate::daemons::DaemonGroup;
-use crate::market::{CAPACITY_TYPE, Offers, RESERVATION, TypeOnOffer};
+use crate::market::{CAPACITY_TYPE, INSTANCE_TYPE, Offers, RESERVATION, TypeOnOffer};
 use crate::plimsoll::addresses::ADDRESSES;
 use crate::pool::{PoolTemplate, unmet_min_values};
 use crate::scheduler::Scheduler;
@@ -27,6 +27,11 @@ pub const INSTANCE_TYPES_MAX: usize = 600;
 /// Instance types that a launch offers to EC2 at most, and that [`NewClaim::options`] therefore lists
 /// (aws/karpenter-provider-aws v1.14.1 `pkg/providers/instance/instance.go`).
 pub const LAUNCH_TYPES_MAX: usize = 60;
+
+/// Labels of nodes that a plan counts with, so that daemons find them; a claim does not ask for them. Its node class is
+/// another field of it.
+const PLANNED_WITH: [&str; 3] =
+    ["karpenter.sh/initialized", "karpenter.sh/registered", "karpenter.k8s.aws/ec2nodeclass"];
 
 /// A claim to be created.
 #[derive(Clone, Debug)]
@@ -139,6 +144,7 @@ impl PlannedClaim {
         requests.set(ADDRESSES, 0);
         NewClaim {
             name,
+            requirements: self.selectors(),
             pool: self.pool,
             labels,
             taints: declared.taints.clone(),
@@ -146,6 +152,19 @@ impl PlannedClaim {
             options: self.launch_options(),
             requests,
         }
+    }
+
+    /// What its node must be, with the instance types that it may become by name, and without what only a plan needs
+    /// (`schedulingSimulationKeys`).
+    fn selectors(&self) -> Vec<SelectorRequirement> {
+        let names: Vec<&Name> = self.options.iter().map(|&index| &self.types[index].name).collect();
+        let mut types = Requirement::new(INSTANCE_TYPE, SelectorOperator::In, &names);
+        types.min_values = self.requirements.get(INSTANCE_TYPE).and_then(|own| own.min_values);
+        let others = self
+            .requirements
+            .iter()
+            .filter(|own| own.key != INSTANCE_TYPE && !PLANNED_WITH.contains(&own.key.as_str()));
+        others.map(Requirement::to_selector).chain([types.to_selector()]).collect()
     }
 
     fn launch_options(&self) -> Vec<LaunchOption> {

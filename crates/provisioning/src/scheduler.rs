@@ -15,6 +15,7 @@ mod nodes;
 mod order;
 pub(crate) mod pools;
 mod queue;
+mod stretches;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

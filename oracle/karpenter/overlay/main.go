@@ -48,6 +48,8 @@ type DaemonOverheadGroup struct {`, 1},
 	// Nodes in the order of their provider ids, and equal candidates in that of nodes.
 	{"pkg/controllers/state/cluster.go", "return lo.Map(lo.Values(c.nodes), func(n *StateNode, _ int) *StateNode {\n\t\treturn n.DeepCopy()",
 		"return lo.Map(sets.List(sets.KeySet(c.nodes)), func(id string, _ int) *StateNode {\n\t\treturn c.nodes[id].DeepCopy()", 1},
+	{"pkg/controllers/state/cluster.go", "for _, node := range c.nodes {\n\t\t\tif !yield(node) {", "for _, id := range sets.List(sets.KeySet(c.nodes)) {\n\t\t\tif !yield(c.nodes[id]) {", 1},
+	{"pkg/controllers/static/deprovisioning/controller.go", "slices.SortFunc(nonEmptyNodes,", "slices.SortStableFunc(nonEmptyNodes,", 1},
 	{"pkg/controllers/disruption/consolidation.go", "sort.Slice(candidates,", "sort.SliceStable(candidates,", 1},
 	{"pkg/controllers/disruption/drift.go", "sort.Slice(candidates,", "sort.SliceStable(candidates,", 1},
 	// Pools take turns by name.

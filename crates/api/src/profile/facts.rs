@@ -288,7 +288,7 @@ fn pattern(kind: &str, namespace: &str, name: &str) -> Pattern {
 }
 
 /// Dollars in millionths, without floats; more than six decimals are cut off.
-fn micros(text: &str) -> Option<i64> {
+pub(crate) fn micros(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() && fraction.is_empty() || !digits(whole) || !digits(fraction) || whole.len() > 9 {

@@ -4,6 +4,7 @@
 mod apps;
 mod daemons;
 mod nodes;
+mod overlays;
 mod placement;
 mod pools;
 mod types;
@@ -91,6 +92,18 @@ features! {
     Namespaces,
     Sidecars,
     Drift,
+    Overlays,
+}
+
+/// What is asked about an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    /// Where would the pods go?
+    Provision,
+    /// Which nodes would go?
+    Disrupt,
+    /// What becomes of static pools?
+    Replicas,
 }
 
 /// The input of a seed, one object an item: settings, instance types, and Kubernetes objects. And what it is about.
@@ -109,10 +122,12 @@ pub fn generate(seed: u64) -> (Vec<Value>, Vec<String>) {
         pods: 0,
         objects: Vec::new(),
     };
-    let disrupt = draw.rng.chance(35);
-    draw.settings(disrupt);
+    let ask = draw.ask();
+    let disrupt = ask != Ask::Provision;
+    draw.settings(ask);
     types::add(&mut draw);
     pools::add(&mut draw);
+    overlays::add(&mut draw);
     draw.namespaces();
     daemons::declare(&mut draw);
     nodes::add(&mut draw, disrupt);
@@ -149,17 +164,26 @@ impl Draw {
         i64::from(drawn)
     }
 
-    fn settings(&mut self, disrupt: bool) {
+    fn ask(&mut self) -> Ask {
+        match self.rng.chance(35) {
+            true => Ask::Disrupt,
+            false if self.now_and_then(Feature::StaticPool, 40) => Ask::Replicas,
+            false => Ask::Provision,
+        }
+    }
+
+    fn settings(&mut self, ask: Ask) {
         let settings = json!({
             "apiVersion": "oracle/v1",
             "kind": "Settings",
             "metadata": {"name": "settings"},
-            "ask": if disrupt { "disrupt" } else { "provision" },
+            "ask": format!("{ask:?}").to_lowercase(),
             "now": self.now,
             "ignorePreferences": self.rng.chance(20),
             "minValuesBestEffort": self.rng.chance(35),
             "spotToSpot": self.rng.chance(50),
             "reservedCapacity": self.rng.chance(80),
+            "nodeOverlay": self.now_and_then(Feature::Overlays, 85),
         });
         self.put(settings);
     }

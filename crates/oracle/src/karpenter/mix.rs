@@ -16,6 +16,30 @@ const ZONES: [&str; 3] = ["test-zone-1", "test-zone-2", "test-zone-3"];
 const ZONE: &str = "topology.kubernetes.io/zone";
 const HOST: &str = "kubernetes.io/hostname";
 
+/// What pods ask for in Alibaba's published trace of 2023 (`alibaba/clusterdata`
+/// `cluster-trace-gpu-v2023/csv/openb_pod_list_default.csv`, pods 2839 to 3060): thousandths of a core, MiB, and how
+/// often. Its GPUs are left out, and sizes that come once.
+pub const TRACE: [(u64, u64, u64); 18] = [
+    (15_700, 58_368, 45),
+    (11_400, 48_128, 40),
+    (32_000, 49_152, 37),
+    (8_000, 30_517, 35),
+    (16_000, 32_768, 20),
+    (11_900, 77_824, 12),
+    (4_000, 22_888, 10),
+    (12_000, 24_576, 8),
+    (15_400, 51_200, 8),
+    (12_000, 16_384, 7),
+    (18_708, 64_512, 6),
+    (11_908, 47_104, 6),
+    (4_000, 24_576, 5),
+    (4_000, 30_517, 4),
+    (6_000, 6_144, 4),
+    (12_000, 15_360, 4),
+    (16_200, 66_560, 2),
+    (4_000, 31_250, 2),
+];
+
 /// Which pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pods {
@@ -25,6 +49,8 @@ pub enum Pods {
     Preferring,
     /// Nothing but sizes.
     Plain,
+    /// Nothing but sizes, and those of a public trace: [`TRACE`].
+    Trace,
     /// No pool can take them: they ask for more CPU than any type has.
     TooLarge,
 }
@@ -90,11 +116,15 @@ impl Mix {
             let (labels, spec) = match self.pods {
                 Pods::Diverse => diverse(&mut rng, part),
                 Pods::Preferring => (json!({"app": "nginx"}), preferring(self.zones()[0])),
-                Pods::Plain | Pods::TooLarge => (random(&mut rng, "my-label"), json!({})),
+                Pods::Plain | Pods::Trace | Pods::TooLarge => (random(&mut rng, "my-label"), json!({})),
             };
             // Preferring pods are alike in the benchmark, size and all.
             let size = if self.pods == Pods::Preferring { &mut Rng::new(42) } else { &mut rng };
-            objects.push(pod(size, index, &labels, spec, self.pods == Pods::TooLarge));
+            let size = match self.pods {
+                Pods::Trace => traced(size),
+                of => drawn(size, of == Pods::TooLarge),
+            };
+            objects.push(pod(size, index, &labels, spec));
         }
         objects
     }
@@ -189,10 +219,21 @@ fn preferring(zone: &str) -> Value {
     }})
 }
 
-fn pod(rng: &mut Rng, index: usize, labels: &Value, mut spec: Value, too_large: bool) -> Value {
+/// One of the benchmark's sizes: thousandths of a core, and MiB.
+fn drawn(rng: &mut Rng, too_large: bool) -> (u64, u64) {
     let cpu = *rng.pick(&[100, 250, 500, 1000, 1500]);
     let memory = *rng.pick(&[100, 256, 512, 1024, 2048, 4096]);
-    let cpu = if too_large { format!("{}", 1000 + cpu) } else { format!("{cpu}m") };
+    (if too_large { (1000 + cpu) * 1000 } else { cpu }, memory)
+}
+
+/// One of the trace's sizes, as often as there.
+fn traced(rng: &mut Rng) -> (u64, u64) {
+    let each = TRACE.iter().flat_map(|&(cpu, memory, often)| (0..often).map(move |_| (cpu, memory)));
+    *rng.pick(&each.collect::<Vec<_>>())
+}
+
+fn pod((cpu, memory): (u64, u64), index: usize, labels: &Value, mut spec: Value) -> Value {
+    let cpu = format!("{cpu}m");
     spec["containers"] = json!([{"name": "main", "image": "registry.k8s.io/pause:3.10",
                                  "resources": {"requests": {"cpu": cpu, "memory": format!("{memory}Mi")}}}]);
     json!({

@@ -7,10 +7,11 @@ use cluster::change::ClaimOrNode;
 use cluster::requirements::{Requirement, Requirements};
 use cluster::{Cluster, Name, PodId, Resources};
 use provisioning::class::is_provisionable;
+use provisioning::disruption::Command;
 use provisioning::disruption::candidate::Held;
 use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
-use provisioning::{Input, Market, PlannedClaim, Policy, Purpose};
+use provisioning::{Input, Market, PlannedClaim, Policy, Purpose, static_pools};
 use serde_json::{Value, json};
 
 use super::{question, state};
@@ -19,12 +20,29 @@ use super::{question, state};
 pub fn answer(objects: &[Value]) -> Result<Value> {
     let mut cluster = state::cluster(objects)?;
     let pools: Vec<Name> = cluster.declared.node_pools.iter().map(|pool| pool.name.clone()).collect();
-    let market = question::market(objects, &pools);
+    let (market, _) = question::market(objects, &pools).overlaid(&cluster.declared);
     state::note_drift(&mut cluster, &market, objects);
-    Ok(match question::settings(objects)["ask"] == "disrupt" {
-        true => disrupt(&cluster, &market),
-        false => provision(&cluster, &market),
+    Ok(match question::settings(objects)["ask"].as_str() {
+        Some("disrupt") => disrupt(&cluster, &market),
+        Some("replicas") => replicas(&cluster, &market),
+        _ => provision(&cluster, &market),
     })
+}
+
+fn replicas(cluster: &Cluster, market: &Market) -> Value {
+    let nobody = BTreeSet::new();
+    let of_pool = |(pool, _): (u32, u32)| {
+        let surplus = static_pools::surplus(cluster, pool, &nobody);
+        let mut deleted: Vec<&Name> = surplus.iter().map(|claim| &cluster.claim(*claim).name).collect();
+        deleted.sort_unstable();
+        let claim = static_pools::claim(cluster, market, pool).map(|claim| claim_of(cluster, &claim));
+        let lacking = static_pools::lacking(cluster, pool, &nobody) as usize;
+        let created: Vec<Value> = claim.into_iter().cycle().take(lacking).collect();
+        let name = cluster.declared.node_pools[pool as usize].name.to_string();
+        (name, json!({"created": created, "deleted": deleted}))
+    };
+    let pools: BTreeMap<String, Value> = static_pools::all(cluster).map(of_pool).collect();
+    json!({"replicas": pools})
 }
 
 fn provision(cluster: &Cluster, market: &Market) -> Value {
@@ -64,22 +82,29 @@ pub(super) fn pods_to_place(cluster: &Cluster) -> Vec<PodId> {
 
 fn disrupt(cluster: &Cluster, market: &Market) -> Value {
     let held = Held { going: &BTreeSet::new(), nominated: &BTreeMap::new(), policy: Policy::Karpenter };
-    let Some(command) = provisioning::disruption::command(cluster, market, held) else {
-        return json!({"commands": []});
-    };
+    let commands = provisioning::disruption::commands(cluster, market, held);
+    let mut commands: Vec<Value> = commands.iter().map(|command| command_of(cluster, command)).collect();
+    commands.sort_by_key(|command| command["nodes"].to_string());
+    json!({"commands": commands})
+}
+
+fn command_of(cluster: &Cluster, command: &Command) -> Value {
     let mut nodes: Vec<&Name> = command.nodes.iter().map(|node| &cluster.node(*node).name).collect();
     nodes.sort_unstable();
     let mut replacements: Vec<Value> =
         command.replacements.iter().map(|claim| claim_of(cluster, claim)).collect();
     replacements.sort_by_key(|claim| claim["pods"].to_string());
-    json!({"commands": [{"reason": format!("{:?}", command.reason), "nodes": nodes, "replacements": replacements}]})
+    json!({"reason": format!("{:?}", command.reason), "nodes": nodes, "replacements": replacements})
 }
 
 fn claim_of(cluster: &Cluster, claim: &PlannedClaim) -> Value {
-    let types: Vec<&Name> = claim.options.iter().map(|&index| &claim.types[index].name).collect();
+    let pool = &cluster.declared.node_pools[claim.pool as usize];
+    // Which types a static pool's claim may become is left to the provider.
+    let named = claim.options.iter().filter(|_| pool.replicas.is_none());
+    let types: Vec<&Name> = named.map(|&index| &claim.types[index].name).collect();
     let pods: Vec<Name> = claim.pods.iter().map(|pod| cluster.pod_name(*pod)).collect();
     json!({
-        "pool": cluster.declared.node_pools[claim.pool as usize].name,
+        "pool": pool.name,
         "pods": pods,
         "types": types,
         "requirements": describe(&claim.requirements),
@@ -112,8 +137,15 @@ fn describe_one(own: &Requirement) -> String {
 /// Pods without a plan are those that no claim and no node has.
 pub fn normalised(theirs: &Value) -> Value {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    if let Some(pools) = theirs["replicas"].as_object() {
+        let of_pool = |(name, pool): (&String, &Value)| {
+            let created: Vec<Value> = list(&pool["created"]).iter().map(claim_of_theirs).collect();
+            (name.clone(), json!({"created": created, "deleted": list(&pool["deleted"])}))
+        };
+        return json!({"replicas": pools.iter().map(of_pool).collect::<BTreeMap<String, Value>>()});
+    }
     if theirs.get("commands").is_some_and(|commands| commands.is_array()) || theirs["existing"].is_null() {
-        let commands: Vec<Value> = list(&theirs["commands"])
+        let mut commands: Vec<Value> = list(&theirs["commands"])
             .into_iter()
             .map(|command| {
                 let mut nodes: Vec<String> = list(&command["nodes"])
@@ -127,6 +159,7 @@ pub fn normalised(theirs: &Value) -> Value {
                 json!({"reason": command["reason"], "nodes": nodes, "replacements": replacements})
             })
             .collect();
+        commands.sort_by_key(|command| command["nodes"].to_string());
         return json!({"commands": commands});
     }
     let mut claims: Vec<Value> = list(&theirs["claims"]).iter().map(claim_of_theirs).collect();

@@ -48,6 +48,7 @@ pub fn line(seed: u64, objects: &[Value]) -> Value {
             "minValuesBestEffort": settings["minValuesBestEffort"] == true,
             "spotToSpot": settings["spotToSpot"] == true,
             "reservedCapacity": settings["reservedCapacity"] == true,
+            "nodeOverlay": settings["nodeOverlay"] == true,
         },
         "wellKnown": WELL_KNOWN_LABELS.as_slice(),
         "instanceTypes": instance_types(objects),

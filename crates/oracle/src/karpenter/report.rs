@@ -29,13 +29,16 @@ pub fn markdown(tally: &Tally, seeds: &Range<u64>) -> String {
     let _ = writeln!(
         text,
         "\n{} rounds of provisioning: {} NodeClaims for {} pods, {} pods on nodes or claims that were there. {} times \
-         disruption was asked: {}.",
+         disruption was asked: {}. Replicas of {} static pools: {} claims created, {} deleted.",
         tally.rounds,
         tally.claims,
         tally.on_claims,
         tally.on_existing,
-        tally.inputs - tally.rounds,
+        tally.disruptions,
         commands(tally),
+        tally.replicas.0,
+        tally.replicas.1,
+        tally.replicas.2,
     );
     text.push_str("\n| in play | inputs | agree |\n|---|---:|---:|\n");
     for (feature, (inputs, different)) in &tally.features {
@@ -62,16 +65,18 @@ mod tests {
         tally.count(&["Spread".into()], &claims, true);
         let command = json!({"commands": [{"reason": "Empty", "nodes": ["n", "m"], "replacements": []}]});
         tally.count(&["Spread".into(), "Nodes".into()], &command, false);
-        let text = markdown(&tally, &(5..7));
+        let replicas = json!({"replicas": {"a": {"created": [{}, {}], "deleted": []}}});
+        tally.count(&[], &replicas, true);
+        let text = markdown(&tally, &(5..8));
         assert!(
-            text.contains("same 2 generated clusters (seeds 5 to 6). In **1** of them (50.00 %)"),
+            text.contains("same 3 generated clusters (seeds 5 to 7). In **2** of them (66.66 %)"),
             "{text}"
         );
         assert!(
             text.contains("1 rounds of provisioning: 1 NodeClaims for 2 pods, 1 pods on nodes"),
             "{text}"
         );
-        assert!(text.contains("1 times disruption was asked: Empty: several nodes deleted 1."), "{text}");
+        assert!(text.contains("1 times disruption was asked: Empty: several nodes deleted 1. Replicas of 1 static pools: 2 claims"));
         assert!(text.contains("| Nodes | 1 | 0.00 % |\n| Spread | 2 | 50.00 % |"), "{text}");
         assert_eq!(percent(100_000, 1), "99.99 %");
     }

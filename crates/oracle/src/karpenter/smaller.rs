@@ -8,8 +8,9 @@ use crate::difference::Difference;
 use crate::shrink;
 
 /// Kinds whose fields hang together: they are left out whole or not at all.
-const WHOLE: [&str; 10] = [
+const WHOLE: [&str; 11] = [
     "NodePool",
+    "NodeOverlay",
     "InstanceType",
     "Node",
     "NodeClaim",

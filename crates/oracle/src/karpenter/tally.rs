@@ -11,8 +11,10 @@ pub struct Tally {
     pub inputs: u64,
     /// Those about which the two do not decide alike.
     pub different: u64,
-    /// Rounds of provisioning among them; the others ask what disruption does.
+    /// Rounds of provisioning among them.
     pub rounds: u64,
+    /// Times that it was asked what disruption does.
+    pub disruptions: u64,
     /// NodeClaims that Karpenter plans.
     pub claims: u64,
     /// Pods on them.
@@ -21,6 +23,8 @@ pub struct Tally {
     pub on_existing: u64,
     /// Commands of disruption: reason and what comes first.
     pub commands: BTreeMap<String, u64>,
+    /// Static pools that were asked about, claims created for them, and claims deleted.
+    pub replicas: (u64, u64, u64),
     /// By feature: inputs in which it is in play, and those of them that differ.
     pub features: BTreeMap<String, (u64, u64)>,
 }
@@ -37,7 +41,16 @@ impl Tally {
             *different += differs;
         }
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        if let Some(pools) = theirs["replicas"].as_object() {
+            for pool in pools.values() {
+                self.replicas.0 += 1;
+                self.replicas.1 += list(&pool["created"]).len() as u64;
+                self.replicas.2 += list(&pool["deleted"]).len() as u64;
+            }
+            return;
+        }
         if theirs.get("commands").is_some() {
+            self.disruptions += 1;
             for command in list(&theirs["commands"]) {
                 *self.commands.entry(described(&command)).or_insert(0) += 1;
             }

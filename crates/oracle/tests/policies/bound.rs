@@ -27,12 +27,18 @@ struct Kind {
 /// The bound, in millionths of a US dollar an hour, rounded down; `None` when there is nothing to buy.
 pub fn micro_usd(ground: &Ground, plan: &Solution) -> Option<i64> {
     let plain = Ground { cluster: without_company(&ground.cluster), ..ground.clone() };
-    let mut known: BTreeMap<*const PodTemplate, BTreeMap<Ware, Resources>> = BTreeMap::new();
+    let mut known: Vec<(&PodTemplate, BTreeMap<Ware, Resources>)> = Vec::new();
     let mut kinds: Vec<Kind> = Vec::new();
     for pod in plan.new_claims.iter().flat_map(|claim| &claim.pods) {
-        let template = &ground.cluster.pod(*pod).template;
-        let key = Arc::as_ptr(template);
-        let wares = known.entry(key).or_insert_with(|| wares(&plain, *pod)).clone();
+        let template: &PodTemplate = &ground.cluster.pod(*pod).template;
+        let wares = match known.iter().find(|(other, _)| buys_as(other, template)) {
+            Some((_, wares)) => wares.clone(),
+            None => {
+                let wares = wares(&plain, *pod);
+                known.push((template, wares.clone()));
+                wares
+            }
+        };
         match kinds.iter_mut().find(|known| known.requests == template.requests && known.wares == wares) {
             Some(known) => known.count += 1,
             None => kinds.push(Kind { requests: template.requests.clone(), count: 1, wares }),
@@ -41,6 +47,16 @@ pub fn micro_usd(ground: &Ground, plan: &Solution) -> Option<i64> {
     kinds.retain(|kind| !kind.wares.is_empty());
     let alone = kinds.iter().filter_map(|kind| kind.wares.keys().map(|(_, price)| *price).min()).max()?;
     Some(least(&kinds)?.max(alone))
+}
+
+/// Whether two pods may go to the same nodes, others apart.
+fn buys_as(one: &PodTemplate, other: &PodTemplate) -> bool {
+    one.requests == other.requests
+        && one.node_selector == other.node_selector
+        && one.required_node_affinity == other.required_node_affinity
+        && one.tolerations == other.tolerations
+        && one.host_ports == other.host_ports
+        && one.volumes == other.volumes
 }
 
 /// The same cluster with pods that ask for nothing of each other and prefer nothing, without nodes and limits.
@@ -90,16 +106,39 @@ fn wares(ground: &Ground, pod: PodId) -> BTreeMap<Ware, Resources> {
     wares
 }
 
+/// Wares of which none is better for everyone: not dearer, with no less room for anything, for all that may use it.
+fn worth_buying(kinds: &[Kind]) -> BTreeSet<&Ware> {
+    let all: BTreeSet<&Ware> = kinds.iter().flat_map(|kind| kind.wares.keys()).collect();
+    let mut cheapest_first: Vec<&Ware> = all.into_iter().collect();
+    cheapest_first.sort_by_key(|ware| ware.1);
+    let mut kept: Vec<&Ware> = Vec::new();
+    for ware in cheapest_first {
+        let better = |known: &&Ware| {
+            kinds.iter().all(|kind| match (kind.wares.get(ware), kind.wares.get(*known)) {
+                (None, _) => true,
+                (Some(room), Some(more)) => {
+                    kind.requests.iter().all(|(name, _)| more.get(name) >= room.get(name))
+                }
+                (Some(_), None) => false,
+            })
+        };
+        if !kept.iter().any(better) {
+            kept.push(ware);
+        }
+    }
+    kept.into_iter().collect()
+}
+
 /// Minimises the price of nodes, cut into parts, that hold all pods, cut into parts.
 fn least(kinds: &[Kind]) -> Option<i64> {
     let mut problem = Problem::new(OptimizationDirection::Minimize);
-    let all: BTreeSet<&Ware> = kinds.iter().flat_map(|kind| kind.wares.keys()).collect();
+    let all = worth_buying(kinds);
     let nodes: BTreeMap<&Ware, Variable> =
         all.iter().map(|ware| (*ware, problem.add_var(ware.1 as f64, (0.0, f64::INFINITY)))).collect();
     let mut parts: BTreeMap<&Ware, Vec<(usize, Variable)>> = BTreeMap::new();
     for (index, kind) in kinds.iter().enumerate() {
         let mut whole = Vec::new();
-        for ware in kind.wares.keys() {
+        for ware in kind.wares.keys().filter(|ware| all.contains(ware)) {
             let part = problem.add_var(0.0, (0.0, f64::INFINITY));
             whole.push((part, 1.0));
             parts.entry(ware).or_default().push((index, part));

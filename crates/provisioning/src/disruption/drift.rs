@@ -2,8 +2,8 @@
 //!
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/disruption/drift.go` and
 //! `pkg/controllers/nodeclaim/disruption/drift.go`, and aws/karpenter-provider-aws v1.14.1 `pkg/cloudprovider/drift.go`.
-//! Not modelled: new releases behind an image alias, capacity reservations,
-//! placement groups, and static pools.
+//! Static pools' nodes are replaced by [`super::static_drift`]. Not modelled: new releases behind an image alias,
+//! capacity reservations, placement groups.
 
 use std::sync::Arc;
 

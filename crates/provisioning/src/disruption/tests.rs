@@ -10,12 +10,12 @@ use cluster::{ClaimId, Labels, Name, NodeId, Resources, Timestamp};
 
 use super::candidate::Held;
 use super::consolidation::is_still_valid;
-use super::{Command, budget, command, pods};
+use super::{Command, budget, commands, pods};
 use crate::input::Policy;
 use crate::testing::*;
 
 /// A node that Karpenter made from the first pool, initialized.
-fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &str) -> NodeId {
+pub(crate) fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &str) -> NodeId {
     let offered = fixture.types.iter().find(|offered| offered.name == type_name).unwrap().clone();
     let node = fixture.node(&format!("n{}", fixture.cluster.nodes.len()), "z1", 1);
     let claim = ClaimId(fixture.cluster.claims.len() as u32);
@@ -61,7 +61,7 @@ fn find(fixture: &mut Fixture) -> Option<Command> {
     let (going, nominated) = (BTreeSet::new(), BTreeMap::new());
     let held = Held { going: &going, nominated: &nominated, policy: Policy::Karpenter };
     let market = fixture.market();
-    let found = command(fixture.sealed(), &market, held);
+    let found = commands(fixture.sealed(), &market, held).into_iter().next();
     if let Some(found) = &found {
         assert!(is_still_valid(&fixture.cluster, &market, held, found), "valid as long as nothing changes");
     }

@@ -62,6 +62,30 @@ impl Market {
                 .or_insert_with(|| types_of(cluster, catalog, class, out_of_capacity, shelf));
             PoolMarket { not_ready: None, types: Arc::clone(types) }
         });
+        Market { pools: pools.collect() }.overlaid(declared).0
+    }
+}
+
+impl Market {
+    /// What each declared pool can buy where one list holds for every node class of a kind: that of a provider
+    /// without subnets and images.
+    pub fn listed(
+        cluster: &Cluster,
+        kind: &Kind,
+        types: &Arc<Offers>,
+        out_of_capacity: &[OutOfCapacity],
+    ) -> Market {
+        let pools = cluster.declared.node_pools.iter().map(|pool| {
+            let key = ObjectKey::new(kind.clone(), "", pool.node_class.clone());
+            if !cluster.arrived_objects.contains(&key) {
+                return not_ready(format!("{kind} {} does not exist", pool.node_class));
+            }
+            let types = match out_of_capacity {
+                [] => Arc::clone(types),
+                known => Arc::new(Offers::new(less(types, &pool.node_class, known))),
+            };
+            PoolMarket { not_ready: None, types }
+        });
         Market { pools: pools.collect() }
     }
 }
@@ -184,16 +208,16 @@ fn types_of(
     if !out_of_capacity.iter().any(concerns) {
         return types;
     }
-    Arc::new(Offers::new(less(&types, class, out_of_capacity)))
+    Arc::new(Offers::new(less(&types, &class.name, out_of_capacity)))
 }
 
-fn less(types: &[TypeOnOffer], class: &NodeClass, out_of_capacity: &[OutOfCapacity]) -> Vec<TypeOnOffer> {
+fn less(types: &[TypeOnOffer], class: &str, out_of_capacity: &[OutOfCapacity]) -> Vec<TypeOnOffer> {
     let mut types = types.to_vec();
     for offered in &mut types {
         let name = &offered.name;
         for offering in &mut offered.offerings {
             let (zone, capacity_type) = (&offering.zone, &offering.capacity_type);
-            let out = |known: &OutOfCapacity| known.covers(&class.name, name, zone, capacity_type);
+            let out = |known: &OutOfCapacity| known.covers(class, name, zone, capacity_type);
             offering.available &= !out_of_capacity.iter().any(out);
         }
     }

@@ -4,22 +4,31 @@
 
 use crate::input::{Input, Solution};
 use crate::plan::PlannedClaim;
-use crate::plimsoll::guide::Margin;
+use crate::plimsoll::guide::{Guide, Margin};
 
-/// How close to the cheapest types the plans stay.
-const MARGINS: [Margin; 3] = [Margin(2), Margin(10), Margin(25)];
+/// What the plans are led by, the most promising first.
+const GUIDES: [Guide; 8] = [
+    Guide::Alike(Margin(2)),
+    Guide::AsMany(Margin(2)),
+    Guide::Alike(Margin(10)),
+    Guide::Together(Margin(10)),
+    Guide::Alike(Margin(0)),
+    Guide::Together(Margin(2)),
+    Guide::Together(Margin(25)),
+    Guide::AsMany(Margin(25)),
+];
 /// Above so many pods only as many plans are made as there are here pods for.
 const PODS_PLANNED_MAX: usize = 40_000;
 
-/// The cheapest of several plans; `plan` makes one, led to types within a margin or, without one, not led.
-pub fn cheapest<T>(input: &Input<'_>, plan: impl Fn(Option<Margin>) -> (Solution, T)) -> (Solution, T) {
+/// The cheapest of several plans; `plan` makes one, led by a guide or, without one, not led.
+pub fn cheapest<T>(input: &Input<'_>, plan: impl Fn(Option<Guide>) -> (Solution, T)) -> (Solution, T) {
     let mut best = plan(None);
     let plans = PODS_PLANNED_MAX.checked_div(input.pods.len()).unwrap_or(0).saturating_sub(1);
     if best.0.new_claims.is_empty() {
         return best;
     }
-    for margin in MARGINS.into_iter().take(plans.max(1)) {
-        let other = plan(Some(margin));
+    for guide in GUIDES.into_iter().take(plans.max(1)) {
+        let other = plan(Some(guide));
         if rank(&other.0) < rank(&best.0) {
             best = other;
         }

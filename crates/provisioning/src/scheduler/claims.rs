@@ -7,9 +7,10 @@ use cluster::{Name, PodId};
 
 use super::Scheduler;
 use super::memory::Barred;
+use super::order::{Key, Seeker};
 use super::queue::Waiting;
 use crate::bits::Bits;
-use crate::claim::{Bench, Misfit, OpenClaim};
+use crate::claim::{Bench, Fit, Misfit, OpenClaim};
 use crate::class::ClassId;
 use crate::prospects::Study;
 
@@ -30,31 +31,23 @@ impl Scheduler<'_> {
             reservations: &self.reservations,
             lower_min_values: false,
         };
-        let (claims, refused) = (&self.claims, &mut memory.claims);
         let rules = self.topology.host_rules(id);
         self.barred.resize_with(self.barred.len().max(rules + 1), Barred::default);
         let barred = &mut self.barred[rules];
-        let found = self.order.first(&mut memory.refused, &mut barred.refused, |index| {
-            if barred.claims.has(index) {
-                return Err(Misfit::Barred);
-            }
-            if refused.has(index) {
-                return Err(Misfit::Never);
-            }
-            let fit = bench.fit(&claims[index]);
-            match fit {
-                Err(Misfit::Barred) => barred.claims.insert(index),
-                Err(Misfit::Never) => refused.insert(index),
-                _ => {}
-            }
-            fit
-        });
+        let mut applicant = Applicant {
+            bench: &mut bench,
+            claims: &self.claims,
+            refused: &mut memory.claims,
+            barred: &mut barred.claims,
+        };
+        let found = self.order.first(&mut memory.refused, &mut barred.refused, &mut applicant);
         let Some((index, fit)) = found else { return false };
         let claim = &mut self.claims[index];
         self.reservations.exchange(claim.host, &claim.reserved, &fit.reserved);
         claim.add(waiting.pod, class, fit, &self.templates[claim.template]);
+        let key = (claim.template, claim.set);
         self.record_claim(index, id);
-        self.order.advance(index);
+        self.order.advance(index, key);
         true
     }
 
@@ -77,9 +70,10 @@ impl Scheduler<'_> {
             self.limits[template].take(&claim.alive, &self.templates[template]);
             let host = self.topology.add_host(claim.hostname.clone());
             debug_assert_eq!(host, claim.host);
+            let key = (claim.template, claim.set);
             self.claims.push(claim);
             self.record_claim(self.claims.len() - 1, id);
-            self.order.enter();
+            self.order.enter(key);
             return Ok(());
         }
         Err(Misfit::NotNow)
@@ -148,5 +142,39 @@ impl Scheduler<'_> {
     /// The host index that the next claim would have.
     pub(crate) fn next_host(&self) -> usize {
         self.nodes.len() + self.claims.len()
+    }
+}
+
+/// A pod of a class on its way through the claims.
+struct Applicant<'a, 'b> {
+    bench: &'a mut Bench<'b>,
+    claims: &'a [OpenClaim],
+    /// Claims that refused the class for good.
+    refused: &'a mut Bits,
+    /// Claims that refused every class with its rules on the host name for good.
+    barred: &'a mut Bits,
+}
+
+impl Seeker for Applicant<'_, '_> {
+    type Fit = Fit;
+
+    fn may_join(&mut self, key: Key) -> bool {
+        self.bench.may_join(key)
+    }
+
+    fn ask(&mut self, claim: usize) -> Result<Fit, Misfit> {
+        if self.barred.has(claim) {
+            return Err(Misfit::Barred);
+        }
+        if self.refused.has(claim) {
+            return Err(Misfit::Never);
+        }
+        let fit = self.bench.fit(&self.claims[claim]);
+        match fit {
+            Err(Misfit::Barred) => self.barred.insert(claim),
+            Err(Misfit::Never) => self.refused.insert(claim),
+            _ => {}
+        }
+        fit
     }
 }

@@ -8,7 +8,7 @@ mod cloud;
 #[cfg(test)]
 mod tests;
 
-use autoscaler::Autoscaler;
+use autoscaler::{Autoscaler, Shop};
 use cluster::change::DeletionCause;
 use cluster::change::NodePatch;
 use cluster::pod::Stage;
@@ -46,7 +46,7 @@ struct News {
 impl Karpenter {
     /// `seed` decides what EC2 leaves to chance; `shelf` has what pools can buy as far as it is known already.
     pub fn new(seed: u64, shelf: Shelf, provisioner: Provisioner) -> Karpenter {
-        let mind = Autoscaler::new(shelf, provisioner, cluster::Name::default());
+        let mind = Autoscaler::new(Shop::Ec2(shelf), provisioner, cluster::Name::default());
         Karpenter { mind, cloud: Cloud::new(seed), ..Karpenter::default() }
     }
 }
@@ -59,8 +59,10 @@ impl Actor for Karpenter {
     }
 
     fn decide(&mut self, context: Context<'_>, effects: &mut Effects) {
-        self.cloud.answer(context, effects);
         let cluster = context.cluster;
+        let overlaid = cluster.declared.karpenter.node_overlay && self.cloud.next_answer().is_some();
+        let market = overlaid.then(|| self.mind.market(context)).flatten();
+        self.cloud.answer(context, market, effects);
         let news = std::mem::take(&mut self.news);
         if !(self.mind.has_news(cluster.now) || news.leader || news.needs) {
             return;

@@ -53,6 +53,18 @@ fn template(draw: &mut Draw, app: usize) -> Value {
         container["resources"]["requests"]["nvidia.com/gpu"] = json!("1");
         container["resources"]["limits"] = json!({"nvidia.com/gpu": "1"});
     }
+    if draw.now_and_then(Feature::Overlays, 25) {
+        set(
+            &mut container,
+            &format!("/resources/requests/{}", super::overlays::DEVICE.replace('/', "~1")),
+            json!("1"),
+        );
+        set(
+            &mut container,
+            &format!("/resources/limits/{}", super::overlays::DEVICE.replace('/', "~1")),
+            json!("1"),
+        );
+    }
     if draw.now_and_then(Feature::HostPorts, 50) {
         let port = *draw.rng.pick(&[8080, 8081, 9100]);
         let mut binding = json!({"containerPort": port, "hostPort": port});

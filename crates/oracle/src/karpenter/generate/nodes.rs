@@ -37,6 +37,7 @@ pub(super) fn add(draw: &mut Draw, disrupt: bool) {
 /// How far a claim has come.
 #[derive(Clone, Copy, PartialEq)]
 enum Progress {
+    Created,
     Launched,
     Registered,
     Initialized,
@@ -52,6 +53,7 @@ fn of_pool(draw: &mut Draw, index: usize, disrupt: bool) {
     };
     let (zone, capacity_type, reservation) = spec.sold[draw.rng.below(spec.sold.len())].clone();
     let progress = match draw.has(Feature::InFlight) {
+        true if pool.fixed && draw.rng.chance(30) => Progress::Created,
         true => *draw.rng.pick(&[Progress::Launched, Progress::Registered, Progress::Initialized]),
         false => Progress::Initialized,
     };
@@ -75,8 +77,11 @@ fn of_pool(draw: &mut Draw, index: usize, disrupt: bool) {
         set(&mut claim, "/metadata/deletionTimestamp", json!(draw.ago(5)));
         set(&mut claim, "/metadata/finalizers", json!(["karpenter.sh/termination"]));
     }
+    if pool.fixed && draw.rng.chance(40) {
+        set(&mut claim, "/spec/expireAfter", json!(*draw.rng.pick(&["1h", "2h", "24h"])));
+    }
     draw.put(claim);
-    if progress == Progress::Launched {
+    if matches!(progress, Progress::Created | Progress::Launched) {
         return;
     }
     let mut taints = pool.taints.0.clone();
@@ -121,21 +126,25 @@ fn claim(
         json!({"type": kind, "status": "True", "reason": kind, "message": "",
                                                  "lastTransitionTime": draw.ago(at)})
     };
-    let mut conditions = vec![condition("Launched", since + 90)];
-    if progress != Progress::Launched {
+    let mut conditions = Vec::new();
+    if progress != Progress::Created {
+        conditions.push(condition("Launched", since + 90));
+    }
+    let has_joined = matches!(progress, Progress::Registered | Progress::Initialized);
+    if has_joined {
         conditions.push(condition("Registered", since + 30));
     }
     if progress == Progress::Initialized {
         conditions.push(condition("Initialized", since));
     }
     conditions.extend(drifted.map(|at| condition("Drifted", at)));
-    let mut status = json!({
-        "providerID": format!("aws:///{name}"),
-        "capacity": amounts.0,
-        "allocatable": amounts.1,
-        "conditions": conditions,
-    });
-    if progress != Progress::Launched {
+    let mut status = json!({"conditions": conditions});
+    if progress != Progress::Created {
+        status["providerID"] = json!(format!("aws:///{name}"));
+        status["capacity"] = amounts.0.clone();
+        status["allocatable"] = amounts.1.clone();
+    }
+    if has_joined {
         status["nodeName"] = json!(name);
     }
     if progress == Progress::Initialized {

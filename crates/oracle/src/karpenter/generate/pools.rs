@@ -15,6 +15,8 @@ pub struct PoolSpec {
     pub taints: (Vec<Value>, Vec<Value>),
     /// Instance types that it may use, as positions; all when `None`.
     pub types: Option<Vec<usize>>,
+    /// Whether it is a static pool.
+    pub fixed: bool,
 }
 
 /// A label of nobody's domain.
@@ -69,9 +71,12 @@ fn one(draw: &mut Draw, name: &str) {
     };
     set(&mut pool, "/spec/template/spec/taints", json!(taints));
     set(&mut pool, "/spec/template/spec/startupTaints", json!(startup));
-    let fixed = draw.now_and_then(Feature::StaticPool, 30);
+    let fixed = draw.now_and_then(Feature::StaticPool, 50);
     if fixed {
-        set(&mut pool, "/spec/replicas", json!(draw.rng.between(0, 3)));
+        set(&mut pool, "/spec/replicas", json!(draw.rng.between(0, 5)));
+        if draw.now_and_then(Feature::Limits, 60) {
+            set(&mut pool, "/spec/limits", json!({"nodes": draw.rng.between(0, 6).to_string()}));
+        }
     } else {
         if draw.now_and_then(Feature::Weights, 60) {
             set(&mut pool, "/spec/weight", json!(*draw.rng.pick(&[1, 10, 10, 50])));
@@ -90,7 +95,7 @@ fn one(draw: &mut Draw, name: &str) {
         draw.put(names);
     }
     draw.put(pool);
-    draw.pools.push(PoolSpec { name: name.to_owned(), labels, taints: (taints, startup), types });
+    draw.pools.push(PoolSpec { name: name.to_owned(), labels, taints: (taints, startup), types, fixed });
 }
 
 fn limits(draw: &mut Draw) -> Value {

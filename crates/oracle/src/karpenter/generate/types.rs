@@ -94,6 +94,8 @@ fn offerings(draw: &mut Draw, name: &str, base: i64) -> Vec<Value> {
             }
             let noise = if draw.has(Feature::Ties) { 0 } else { draw.rng.below(1_500) };
             let price = base * share / 100 + i64::try_from(noise).unwrap_or(0);
+            // Overlays take quarters of it.
+            let price = if draw.has(Feature::Overlays) { price - price % 4 } else { price };
             let available = !draw.now_and_then(Feature::Unavailable, 25);
             offerings.push(json!({"zone": zone, "capacityType": capacity_type, "price": price,
                                   "available": available}));

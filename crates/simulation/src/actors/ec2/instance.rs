@@ -21,7 +21,11 @@ pub fn node(cluster: &Cluster, catalog: &Catalog, claim: &NodeClaim) -> Option<N
     let pool = cluster.declared.node_pools.get(claim.pool as usize)?;
     let class = cluster.declared.node_class(&pool.node_class)?;
     let it = catalog.instance_type(&launched.option.instance_type)?;
-    let (capacity, allocatable) = resources(cluster, class, it);
+    let (mut capacity, mut allocatable) = resources(cluster, class, it);
+    for (name, amount) in launched.capacity.extended.iter().filter(|(name, _)| is_overlaid(cluster, name)) {
+        capacity.set(name, *amount);
+        allocatable.set(name, *amount);
+    }
     let mut node = Node {
         id: NodeId(0),
         name: claim.name.clone(),
@@ -119,16 +123,30 @@ fn resources(cluster: &Cluster, class: &NodeClass, it: &InstanceType) -> (Resour
     (capacity, allocatable)
 }
 
+/// Whether a NodeOverlay promises this resource, and nobody knows what publishes it: then it is taken to be there.
+fn is_overlaid(cluster: &Cluster, resource: &str) -> bool {
+    let declared = &cluster.declared;
+    let mut promised = declared.node_overlays.iter().flat_map(|overlay| &overlay.capacity);
+    declared.karpenter.node_overlay
+        && plugin_of(resource).is_none()
+        && promised.any(|(name, _)| name == resource)
+}
+
+/// What the device plugin of a resource is called, in part.
+fn plugin_of(resource: &str) -> Option<&'static str> {
+    match resource {
+        "nvidia.com/gpu" => Some("nvidia"),
+        "amd.com/gpu" => Some("amdgpu"),
+        "habana.ai/gaudi" => Some("habana"),
+        "vpc.amazonaws.com/efa" => Some("efa"),
+        name if name.starts_with("aws.amazon.com/neuron") => Some("neuron"),
+        _ => None,
+    }
+}
+
 /// Whether a device plugin for this resource is deployed as a DaemonSet.
 fn is_published(cluster: &Cluster, resource: &str) -> bool {
-    let word = match resource {
-        "nvidia.com/gpu" => "nvidia",
-        "amd.com/gpu" => "amdgpu",
-        "habana.ai/gaudi" => "habana",
-        "vpc.amazonaws.com/efa" => "efa",
-        name if name.starts_with("aws.amazon.com/neuron") => "neuron",
-        _ => return false,
-    };
+    let Some(word) = plugin_of(resource) else { return false };
     let arrived = |index: usize| cluster.arrived.get(index).copied().unwrap_or(false);
     let mut daemons = cluster
         .declared

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use autoscaler::capacity_errors::CapacityErrors;
 use cluster::network::SubnetId;
-use cluster::node_claim::{ClaimStage, LaunchFailure};
+use cluster::node_claim::{ClaimStage, LaunchFailure, Launched};
 use cluster::{Change, ClaimId, Cluster, Timestamp};
+use provisioning::{Market, TypeOnOffer};
 
 use crate::actor::Context;
 use crate::actors::ec2::fleet;
@@ -64,8 +65,8 @@ impl Cloud {
         }
     }
 
-    /// EC2's answers that are due.
-    pub fn answer(&mut self, context: Context<'_>, effects: &mut Effects) {
+    /// EC2's answers that are due. With a market a launched node has what NodeOverlays add there.
+    pub fn answer(&mut self, context: Context<'_>, market: Option<&Market>, effects: &mut Effects) {
         for claim in self.terminating.take_due(context.cluster.now) {
             effects.now(Effect::InstanceTerminated(claim));
         }
@@ -73,10 +74,16 @@ impl Cloud {
         let mut due = self.launching.take_due(context.cluster.now).into_iter();
         let Some(claim) = due.next() else { return };
         due.for_each(|later| self.launching.set(context.cluster.now, later));
-        self.answer_launch(context, claim, effects);
+        self.answer_launch(context, claim, market, effects);
     }
 
-    fn answer_launch(&mut self, context: Context<'_>, id: ClaimId, effects: &mut Effects) {
+    fn answer_launch(
+        &mut self,
+        context: Context<'_>,
+        id: ClaimId,
+        market: Option<&Market>,
+        effects: &mut Effects,
+    ) {
         let cluster = context.cluster;
         let claim = cluster.claim(id);
         if claim.stage != ClaimStage::Created {
@@ -97,7 +104,10 @@ impl Cloud {
             effects.now(Effect::RefuseOfferings(answer.refused));
         }
         effects.now(match answer.outcome {
-            Ok(launched) => Effect::LaunchClaim(id, Box::new(launched)),
+            Ok(mut launched) => {
+                market.into_iter().for_each(|market| add_overlaid(&mut launched, market, claim.pool));
+                Effect::LaunchClaim(id, Box::new(launched))
+            }
             Err(why) => Effect::FailClaim(id, why),
         });
     }
@@ -105,5 +115,16 @@ impl Cloud {
     /// When the next answer comes.
     pub fn next_answer(&self) -> Option<Timestamp> {
         [self.launching.next(), self.terminating.next()].into_iter().flatten().min()
+    }
+}
+
+/// What Karpenter expects of the node because a NodeOverlay says so.
+fn add_overlaid(launched: &mut Launched, market: &Market, pool: u32) {
+    let types = market.pools.get(pool as usize).map(|pool| &pool.types);
+    let own = |offered: &&TypeOnOffer| offered.name == launched.option.instance_type;
+    let Some(offered) = types.and_then(|types| types.iter().find(own)) else { return };
+    for (name, amount) in &offered.capacity.extended {
+        launched.capacity.set(name, *amount);
+        launched.allocatable.set(name, *amount);
     }
 }

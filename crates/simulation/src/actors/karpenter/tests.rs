@@ -1,6 +1,7 @@
 //! Runs with all actors: what Karpenter does in a cluster that lives.
 
 mod drift;
+mod static_pools;
 
 use std::sync::Arc;
 

@@ -10,7 +10,12 @@ use crate::redeclare::align;
 
 /// A spoke with one node for one pod, in which `change` is declared at the tenth minute.
 fn after(change: impl Fn(&mut Declared)) -> Run {
-    let before = Arc::new(spoke(vec![app("web", 1, 500)]));
+    changed(spoke(vec![app("web", 1, 500)]), change)
+}
+
+/// A run in which `change` is declared at the tenth minute.
+pub(super) fn changed(before: Declared, change: impl Fn(&mut Declared)) -> Run {
+    let before = Arc::new(before);
     let mut declared = (*before).clone();
     change(&mut declared);
     let step = align(&before, declared, &BTreeSet::new());

@@ -1,0 +1,121 @@
+//! Which API calls an effect is. Pure: what is written follows from the effect and the mirror.
+//!
+//! Labels, annotations, finalizers, taints and conditions are those of `sigs.k8s.io/karpenter` v1.14.1
+//! (`pkg/controllers/{provisioning/scheduling/nodeclaimtemplate,nodeclaim/lifecycle/registration,node/termination}`),
+//! so that dashboards and other controllers find what they look for.
+
+mod claim;
+mod event;
+mod node;
+mod refusal;
+
+use autoscaler::Effect;
+use cluster::PodId;
+use serde_json::{Value, json};
+
+use crate::Resource;
+use crate::mirror::Mirror;
+
+pub use claim::{condition, launched};
+pub use event::Recorder;
+
+/// A call to the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// Creates an object.
+    Create(Resource, Value),
+    /// A JSON merge patch; one with `metadata.resourceVersion` is refused when somebody else was faster.
+    Patch {
+        /// The kind.
+        resource: Resource,
+        /// The object, without a namespace: only such are patched.
+        name: String,
+        /// The status rather than the object.
+        status: bool,
+        /// What changes.
+        body: Value,
+    },
+    /// Deletes an object if it is still the same.
+    Delete {
+        /// The kind.
+        resource: Resource,
+        /// `metadata.namespace`; empty for kinds without one.
+        namespace: String,
+        /// The object.
+        name: String,
+        /// `metadata.uid` that it must have, where it is known.
+        uid: Option<String>,
+    },
+    /// Evicts a pod, if its disruption budgets allow it.
+    Evict {
+        /// `metadata.namespace`.
+        namespace: String,
+        /// `metadata.name`.
+        name: String,
+        /// `metadata.uid` that it must have.
+        uid: String,
+    },
+}
+
+/// The finalizer of nodes and claims.
+pub const FINALIZER: &str = "karpenter.sh/termination";
+
+/// The calls of an effect, in order. Launches and terminations are the provider's; they have none here.
+pub fn calls(mirror: &Mirror, effect: &Effect, recorder: &mut Recorder) -> Vec<Call> {
+    let cluster = mirror.cluster();
+    match effect {
+        Effect::Launch(..) | Effect::Terminate(_) => Vec::new(),
+        Effect::CreateClaim(new) => claim::create(mirror, new).into_iter().collect(),
+        Effect::Register(node) => node::register(mirror, *node),
+        Effect::InitializeClaim(claim) => claim::initialize(mirror, *claim),
+        Effect::DriftClaim(claim, why) => claim::drift(mirror, *claim, *why),
+        Effect::DeleteClaim(claim, _) => claim::delete(mirror, *claim),
+        Effect::ReleaseClaim(claim) => claim::release(mirror, *claim),
+        Effect::PatchNode(node, patch) => node::patch(mirror, *node, patch),
+        Effect::DeleteNode(node) => node::delete(mirror, *node),
+        Effect::ReleaseNode(node) => node::release(mirror, *node),
+        Effect::Evict(pod) => {
+            on_pod(mirror, *pod, |namespace, name, uid| Call::Evict { namespace, name, uid })
+        }
+        Effect::DeletePod(pod) => on_pod(mirror, *pod, |namespace, name, uid| Call::Delete {
+            resource: Resource::Pod,
+            namespace,
+            name,
+            uid: Some(uid),
+        }),
+        Effect::RefusePod(pod, reasons) => {
+            let reasons: Vec<String> = reasons.iter().map(refusal::said).collect();
+            let text = format!("Failed to schedule pod, {}", reasons.join("; "));
+            recorder.about_pod(mirror, *pod, "Warning", "FailedScheduling", &text).into_iter().collect()
+        }
+        Effect::ExpectPod(pod, place) => {
+            let place = match place {
+                cluster::change::ClaimOrNode::Claim(claim) => {
+                    format!("nodeclaim/{}", cluster.claim(*claim).name)
+                }
+                cluster::change::ClaimOrNode::Node(node) => format!("node/{}", cluster.node(*node).name),
+            };
+            let text = format!("Pod should schedule on: {place}");
+            recorder.about_pod(mirror, *pod, "Normal", "Nominated", &text).into_iter().collect()
+        }
+    }
+}
+
+fn on_pod(mirror: &Mirror, pod: PodId, call: impl Fn(String, String, String) -> Call) -> Vec<Call> {
+    let (pod, uid) = (mirror.cluster().pod(pod), mirror.pod_uid(pod));
+    let call = uid.map(|uid| call(pod.namespace.to_string(), pod.name.to_string(), uid.to_string()));
+    call.into_iter().collect()
+}
+
+/// A patch of an object without a namespace.
+fn patch(resource: Resource, name: &str, status: bool, body: Value) -> Call {
+    Call::Patch { resource, name: name.to_owned(), status, body }
+}
+
+/// `metadata` of a patch that must find the object as it is known.
+fn at_version(value: Option<&Value>) -> Value {
+    match value.and_then(|value| value.pointer("/metadata/resourceVersion")) {
+        Some(version) => json!({"resourceVersion": version}),
+        None => json!({}),
+    }
+}

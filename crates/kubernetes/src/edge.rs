@@ -1,0 +1,293 @@
+//! Everything between the watches and the lanes: pure, so that it can be played without an API server.
+//!
+//! Told what watches brought and what came of its work, it says at each instant which work is to be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
+use catalog::Catalog;
+use cluster::node_claim::LaunchFailure;
+use cluster::{Change, ClaimId, Name, Timestamp};
+
+use crate::Resource;
+use crate::calls::{self, Call, Recorder};
+use crate::mirror::{Mirror, Seen};
+use crate::provider::Provider;
+
+/// The pause after the first failure; each further one doubles it.
+const RETRY_FIRST_MS: u64 = 200;
+/// The longest pause.
+const RETRY_MAX_MS: u64 = 10_000;
+
+/// What the controller is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose decisions are made.
+    pub provisioner: Provisioner,
+    /// Tells this run's claims from those of others; a few letters and digits.
+    pub run: Name,
+    /// `BATCH_IDLE_DURATION`, milliseconds.
+    pub batch_idle_ms: i64,
+    /// `BATCH_MAX_DURATION`, milliseconds.
+    pub batch_max_ms: i64,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// Something is there, has changed, or is gone.
+    Seen(Seen),
+    /// Everything that is there has been told, by namespace and name: what else was known is gone.
+    Listed(Resource, Vec<(Name, Name)>),
+}
+
+/// One effect on its way.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// What is wanted.
+    pub effect: Effect,
+    /// As calls, in order.
+    pub calls: Vec<Call>,
+    /// How often it was tried before.
+    pub tries: u32,
+    /// A pause before the last call.
+    pub pause: Duration,
+    /// Work with one key is done in order.
+    pub key: u32,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Done {
+    /// What was wanted.
+    pub effect: Effect,
+    /// How often it was tried before.
+    pub tries: u32,
+    /// What the API server said against it.
+    pub result: Result<(), Failure>,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Trying again can help: somebody was faster, a budget is used up, the server is busy or away.
+    Passing(String),
+    /// It cannot.
+    Final(String),
+}
+
+/// The edge.
+#[derive(Debug)]
+pub struct Edge {
+    mirror: Mirror,
+    mind: Autoscaler,
+    provider: Provider,
+    recorder: Recorder,
+    /// What each kind told before all had told everything.
+    first: BTreeMap<Resource, Vec<Seen>>,
+    listed: BTreeSet<Resource>,
+    leads: bool,
+    /// Effects on their way: the same one is not sent twice at a time.
+    in_flight: Vec<Effect>,
+    again: Vec<(Timestamp, Effect, u32)>,
+}
+
+impl Edge {
+    /// Knows nothing yet.
+    pub fn new(settings: Settings, now_unix_ms: i64) -> Edge {
+        let provider = Provider::kwok();
+        let shop = Shop::Listed(crate::kwok::node_class(), provider.offers());
+        let mut mirror = Mirror::new(now_unix_ms);
+        mirror.configure(settings.batch_idle_ms, settings.batch_max_ms);
+        Edge {
+            mirror,
+            mind: Autoscaler::new(shop, settings.provisioner, settings.run),
+            provider,
+            recorder: Recorder::default(),
+            first: BTreeMap::new(),
+            listed: BTreeSet::new(),
+            leads: false,
+            in_flight: Vec::new(),
+            again: Vec::new(),
+        }
+    }
+
+    /// The model of the cluster.
+    pub fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// How long nothing needs to be done if nothing is heard.
+    pub fn pause(&self) -> Duration {
+        let now = self.mirror.cluster().now;
+        let mind = [self.mind.wake_at(), self.mind.background_wake_at()];
+        let again = self.again.iter().map(|(at, ..)| *at);
+        let next = mind.into_iter().flatten().filter(|_| self.leads).chain(again).min();
+        let ms = next.map_or(60_000, |at| at.since_ms(now).clamp(1, 60_000));
+        Duration::from_millis(u64::try_from(ms).unwrap_or(1))
+    }
+
+    /// Takes in what a watch told.
+    pub fn hear(&mut self, told: Told, now_unix_ms: i64) {
+        self.mirror.advance(now_unix_ms);
+        match told {
+            Told::Seen(seen) if self.leads => self.see(&seen),
+            Told::Seen(seen) => {
+                let (Seen::There(resource, _) | Seen::Gone(resource, ..)) = &seen;
+                self.first.entry(*resource).or_default().push(seen);
+            }
+            Told::Listed(resource, present) => {
+                if self.leads {
+                    for gone in self.mirror.gone_since(resource, &present) {
+                        self.see(&gone);
+                    }
+                }
+                self.listed.insert(resource);
+                self.begin();
+            }
+        }
+    }
+
+    /// Once every kind has told everything, the autoscaler begins.
+    fn begin(&mut self) {
+        if self.leads || self.listed.len() < Resource::WATCHED.len() {
+            return;
+        }
+        for resource in Resource::WATCHED {
+            for seen in self.first.remove(&resource).unwrap_or_default() {
+                self.see(&seen);
+            }
+        }
+        self.mind.lead(self.mirror.cluster());
+        self.leads = true;
+        let cluster = self.mirror.cluster();
+        tracing::info!(
+            nodes = cluster.nodes.len(),
+            pods = cluster.pods.len(),
+            claims = cluster.claims.len(),
+            "everything is read; deciding from now on"
+        );
+    }
+
+    fn see(&mut self, seen: &Seen) {
+        let changes = self.mirror.see(seen);
+        for what in self.mirror.take_unread() {
+            tracing::warn!(what, "left out");
+        }
+        changes.iter().for_each(|change| self.observe(change));
+    }
+
+    fn observe(&mut self, change: &Change) {
+        let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
+        self.mind.observe(change, context);
+    }
+
+    /// What is to be done now.
+    pub fn act(&mut self, now_unix_ms: i64) -> Vec<Work> {
+        let mut work = Vec::new();
+        if !self.leads {
+            return work;
+        }
+        self.mirror.advance(now_unix_ms);
+        let now = self.mirror.cluster().now;
+        let due = |(at, ..): &(Timestamp, Effect, u32)| *at <= now;
+        let (again, later) = std::mem::take(&mut self.again).into_iter().partition(due);
+        self.again = later;
+        for (_, effect, tries) in again {
+            self.submit(effect, tries, &mut work);
+        }
+        // What a decision brings about at once may be the reason for the next one.
+        for _ in 0..16 {
+            if !self.mind.has_news(now) {
+                break;
+            }
+            let mut effects = Vec::new();
+            let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
+            self.mind.decide(context, &mut effects);
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                self.submit(effect, 0, &mut work);
+            }
+        }
+        work
+    }
+
+    fn submit(&mut self, effect: Effect, tries: u32, work: &mut Vec<Work>) {
+        if self.in_flight.contains(&effect) {
+            return;
+        }
+        let (calls, pause) = match &effect {
+            Effect::Launch(claim, _) => match self.provider.launch(&self.mirror, *claim) {
+                Ok(launch) => launch,
+                Err(why) => return self.observe(&Change::ClaimFailed(*claim, why)),
+            },
+            Effect::Terminate(claim) => (self.provider.terminate(&self.mirror, *claim), Duration::ZERO),
+            other => (calls::calls(&self.mirror, other, &mut self.recorder), Duration::ZERO),
+        };
+        tracing::debug!(?effect, tries, calls = calls.len(), "wanted");
+        if calls.is_empty() {
+            return self.done(&effect);
+        }
+        self.in_flight.push(effect.clone());
+        let key = self.key(&effect);
+        work.push(Work { effect, calls, tries, pause, key });
+    }
+
+    /// Everything about one claim and its node has one key.
+    fn key(&self, effect: &Effect) -> u32 {
+        let cluster = self.mirror.cluster();
+        let of_node = |node| cluster.node(node).claim.unwrap_or(ClaimId(u32::MAX)).0;
+        match effect {
+            Effect::CreateClaim(new) => new.name.bytes().map(u32::from).sum(),
+            Effect::Launch(claim, _)
+            | Effect::Terminate(claim)
+            | Effect::InitializeClaim(claim)
+            | Effect::DriftClaim(claim, _)
+            | Effect::DeleteClaim(claim, _)
+            | Effect::ReleaseClaim(claim) => claim.0,
+            Effect::Register(node)
+            | Effect::PatchNode(node, _)
+            | Effect::DeleteNode(node)
+            | Effect::ReleaseNode(node) => of_node(*node),
+            Effect::Evict(pod)
+            | Effect::DeletePod(pod)
+            | Effect::RefusePod(pod, _)
+            | Effect::ExpectPod(pod, _) => pod.0,
+        }
+    }
+
+    /// Takes in what came of some work.
+    pub fn finish(&mut self, Done { effect, tries, result }: Done, now_unix_ms: i64) {
+        self.in_flight.retain(|own| *own != effect);
+        self.mirror.advance(now_unix_ms);
+        match (result, &effect) {
+            (Ok(()), _) => self.done(&effect),
+            // Provider errors are the autoscaler's to retry.
+            (Err(Failure::Passing(why) | Failure::Final(why)), Effect::Launch(claim, _)) => {
+                tracing::warn!(why, "launch failed");
+                self.observe(&Change::ClaimFailed(*claim, LaunchFailure::ServiceError(why.into())));
+            }
+            (Err(Failure::Final(why)), Effect::CreateClaim(new)) => {
+                tracing::error!(why, claim = new.name.as_str(), "the API server refuses the claim");
+                self.observe(&Change::ClaimNotCreated(new.name.clone()));
+            }
+            (Err(Failure::Final(why)), _) => tracing::error!(why, ?effect, "given up"),
+            (Err(Failure::Passing(why)), _) => {
+                let pause_ms = (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS);
+                tracing::debug!(why, ?effect, pause_ms, "tried again");
+                let at = self.mirror.cluster().now.after_ms(i64::try_from(pause_ms).unwrap_or(i64::MAX));
+                self.again.push((at, effect, tries + 1));
+            }
+        }
+    }
+
+    /// What an effect brought about that no watch tells.
+    fn done(&mut self, effect: &Effect) {
+        if let Effect::Terminate(claim) = effect {
+            self.observe(&Change::InstanceTerminated(*claim));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Performing calls: several lanes side by side, each in order.
+//!
+//! Everything about one claim and its node goes through one lane, so that a later call never overtakes an earlier one.
+
+use kube::api::{
+    Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use tokio::sync::mpsc;
+
+use crate::Resource;
+use crate::calls::Call;
+use crate::edge::{Done, Failure, Work};
+
+/// Lanes side by side.
+const LANES: u32 = 32;
+/// Work that waits in one lane.
+const QUEUE: usize = 4_096;
+
+/// The lanes.
+#[derive(Debug)]
+pub struct Lanes {
+    lanes: Vec<mpsc::Sender<Work>>,
+}
+
+impl Lanes {
+    /// Opens them.
+    pub fn open(client: &kube::Client, done: &mpsc::UnboundedSender<Done>) -> Lanes {
+        let lanes = (0..LANES).map(|_| {
+            let (send, receive) = mpsc::channel(QUEUE);
+            tokio::spawn(lane(client.clone(), receive, done.clone()));
+            send
+        });
+        Lanes { lanes: lanes.collect() }
+    }
+
+    /// Submits work to the lane of its key.
+    pub async fn submit(&self, work: Work) {
+        let lane = &self.lanes[(work.key % LANES) as usize];
+        // A lane ends only with the program.
+        let _ = lane.send(work).await;
+    }
+}
+
+async fn lane(client: kube::Client, mut work: mpsc::Receiver<Work>, done: mpsc::UnboundedSender<Done>) {
+    while let Some(Work { effect, calls, tries, pause, .. }) = work.recv().await {
+        let last = calls.len().saturating_sub(1);
+        let mut result = Ok(());
+        for (index, call) in calls.iter().enumerate() {
+            if index == last && !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            result = perform(&client, call).await;
+            if result.is_err() {
+                break;
+            }
+        }
+        if done.send(Done { effect, tries, result }).is_err() {
+            return;
+        }
+    }
+}
+
+async fn perform(client: &kube::Client, call: &Call) -> Result<(), Failure> {
+    let outcome = match call {
+        Call::Create(resource, body) => {
+            let namespace = body.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
+            let object: DynamicObject =
+                serde_json::from_value(body.clone()).map_err(|error| Failure::Final(error.to_string()))?;
+            let api = api(client, *resource, namespace.unwrap_or_default());
+            api.create(&PostParams::default(), &object).await.map(drop)
+        }
+        Call::Patch { resource, name, status, body } => {
+            let (api, parameters) = (api(client, *resource, ""), PatchParams::default());
+            let patch = Patch::Merge(body);
+            if *status {
+                api.patch_status(name, &parameters, &patch).await.map(drop)
+            } else {
+                api.patch(name, &parameters, &patch).await.map(drop)
+            }
+        }
+        Call::Delete { resource, namespace, name, uid } => {
+            let api = api(client, *resource, namespace);
+            api.delete(name, &only(uid.clone())).await.map(drop)
+        }
+        Call::Evict { namespace, name, uid } => {
+            let api: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), namespace);
+            let parameters =
+                EvictParams { delete_options: Some(only(Some(uid.clone()))), ..EvictParams::default() };
+            api.evict(name, &parameters).await.map(drop)
+        }
+    };
+    outcome.or_else(|error| judge(call, &error))
+}
+
+fn only(uid: Option<String>) -> DeleteParams {
+    let preconditions = uid.map(|uid| Preconditions { uid: Some(uid), ..Preconditions::default() });
+    DeleteParams { preconditions, ..DeleteParams::default() }
+}
+
+fn api(client: &kube::Client, resource: Resource, namespace: &str) -> Api<DynamicObject> {
+    if resource.is_namespaced() {
+        Api::namespaced_with(client.clone(), namespace, &resource.api())
+    } else {
+        Api::all_with(client.clone(), &resource.api())
+    }
+}
+
+/// What an error means: done already, worth another try, or the end of it.
+fn judge(call: &Call, error: &kube::Error) -> Result<(), Failure> {
+    let text = error.to_string();
+    let kube::Error::Api(status) = error else { return Err(Failure::Passing(text)) };
+    match (status.code, call) {
+        // It is there, or gone, as it was wanted.
+        (409, Call::Create(..)) if status.reason == "AlreadyExists" => Ok(()),
+        (404, Call::Delete { .. } | Call::Evict { .. } | Call::Patch { .. }) => Ok(()),
+        // Another object of the name.
+        (409, Call::Delete { .. }) => Ok(()),
+        (409 | 429 | 500.., _) => Err(Failure::Passing(text)),
+        _ => Err(Failure::Final(text)),
+    }
+}
