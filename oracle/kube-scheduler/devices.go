@@ -71,6 +71,10 @@ func (d *devices) use(pod *v1.Pod) error {
 		if err != nil {
 			return err
 		}
+		if name == nil {
+			// Its controller found that no claim is needed.
+			continue
+		}
 		known, err := d.tracker.Get(pod.Namespace, *name)
 		if err != nil {
 			return err

@@ -59,14 +59,7 @@ pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -
             "StaticCapacity" => settings.static_capacity = on,
             "NodeRepair" => {}
             "NodeOverlay" => settings.node_overlay = on,
-            "CapacityBuffer" if on => {
-                reporter.warning(
-                    &environment.path,
-                    code::NOT_MODELLED,
-                    format!("feature gate {name} is on and not modelled"),
-                    "",
-                );
-            }
+            "CapacityBuffer" => settings.capacity_buffer = on,
             _ => {}
         }
     }

@@ -13,6 +13,7 @@ mod arrival;
 mod autoscaler;
 mod belongs;
 mod budget;
+mod capacity_buffer;
 mod cilium;
 mod cilium_node;
 mod claims;

@@ -15,8 +15,8 @@ use crate::scenario::Scenario;
 use crate::tables::Tables;
 use crate::workload::MAX_PODS;
 use crate::{
-    Lowered, absent, addons, admission, autoscaler, cilium_node, claims, cni, code, device, gates,
-    group_claims, kinds, late, live, node, node_class, node_overlay, node_pool, owners, packaging,
+    Lowered, absent, addons, admission, autoscaler, capacity_buffer, cilium_node, claims, cni, code, device,
+    gates, group_claims, kinds, late, live, node, node_class, node_overlay, node_pool, owners, packaging,
     pod_security, profile, small, storage, tables, unmodelled, webhook, workload,
 };
 
@@ -41,6 +41,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
         unmodelled::note(&mut declared, location, why, Decides::Unread);
     }
     rest(&objects, &context, &mut declared, &mut problems);
+    declared.capacity_buffers = capacity_buffer::buffers(&objects, &context, &mut problems);
 
     let nodes = nodes(&objects, parsed.nodes, &declared, &mut problems);
     let wanted = addons::Wanted {
@@ -196,6 +197,10 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             Kind::Other(_) if device::read(object, declared, reporter) => {}
             Kind::Other(kind) if kind == "NodeOverlay" && object.group == "karpenter.sh" => {
                 declared.node_overlays.extend(node_overlay::node_overlay(object, reporter))
+            }
+            Kind::Other(_) if capacity_buffer::is_buffer(object) => {}
+            Kind::Other(kind) if kind == "PodTemplate" && object.group.is_empty() => {
+                capacity_buffer::check_pod_template(object, reporter)
             }
             Kind::Other(kind) if kind == "RuntimeClass" => {}
             Kind::Other(kind) => {

@@ -17,7 +17,6 @@ const WOULD_MATTER: &[(&str, &str, &str)] = &[
     ("keda.sh", "ScaledObject", REPLICAS),
     ("keda.sh", "ScaledJob", PODS),
     ("autoscaling.k8s.io", "VerticalPodAutoscaler", "it may change the pods' requests"),
-    ("autoscaling.x-k8s.io", "CapacityBuffer", "it asks for nodes without pods"),
     ("resource.k8s.io", "DeviceTaintRule", "it may taint devices"),
     (
         "kubescheduler.config.k8s.io",

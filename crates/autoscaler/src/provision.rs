@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::change::ClaimOrNode;
 use cluster::network::SubnetId;
 use cluster::{ClaimId, Cluster, Name, NodeClaim, PodId};
+use provisioning::buffers::solve_with_room;
 use provisioning::class::is_provisionable;
 use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
@@ -148,9 +149,9 @@ impl Autoscaler {
         self.pending.retain(|pod| is_provisionable(cluster, cluster.pod(*pod)));
         let mut pods: Vec<PodId> = self.pending.iter().copied().collect();
         pods.extend(pods_of_leaving(cluster, &budgets, &going));
-        if !pods.is_empty() {
+        if !pods.is_empty() || self.buffers.are_planned_for(cluster) {
             let facts = self.provisioner.facts(cluster, context.catalog);
-            let solution = provisioning::solve(&Input {
+            let (solution, hosted) = solve_with_room(&Input {
                 cluster,
                 market: &market,
                 pods: &pods,
@@ -159,6 +160,7 @@ impl Autoscaler {
                 policy: policy::policy(facts.as_ref()),
                 purpose: Purpose::Provisioning,
             });
+            self.buffers.planned(cluster, hosted, effects);
             self.carry_out(cluster, solution, effects);
         }
         self.market = Some(market);

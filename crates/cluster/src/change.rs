@@ -119,6 +119,8 @@ pub enum Change {
     ClaimDeleting(ClaimId, Option<DisruptionReason>),
     /// A claim is gone.
     ClaimGone(ClaimId),
+    /// The status of a CapacityBuffer changed.
+    BufferStatus(ObjectKey, Box<crate::BufferStatus>),
     /// A fault of the scenario began or ended.
     Fault(Fault, bool),
     /// A note for the timeline only: an actor could not act, and why.

@@ -35,6 +35,8 @@ pub struct Cluster {
     pub volumes: Vec<Volume>,
     /// Claims for devices.
     pub device_claims: Vec<DeviceClaim>,
+    /// What is said of CapacityBuffers, by their keys; of those that nobody has looked at nothing.
+    pub buffers: BTreeMap<crate::ObjectKey, crate::BufferStatus>,
     /// Workloads that are in the API.
     pub arrived: Vec<bool>,
     /// Workloads that a scenario deleted.
@@ -79,6 +81,7 @@ impl Cluster {
             volume_claims: Vec::new(),
             volumes: Vec::new(),
             device_claims: Vec::new(),
+            buffers: BTreeMap::new(),
             arrived: vec![false; declared.workloads.len()],
             deleted_workloads: BTreeSet::new(),
             arrived_objects: BTreeSet::new(),

@@ -64,7 +64,8 @@ pub const FINALIZER: &str = "karpenter.sh/termination";
 pub fn calls(mirror: &Mirror, effect: &Effect, recorder: &mut Recorder) -> Vec<Call> {
     let cluster = mirror.cluster();
     match effect {
-        Effect::Launch(..) | Effect::Terminate(_) => Vec::new(),
+        // CapacityBuffers are not watched yet: there are none to say anything of.
+        Effect::Launch(..) | Effect::Terminate(_) | Effect::SayOfBuffer(..) => Vec::new(),
         Effect::CreateClaim(new) => claim::create(mirror, new).into_iter().collect(),
         Effect::Register(node) => node::register(mirror, *node),
         Effect::InitializeClaim(claim) => claim::initialize(mirror, *claim),

@@ -256,6 +256,7 @@ impl Edge {
             | Effect::DeletePod(pod)
             | Effect::RefusePod(pod, _)
             | Effect::ExpectPod(pod, _) => pod.0,
+            Effect::SayOfBuffer(buffer, _) => buffer.name.bytes().map(u32::from).sum(),
         }
     }
 

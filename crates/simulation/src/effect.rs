@@ -101,6 +101,8 @@ pub enum Effect {
     ClaimGone(ClaimId),
     /// Refuses the pods of a workload (used by admission).
     RefuseCreation(WorkloadId, Refusal),
+    /// The status of a CapacityBuffer.
+    SayOfBuffer(ObjectKey, Box<cluster::BufferStatus>),
     /// A fault begins or ends.
     Fault(Fault, bool),
     /// Notes that a controller cannot act for want of something; `None` clears it.

@@ -176,6 +176,7 @@ fn other_objects(before: &Declared, after: &Declared) -> (Vec<ObjectKey>, Vec<Ob
     new.extend(changed(&before.disruption_budgets, &after.disruption_budgets, |budget| {
         &budget.location.object
     }));
+    new.extend(changed(&before.capacity_buffers, &after.capacity_buffers, |buffer| &buffer.key));
     let (old, devices) = (&before.devices, &after.devices);
     new.extend(changed(&old.classes, &devices.classes, |class| &class.location.object));
     new.extend(changed(&old.slices, &devices.slices, |slice| &slice.location.object));
@@ -209,6 +210,7 @@ pub(crate) fn perform(world: &mut World, step: &Redeclaration, catalog: &Catalog
     }
     for key in &step.objects_deleted {
         world.cluster.arrived_objects.remove(key);
+        world.cluster.buffers.remove(key);
         changes.push(Change::ObjectDeleted(key.clone()));
     }
     for id in &step.deleted {

@@ -62,6 +62,14 @@ impl World {
                 }
                 changes.push(Change::Fault(fault, on));
             }
+            Effect::SayOfBuffer(key, status) => {
+                let declared = &self.cluster.declared.capacity_buffers;
+                let is_there = declared.iter().any(|buffer| buffer.key == key);
+                if is_there && self.cluster.buffers.get(&key) != Some(&*status) {
+                    self.cluster.buffers.insert(key.clone(), (*status).clone());
+                    changes.push(Change::BufferStatus(key, status));
+                }
+            }
             Effect::Redeclare(step) => crate::redeclare::perform(self, &step, catalog, changes),
             Effect::RefuseCreation(id, why) => self.refuse_creation(id, why, changes),
             Effect::Block(id, needs) => self.block(id, needs, changes),

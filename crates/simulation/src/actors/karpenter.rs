@@ -154,6 +154,7 @@ impl Karpenter {
             Wanted::Evict(pod) | Wanted::DeletePod(pod) => Effect::DeletePod(pod, DeletionCause::Drained),
             Wanted::RefusePod(pod, reasons) => Effect::RefusePod(pod, reasons),
             Wanted::ExpectPod(pod, place) => Effect::ExpectPod(pod, place),
+            Wanted::SayOfBuffer(key, status) => Effect::SayOfBuffer(key, status),
         });
     }
 }
