@@ -146,21 +146,16 @@ pub fn node(value: &Arc<Value>) -> Result<WatchedNode, Vec<Problem>> {
     .or_else(|()| refuse(problems))
 }
 
-/// Reads a claim of a pool of `declared`; `None` when its pool is not there (a claim that somebody made by hand, or
-/// one whose pool is deleted).
+/// Reads a claim; its pool is one of `declared`, if it is there.
 ///
 /// # Errors
 /// As [`pod`].
-pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<Option<WatchedClaim>, Vec<Problem>> {
+pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<WatchedClaim, Vec<Problem>> {
     let (object, mut problems) = header(value)?;
-    let mut reporter = Reporter::new(&mut problems, &object);
-    let read = claims::claim(&object, declared, &mut reporter);
-    let refused = reporter.refused;
-    let Some(claim) = read else {
-        return if refused { refuse(problems) } else { Ok(None) };
-    };
+    let read = claims::claim(&object, declared, &mut Reporter::new(&mut problems, &object));
+    let Some(claim) = read else { return refuse(problems) };
     let text = |path: &str| Name::from(text(&object, path).unwrap_or_default());
-    Ok(Some(WatchedClaim {
+    Ok(WatchedClaim {
         claim,
         uid: text("/metadata/uid"),
         provider_id: text("/status/providerID"),
@@ -170,7 +165,7 @@ pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<Option<WatchedCl
         last_pod_event_unix_ms: instant(&object, "/status/lastPodEventTime"),
         annotations: object.annotations.clone(),
         initialized: holds(&object, "Initialized"),
-    }))
+    })
 }
 
 fn header(value: &Arc<Value>) -> Result<(Object, Problems), Vec<Problem>> {
@@ -260,6 +255,6 @@ mod tests {
             "spec": {"requirements": [], "nodeClassRef": {"group": "g", "kind": "k", "name": "n"}},
         }));
         let declared = crate::testing::lowered("").declared;
-        assert!(claim(&value, &declared).unwrap().is_none());
+        assert_eq!(claim(&value, &declared).unwrap().claim.pool, None);
     }
 }

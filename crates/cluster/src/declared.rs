@@ -220,6 +220,11 @@ impl Declared {
         self.storage_classes.iter().find(|class| class.name == name)
     }
 
+    /// The pool that a claim was made from.
+    pub fn pool_of(&self, claim: &NodeClaim) -> Option<&NodePool> {
+        self.node_pools.get(claim.pool? as usize)
+    }
+
     /// The node class with this name.
     pub fn node_class(&self, name: &str) -> Option<&NodeClass> {
         self.node_classes.iter().find(|class| class.name == name)

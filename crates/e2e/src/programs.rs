@@ -7,6 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::suites::Suite;
+
 /// Each program, and the Go package that it is made of; etcd's is called `server`, as its package.
 const PACKAGES: [(&str, &str); 5] = [
     ("server", "go.etcd.io/etcd/server/v3"),
@@ -92,6 +94,22 @@ impl Programs {
             bail!("no Go module sigs.k8s.io/karpenter: {}", String::from_utf8_lossy(&said.stderr).trim());
         }
         Ok(folder)
+    }
+
+    /// Builds one of Karpenter's own suites, in its module and with the versions that are pinned there.
+    pub fn suite(&self, name: &str, say: &dyn Fn(&str)) -> Result<Suite> {
+        let module = self.karpenter_module()?;
+        let (program, stamp) = (self.path(&format!("{name}.test")), self.path(&format!("{name}.built-from")));
+        let version = module.display().to_string();
+        if !program.is_file() || fs::read_to_string(&stamp).ok().as_ref() != Some(&version) {
+            say(&format!("building Karpenter's {name} suite: some minutes"));
+            fs::create_dir_all(&self.folder)?;
+            let mut build = Command::new("go");
+            build.current_dir(&module).args(["test", "-c", "-o"]).arg(&program);
+            run(build.arg(format!("./test/suites/{name}")))?;
+            fs::write(&stamp, version)?;
+        }
+        Ok(Suite { program, folder: module.join("test/suites").join(name) })
     }
 
     /// plimsoll itself, as cargo makes it: optimised when it is to be measured.

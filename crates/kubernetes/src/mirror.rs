@@ -40,8 +40,6 @@ pub struct Mirror {
     claims: BTreeMap<Name, ClaimFacts>,
     /// Pods on nodes that are not known yet.
     homeless: BTreeMap<Name, Vec<cluster::PodId>>,
-    /// Claims whose pool is not known (yet).
-    strangers: BTreeMap<Name, Arc<Value>>,
     templates: BTreeMap<(Name, Name), Vec<Arc<PodTemplate>>>,
     unread: Vec<String>,
 }
@@ -58,7 +56,6 @@ impl Mirror {
             nodes: BTreeMap::new(),
             claims: BTreeMap::new(),
             homeless: BTreeMap::new(),
-            strangers: BTreeMap::new(),
             templates: BTreeMap::new(),
             unread: Vec::new(),
         }
@@ -78,9 +75,7 @@ impl Mirror {
         let known: Vec<(&Name, &Name)> = match resource {
             Resource::Pod => self.pods.keys().map(|(namespace, name)| (namespace, name)).collect(),
             Resource::Node => self.nodes.keys().map(|name| (&none, name)).collect(),
-            Resource::NodeClaim => {
-                self.claims.keys().chain(self.strangers.keys()).map(|name| (&none, name)).collect()
-            }
+            Resource::NodeClaim => self.claims.keys().map(|name| (&none, name)).collect(),
             other => {
                 let own = self.objects.keys().filter(|key| key.kind == other.model());
                 own.map(|key| (&key.namespace, &key.name)).collect()

@@ -22,16 +22,10 @@ pub(crate) struct ClaimFacts {
 impl Mirror {
     pub(super) fn claim_there(&mut self, value: &Arc<Value>, changes: &mut Vec<Change>) {
         let seen = match watched::claim(value, &self.cluster.declared) {
-            Ok(Some(claim)) => claim,
-            Ok(None) => {
-                let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-                self.strangers.insert(name.into(), Arc::clone(value));
-                return;
-            }
+            Ok(claim) => claim,
             Err(problems) => return self.note_unread("nodeclaim", &problems),
         };
         let name = seen.claim.name.clone();
-        self.strangers.remove(&name);
         if self.claims.get(&name).is_some_and(|known| known.uid != seen.uid) {
             self.claim_gone(&name, changes);
         }
@@ -51,17 +45,9 @@ impl Mirror {
     }
 
     pub(super) fn claim_gone(&mut self, name: &Name, changes: &mut Vec<Change>) {
-        self.strangers.remove(name);
         let Some(ClaimFacts { id, .. }) = self.claims.remove(name) else { return };
         self.cluster.claims[id.0 as usize].stage = ClaimStage::Gone;
         changes.push(Change::ClaimGone(id));
-    }
-
-    /// Claims whose pool was not known: it may be now.
-    pub(super) fn meet_strangers(&mut self, changes: &mut Vec<Change>) {
-        for value in std::mem::take(&mut self.strangers).into_values() {
-            self.claim_there(&value, changes);
-        }
     }
 
     fn add_claim(&mut self, seen: &WatchedClaim, changes: &mut Vec<Change>) -> ClaimId {
@@ -89,6 +75,7 @@ impl Mirror {
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));
         let claim = &mut self.cluster.claims[id.0 as usize];
         claim.labels = seen.claim.labels;
+        claim.template_hash = seen.claim.template_hash;
         let launched = seen.claim.launched;
         if claim.stage == ClaimStage::Created
             && let Some(launched) = launched

@@ -25,7 +25,6 @@ impl Mirror {
         self.lower_again();
         self.cluster.arrived_objects.insert(key.clone());
         changes.push(Change::ObjectArrived(key));
-        self.meet_strangers(changes);
     }
 
     pub(super) fn object_gone(
@@ -39,17 +38,9 @@ impl Mirror {
         if !self.cluster.arrived_objects.remove(&key) {
             return;
         }
-        // A pool that still has claims stays known until they are gone, too.
-        if !(key.kind == Kind::NodePool && self.has_claims(name)) {
-            self.objects.remove(&key);
-            self.lower_again();
-        }
+        self.objects.remove(&key);
+        self.lower_again();
         changes.push(Change::ObjectDeleted(key));
-    }
-
-    fn has_claims(&self, pool: &Name) -> bool {
-        let live = self.claims.values().map(|facts| self.cluster.claim(facts.id));
-        live.into_iter().any(|claim| claim.labels.get(NODE_POOL) == Some(pool))
     }
 
     /// The object as it is in the API.
@@ -109,7 +100,7 @@ impl Mirror {
             declared.node_pools.iter().map(|pool| &pool.name).zip(0_u32..).collect();
         for claim in &mut self.cluster.claims {
             let pool = claim.labels.get(NODE_POOL);
-            claim.pool = pool.and_then(|pool| index.get(pool)).copied().unwrap_or(0);
+            claim.pool = pool.and_then(|pool| index.get(pool)).copied();
         }
     }
 
