@@ -22,7 +22,9 @@ mod launches;
 mod lifecycle;
 mod policy;
 mod provision;
+mod repair;
 mod static_pools;
+mod upkeep;
 
 pub use controller::{Autoscaler, Context, Shop};
 pub use effect::Effect;

@@ -5,8 +5,10 @@
 //! so that dashboards and other controllers find what they look for.
 
 mod claim;
+mod conditions;
 mod event;
 mod node;
+mod pool;
 mod refusal;
 
 use autoscaler::Effect;
@@ -16,7 +18,9 @@ use serde_json::{Value, json};
 use crate::Resource;
 use crate::mirror::Mirror;
 
-pub use claim::{condition, launched};
+pub use claim::launched;
+pub(crate) use claim::terminating;
+pub use conditions::{Conditions, Status};
 pub use event::Recorder;
 
 /// A call to the API server.
@@ -70,7 +74,9 @@ pub fn calls(mirror: &Mirror, effect: &Effect, recorder: &mut Recorder) -> Vec<C
         Effect::Register(node) => node::register(mirror, *node),
         Effect::InitializeClaim(claim) => claim::initialize(mirror, *claim),
         Effect::DriftClaim(claim, why) => claim::drift(mirror, *claim, *why),
-        Effect::DeleteClaim(claim, _) => claim::delete(mirror, *claim),
+        Effect::DeleteClaim(claim, why) => claim::delete(mirror, *claim, *why),
+        Effect::TendPool(pool) => pool::tend(mirror, pool),
+        Effect::TendClaim(claim) => claim::tend(mirror, *claim),
         Effect::ReleaseClaim(claim) => claim::release(mirror, *claim),
         Effect::PatchNode(node, patch) => node::patch(mirror, *node, patch),
         Effect::DeleteNode(node) => node::delete(mirror, *node),

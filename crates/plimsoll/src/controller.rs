@@ -1,6 +1,7 @@
 //! `plimsoll controller`: a runtime, a client, a log, and the end.
 
 use anyhow::Context as _;
+use cluster::declared::KarpenterSettings;
 use kubernetes::controller::{self, Settings};
 use kubernetes::lease::Lease;
 use simulation::Provisioner;
@@ -25,8 +26,7 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
             PolicyName::Plimsoll => Provisioner::Plimsoll,
         },
         run: run_name(now()).into(),
-        batch_idle_ms: args.batch_idle_duration,
-        batch_max_ms: args.batch_max_duration,
+        karpenter: karpenter(args)?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -47,6 +47,18 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
         let lease = Lease::new(client.clone(), &args.leader_election_namespace, LEASE, &identity, now);
         controller::run(client, settings, lease, now, stop).await
     })
+}
+
+/// Settings that are Karpenter's as well, by its own names.
+fn karpenter(args: &ControllerArgs) -> anyhow::Result<KarpenterSettings> {
+    let settings = api::karpenter_settings(&[
+        ("BATCH_IDLE_DURATION", &args.batch_idle_duration),
+        ("BATCH_MAX_DURATION", &args.batch_max_duration),
+        ("PREFERENCE_POLICY", &args.preference_policy),
+        ("MIN_VALUES_POLICY", &args.min_values_policy),
+        ("FEATURE_GATES", &args.feature_gates),
+    ]);
+    settings.map_err(|wrong| anyhow::anyhow!("--{wrong}"))
 }
 
 fn now() -> i64 {

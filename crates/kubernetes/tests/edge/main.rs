@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod server;
+mod upkeep;
 
 use kubernetes::Resource;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ fn pool(name: &str, consolidate_after: &str) -> Value {
 
 fn class() -> Value {
     json!({"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"},
-        "spec": {}})
+        "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
 }
 
 fn pod(name: &str, cpu: &str) -> Value {
