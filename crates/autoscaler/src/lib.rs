@@ -24,5 +24,6 @@ mod provision;
 mod static_pools;
 
 pub use controller::{Autoscaler, Context, Shop};
+pub use disruption::Begun;
 pub use effect::Effect;
 pub use policy::Provisioner;

@@ -12,6 +12,7 @@ use cluster::{Change, ClaimId, Name, Timestamp};
 
 use crate::Resource;
 use crate::calls::{self, Call, Recorder};
+use crate::metrics::{self, Metrics, registry::Registry};
 use crate::mirror::{Mirror, Seen};
 use crate::provider::Provider;
 
@@ -84,6 +85,7 @@ pub struct Edge {
     mind: Autoscaler,
     provider: Provider,
     recorder: Recorder,
+    metrics: Metrics,
     /// What each kind told before all had told everything.
     first: BTreeMap<Resource, Vec<Seen>>,
     listed: BTreeSet<Resource>,
@@ -105,6 +107,7 @@ impl Edge {
             mind: Autoscaler::new(shop, settings.provisioner, settings.run),
             provider,
             recorder: Recorder::default(),
+            metrics: Metrics::new("kwok"),
             first: BTreeMap::new(),
             listed: BTreeSet::new(),
             leads: false,
@@ -116,6 +119,23 @@ impl Edge {
     /// The model of the cluster.
     pub fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    /// Everything that is measured, at this instant.
+    pub fn scrape(&mut self, now_unix_ms: i64) -> Registry {
+        self.mirror.advance(now_unix_ms);
+        let work = metrics::Work { in_flight: self.in_flight.len(), again: self.again.len() };
+        self.metrics.scrape(&self.mirror, &self.mind, &self.provider.offers(), work)
+    }
+
+    /// How much work is under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether everything is read, so that decisions are made.
+    pub fn leads(&self) -> bool {
+        self.leads
     }
 
     /// How long nothing needs to be done if nothing is heard.
@@ -161,6 +181,7 @@ impl Edge {
         }
         self.mind.lead(self.mirror.cluster());
         self.leads = true;
+        self.metrics.begin(&self.mirror);
         let cluster = self.mirror.cluster();
         tracing::info!(
             nodes = cluster.nodes.len(),
@@ -171,14 +192,18 @@ impl Edge {
     }
 
     fn see(&mut self, seen: &Seen) {
+        self.metrics.see(&self.mirror, seen);
         let changes = self.mirror.see(seen);
-        for what in self.mirror.take_unread() {
+        let unread = self.mirror.take_unread();
+        self.metrics.left_out(unread.len());
+        for what in unread {
             tracing::warn!(what, "left out");
         }
         changes.iter().for_each(|change| self.observe(change));
     }
 
     fn observe(&mut self, change: &Change) {
+        self.metrics.learn(&self.mirror, change);
         let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
         self.mind.observe(change, context);
     }
@@ -205,6 +230,7 @@ impl Edge {
             let mut effects = Vec::new();
             let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
             self.mind.decide(context, &mut effects);
+            self.metrics.decided(&self.mirror, &self.mind, &effects);
             if effects.is_empty() {
                 break;
             }
@@ -272,9 +298,13 @@ impl Edge {
             }
             (Err(Failure::Final(why)), Effect::CreateClaim(new)) => {
                 tracing::error!(why, claim = new.name.as_str(), "the API server refuses the claim");
+                self.metrics.gave_up();
                 self.observe(&Change::ClaimNotCreated(new.name.clone()));
             }
-            (Err(Failure::Final(why)), _) => tracing::error!(why, ?effect, "given up"),
+            (Err(Failure::Final(why)), _) => {
+                self.metrics.gave_up();
+                tracing::error!(why, ?effect, "given up");
+            }
             (Err(Failure::Passing(why)), _) => {
                 let pause_ms = (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS);
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
@@ -286,6 +316,7 @@ impl Edge {
 
     /// What an effect brought about that no watch tells.
     fn done(&mut self, effect: &Effect) {
+        self.metrics.done(&self.mirror, effect);
         if let Effect::Terminate(claim) = effect {
             self.observe(&Change::InstanceTerminated(*claim));
         }

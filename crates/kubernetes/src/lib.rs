@@ -8,9 +8,11 @@
 pub mod calls;
 pub mod controller;
 pub mod edge;
+pub mod health;
 pub mod kwok;
 mod lanes;
 pub mod lease;
+pub mod metrics;
 pub mod mirror;
 mod provider;
 mod resource;

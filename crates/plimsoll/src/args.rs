@@ -151,6 +151,12 @@ pub struct ControllerArgs {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "LOG_LEVEL")]
     pub log_level: String,
+    /// Where `/metrics` is served; 0 for nowhere.
+    #[arg(long, value_name = "PORT", default_value_t = 8080, env = "METRICS_PORT")]
+    pub metrics_port: u16,
+    /// Where `/healthz` and `/readyz` are served; 0 for nowhere.
+    #[arg(long, value_name = "PORT", default_value_t = 8081, env = "HEALTH_PROBE_PORT")]
+    pub health_probe_port: u16,
 }
 
 /// Whose decisions are made.

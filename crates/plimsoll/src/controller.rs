@@ -1,8 +1,12 @@
 //! `plimsoll controller`: a runtime, a client, a log, and the end.
 
+use std::sync::OnceLock;
+
 use anyhow::Context as _;
-use kubernetes::controller::{self, Settings};
+use kubernetes::controller::{self, Host, Settings};
 use kubernetes::lease::Lease;
+use kubernetes::metrics::process::Process;
+use rustix::time::{ClockId, clock_gettime};
 use simulation::Provisioner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -14,6 +18,7 @@ const LEASE: &str = "karpenter-leader-election";
 
 /// Runs until it is told to end.
 pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
+    STARTED.get_or_init(now);
     let filter = tracing_subscriber::EnvFilter::try_new(format!("warn,kubernetes={}", args.log_level))
         .with_context(|| {
             format!("--log-level {:?}: write error, warn, info, debug or trace", args.log_level)
@@ -45,8 +50,26 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
         });
         let identity = format!("{}_{}", args.pod_name, settings.run);
         let lease = Lease::new(client.clone(), &args.leader_election_namespace, LEASE, &identity, now);
-        controller::run(client, settings, lease, now, stop).await
+        let host =
+            Host { now, process, metrics_port: args.metrics_port, health_port: args.health_probe_port };
+        controller::run(client, settings, lease, host, stop).await
     })
+}
+
+/// When the program began.
+static STARTED: OnceLock<i64> = OnceLock::new();
+
+/// What the system says of this process.
+fn process() -> Process {
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let process = Process {
+        cpu_ms: cpu.tv_sec.saturating_mul(1_000).saturating_add(cpu.tv_nsec / 1_000_000),
+        started_unix_ms: *STARTED.get_or_init(now),
+        version: env!("CARGO_PKG_VERSION"),
+        ..Process::default()
+    };
+    process.with_status(&status)
 }
 
 fn now() -> i64 {

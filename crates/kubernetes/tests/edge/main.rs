@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod measured;
 mod server;
 
 use kubernetes::Resource;

@@ -82,6 +82,11 @@ impl Server {
         }
     }
 
+    /// The edge that is tested.
+    pub fn edge(&mut self) -> &mut Edge {
+        &mut self.edge
+    }
+
     /// Everything of a kind.
     pub fn all(&self, resource: Resource) -> Vec<Value> {
         self.objects
