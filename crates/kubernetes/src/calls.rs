@@ -7,7 +7,8 @@
 mod claim;
 mod event;
 mod node;
-mod refusal;
+pub(crate) mod refusal;
+mod told;
 
 use autoscaler::Effect;
 use cluster::PodId;
@@ -60,9 +61,9 @@ pub enum Call {
 /// The finalizer of nodes and claims.
 pub const FINALIZER: &str = "karpenter.sh/termination";
 
-/// The calls of an effect, in order. Launches and terminations are the provider's; they have none here.
-pub fn calls(mirror: &Mirror, effect: &Effect, recorder: &mut Recorder) -> Vec<Call> {
-    let cluster = mirror.cluster();
+/// The calls of an effect, in order. Launches and terminations are the provider's; they have none here. Nor have
+/// events: see [`Recorder`].
+pub fn calls(mirror: &Mirror, effect: &Effect) -> Vec<Call> {
     match effect {
         Effect::Launch(..) | Effect::Terminate(_) => Vec::new(),
         Effect::CreateClaim(new) => claim::create(mirror, new).into_iter().collect(),
@@ -83,21 +84,8 @@ pub fn calls(mirror: &Mirror, effect: &Effect, recorder: &mut Recorder) -> Vec<C
             name,
             uid: Some(uid),
         }),
-        Effect::RefusePod(pod, reasons) => {
-            let reasons: Vec<String> = reasons.iter().map(refusal::said).collect();
-            let text = format!("Failed to schedule pod, {}", reasons.join("; "));
-            recorder.about_pod(mirror, *pod, "Warning", "FailedScheduling", &text).into_iter().collect()
-        }
-        Effect::ExpectPod(pod, place) => {
-            let place = match place {
-                cluster::change::ClaimOrNode::Claim(claim) => {
-                    format!("nodeclaim/{}", cluster.claim(*claim).name)
-                }
-                cluster::change::ClaimOrNode::Node(node) => format!("node/{}", cluster.node(*node).name),
-            };
-            let text = format!("Pod should schedule on: {place}");
-            recorder.about_pod(mirror, *pod, "Normal", "Nominated", &text).into_iter().collect()
-        }
+        // Events are all that they are.
+        Effect::RefusePod(..) | Effect::ExpectPod(..) => Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! decided here.
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use kube::api::{Api, DynamicObject, ListParams};
@@ -16,6 +17,7 @@ use crate::lease::Lease;
 use crate::metrics::process::Process;
 use crate::metrics::registry::Registry;
 use crate::metrics::{text, traffic};
+use crate::record::Tape;
 use crate::watch::watch;
 
 /// Messages of watches that wait.
@@ -40,6 +42,15 @@ pub struct Host {
     pub health_port: u16,
 }
 
+/// A recording, and where its lines go: a receiver that is too slow ends it, and holds nobody up.
+#[derive(Debug)]
+pub struct Recording {
+    /// Begun with the controller's settings.
+    pub tape: Tape,
+    /// Lines, some at a time.
+    pub sink: SyncSender<Vec<String>>,
+}
+
 /// Runs until `stop` is told: work that is under way is brought to its end, and the lease is given up.
 ///
 /// # Errors
@@ -49,6 +60,7 @@ pub async fn run(
     settings: Settings,
     lease: Lease,
     host: Host,
+    recording: Option<Recording>,
     mut stop: mpsc::Receiver<()>,
 ) -> anyhow::Result<()> {
     let state = State::new(host.now);
@@ -60,7 +72,11 @@ pub async fn run(
         health::serve_health(host.health_port, Arc::clone(&state)).await?;
     }
     tokio::spawn(find_kinds(client.clone(), Arc::clone(&state)));
-    let edge = Edge::new(settings, (host.now)());
+    let mut edge = Edge::new(settings, (host.now)());
+    let sink = recording.map(|Recording { tape, sink }| {
+        edge.record(tape);
+        sink
+    });
     let mut answers = Answers { scrapes, host, lease: lease.name().to_owned(), leads: false };
     let mut waiting = Registry::default();
     {
@@ -75,13 +91,34 @@ pub async fn run(
     }
     tracing::info!("leads");
     answers.leads = true;
-    lead(client, edge, lease, state, answers, stop).await
+    lead(client, Desk { edge, sink }, lease, state, answers, stop).await
+}
+
+/// The edge, and where its recording goes.
+struct Desk {
+    edge: Edge,
+    sink: Option<SyncSender<Vec<String>>>,
+}
+
+impl Desk {
+    /// Hands on what was recorded.
+    fn hand_on(&mut self) {
+        let (Some(sink), Some(tape)) = (&self.sink, self.edge.tape()) else { return };
+        let lines = tape.take();
+        let ended = tape.has_ended();
+        let full = !lines.is_empty() && sink.try_send(lines).is_err();
+        if full || ended {
+            tracing::warn!(too_slow = full, at_its_limit = ended, "the recording ends here");
+            self.edge.end_recording();
+            self.sink = None;
+        }
+    }
 }
 
 /// Hears, decides and submits while it holds the lease.
 async fn lead(
     client: kube::Client,
-    mut edge: Edge,
+    mut desk: Desk,
     lease: Lease,
     state: Arc<State>,
     mut answers: Answers,
@@ -99,14 +136,17 @@ async fn lead(
     let mut decisions = Registry::default();
     loop {
         state.goes_round();
+        desk.hand_on();
+        let edge = &mut desk.edge;
         tokio::select! {
             _ = stop.recv() => {
-                end(&mut edge, &mut done, now).await;
+                end(edge, &mut done, now).await;
+                desk.hand_on();
                 lease.release().await;
                 return Ok(());
             }
             _ = lost.recv() => anyhow::bail!("the lease is lost: another controller may lead"),
-            Some(first) = told.recv() => hear_all(&mut edge, first, &mut told, now),
+            Some(first) = told.recv() => hear_all(edge, first, &mut told, now),
             Some(first) = done.recv() => {
                 edge.finish(first, now());
                 while let Ok(next) = done.try_recv() {

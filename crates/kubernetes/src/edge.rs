@@ -15,6 +15,7 @@ use crate::calls::{self, Call, Recorder};
 use crate::metrics::{self, Metrics, registry::Registry};
 use crate::mirror::{Mirror, Seen};
 use crate::provider::Provider;
+use crate::record::Tape;
 
 /// The pause after the first failure; each further one doubles it.
 const RETRY_FIRST_MS: u64 = 200;
@@ -86,6 +87,7 @@ pub struct Edge {
     provider: Provider,
     recorder: Recorder,
     metrics: Metrics,
+    tape: Option<Box<Tape>>,
     /// What each kind told before all had told everything.
     first: BTreeMap<Resource, Vec<Seen>>,
     listed: BTreeSet<Resource>,
@@ -108,6 +110,7 @@ impl Edge {
             provider,
             recorder: Recorder::default(),
             metrics: Metrics::new("kwok"),
+            tape: None,
             first: BTreeMap::new(),
             listed: BTreeSet::new(),
             leads: false,
@@ -119,6 +122,21 @@ impl Edge {
     /// The model of the cluster.
     pub fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    /// Writes down what it hears and wants from now on; to be begun before anything is heard.
+    pub fn record(&mut self, tape: Tape) {
+        self.tape = Some(Box::new(tape));
+    }
+
+    /// Writes nothing down any more.
+    pub fn end_recording(&mut self) {
+        self.tape = None;
+    }
+
+    /// The recording that is being made.
+    pub fn tape(&mut self) -> Option<&mut Tape> {
+        self.tape.as_deref_mut()
     }
 
     /// Everything that is measured, at this instant.
@@ -150,6 +168,9 @@ impl Edge {
 
     /// Takes in what a watch told.
     pub fn hear(&mut self, told: Told, now_unix_ms: i64) {
+        if let Some(tape) = &mut self.tape {
+            tape.hear(&told, now_unix_ms);
+        }
         self.mirror.advance(now_unix_ms);
         match told {
             Told::Seen(seen) if self.leads => self.see(&seen),
@@ -203,6 +224,9 @@ impl Edge {
     }
 
     fn observe(&mut self, change: &Change) {
+        if let Change::ClaimFailed(claim, why) = change {
+            self.recorder.launch_failed(*claim, why);
+        }
         self.metrics.learn(&self.mirror, change);
         let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
         self.mind.observe(change, context);
@@ -210,11 +234,19 @@ impl Edge {
 
     /// What is to be done now.
     pub fn act(&mut self, now_unix_ms: i64) -> Vec<Work> {
-        let mut work = Vec::new();
         if !self.leads {
-            return work;
+            return Vec::new();
         }
         self.mirror.advance(now_unix_ms);
+        let work = self.decide();
+        if let Some(tape) = &mut self.tape {
+            tape.act(&work, now_unix_ms);
+        }
+        work
+    }
+
+    fn decide(&mut self) -> Vec<Work> {
+        let mut work = Vec::new();
         let now = self.mirror.cluster().now;
         let due = |(at, ..): &(Timestamp, Effect, u32)| *at <= now;
         let (again, later) = std::mem::take(&mut self.again).into_iter().partition(due);
@@ -245,14 +277,18 @@ impl Edge {
         if self.in_flight.contains(&effect) {
             return;
         }
-        let (calls, pause) = match &effect {
+        let (mut calls, pause) = match &effect {
             Effect::Launch(claim, _) => match self.provider.launch(&self.mirror, *claim) {
                 Ok(launch) => launch,
                 Err(why) => return self.observe(&Change::ClaimFailed(*claim, why)),
             },
             Effect::Terminate(claim) => (self.provider.terminate(&self.mirror, *claim), Duration::ZERO),
-            other => (calls::calls(&self.mirror, other, &mut self.recorder), Duration::ZERO),
+            other => (calls::calls(&self.mirror, other), Duration::ZERO),
         };
+        let says = matches!(effect, Effect::RefusePod(..) | Effect::ExpectPod(..));
+        if says || !calls.is_empty() {
+            self.tell(&effect, &mut calls);
+        }
         tracing::debug!(?effect, tries, calls = calls.len(), "wanted");
         if calls.is_empty() {
             return self.done(&effect);
@@ -260,6 +296,21 @@ impl Edge {
         self.in_flight.push(effect.clone());
         let key = self.key(&effect);
         work.push(Work { effect, calls, tries, pause, key });
+    }
+
+    /// Puts the events that go with an effect around its calls. The last call of a launch stays the last: a pause
+    /// comes before it.
+    fn tell(&mut self, effect: &Effect, calls: &mut Vec<Call>) {
+        if let Effect::CreateClaim(new) = effect
+            && let Some(why) = self.mind.replaces(&new.name)
+        {
+            self.recorder.replaces(new.name.clone(), why);
+        }
+        let (before, after) = self.recorder.about(&self.mirror, effect);
+        calls.splice(0..0, before);
+        let end =
+            if matches!(effect, Effect::Launch(..)) { calls.len().saturating_sub(1) } else { calls.len() };
+        calls.splice(end..end, after);
     }
 
     /// Everything about one claim and its node has one key.
@@ -286,7 +337,11 @@ impl Edge {
     }
 
     /// Takes in what came of some work.
-    pub fn finish(&mut self, Done { effect, tries, result }: Done, now_unix_ms: i64) {
+    pub fn finish(&mut self, done: Done, now_unix_ms: i64) {
+        if let Some(tape) = &mut self.tape {
+            tape.finish(&done, now_unix_ms);
+        }
+        let Done { effect, tries, result } = done;
         self.in_flight.retain(|own| *own != effect);
         self.mirror.advance(now_unix_ms);
         match (result, &effect) {
@@ -306,6 +361,9 @@ impl Edge {
                 tracing::error!(why, ?effect, "given up");
             }
             (Err(Failure::Passing(why)), _) => {
+                if let Effect::Evict(pod) = &effect {
+                    self.recorder.eviction_failed(*pod, &why);
+                }
                 let pause_ms = (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS);
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
                 let at = self.mirror.cluster().now.after_ms(i64::try_from(pause_ms).unwrap_or(i64::MAX));

@@ -156,6 +156,11 @@ fn judge(call: &Call, error: &kube::Error) -> Result<(), Failure> {
         _ => return Err(Failure::Passing(text)),
     };
     match (status.code, call) {
+        // Nothing depends on an event.
+        (_, Call::Create(Resource::Event, _)) => {
+            tracing::debug!(error = text, "an event is not taken");
+            Ok(())
+        }
         // It is there, or gone, as it was wanted.
         (409, Call::Create(..)) if status.reason == "AlreadyExists" => Ok(()),
         (404, Call::Delete { .. } | Call::Evict { .. } | Call::Patch { .. }) => Ok(()),

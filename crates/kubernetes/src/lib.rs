@@ -15,6 +15,7 @@ pub mod lease;
 pub mod metrics;
 pub mod mirror;
 mod provider;
+pub mod record;
 mod resource;
 mod watch;
 mod wire;

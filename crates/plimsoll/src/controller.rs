@@ -1,11 +1,15 @@
 //! `plimsoll controller`: a runtime, a client, a log, and the end.
 
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::OnceLock;
+use std::thread::JoinHandle;
 
 use anyhow::Context as _;
-use kubernetes::controller::{self, Host, Settings};
+use kubernetes::controller::{self, Host, Recording, Settings};
 use kubernetes::lease::Lease;
 use kubernetes::metrics::process::Process;
+use kubernetes::record::Tape;
 use rustix::time::{ClockId, clock_gettime};
 use simulation::Provisioner;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,8 +37,11 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
         batch_idle_ms: args.batch_idle_duration,
         batch_max_ms: args.batch_max_duration,
     };
+    let recording =
+        args.record.as_deref().map(|path| begin(path, &settings, args.record_limit)).transpose()?;
+    let (recording, writer) = recording.unzip();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let client = kube::Client::try_default()
             .await
             .context("no way to an API server: set KUBECONFIG, or run it in a pod")?;
@@ -52,8 +59,33 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
         let lease = Lease::new(client.clone(), &args.leader_election_namespace, LEASE, &identity, now);
         let host =
             Host { now, process, metrics_port: args.metrics_port, health_port: args.health_probe_port };
-        controller::run(client, settings, lease, host, stop).await
-    })
+        controller::run(client, settings, lease, host, recording, stop).await
+    });
+    // The last lines of the recording.
+    if let Some(writer) = writer {
+        let _ = writer.join();
+    }
+    outcome
+}
+
+/// Handfuls of lines that wait to be written.
+const UNWRITTEN: usize = 4_096;
+
+/// Begins a recording: a thread of its own writes it.
+fn begin(path: &Path, settings: &Settings, limit_bytes: u64) -> anyhow::Result<(Recording, JoinHandle<()>)> {
+    let file = std::fs::File::create(path).with_context(|| format!("--record {}", path.display()))?;
+    let (sink, lines) = std::sync::mpsc::sync_channel::<Vec<String>>(UNWRITTEN);
+    let writer = std::thread::spawn(move || {
+        let mut file = std::io::BufWriter::new(file);
+        for lines in lines {
+            let written = lines.iter().try_for_each(|line| writeln!(file, "{line}"));
+            if let Err(error) = written.and_then(|()| file.flush()) {
+                tracing::error!(%error, "the recording cannot be written; it ends here");
+                return;
+            }
+        }
+    });
+    Ok((Recording { tape: Tape::new(settings, now(), limit_bytes), sink }, writer))
 }
 
 /// When the program began.

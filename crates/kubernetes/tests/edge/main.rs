@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod measured;
+mod recorded;
+mod said;
 mod server;
 
 use kubernetes::Resource;

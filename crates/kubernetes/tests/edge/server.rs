@@ -16,7 +16,7 @@ const STEP_MS: i64 = 100;
 /// How long a watch takes to tell, milliseconds: what is decided is decided on what was.
 const LAG_MS: i64 = 300;
 /// The wall clock at the start: 2026-01-01.
-const START_UNIX_MS: i64 = 1_767_225_600_000;
+pub const START_UNIX_MS: i64 = 1_767_225_600_000;
 
 type Key = (Resource, String, String);
 
@@ -270,7 +270,7 @@ impl Server {
             }
             Call::Evict { namespace, name, .. } => {
                 if !self.all(Resource::PodDisruptionBudget).is_empty() {
-                    return Err(Failure::Passing("the budget allows none".to_owned()));
+                    return Err(Failure::Passing("it would violate the pod's disruption budget".to_owned()));
                 }
                 self.evicted += 1;
                 self.delete(Resource::Pod, namespace, name);
@@ -293,13 +293,17 @@ fn another(name: &str, number: u64) -> Value {
 }
 
 fn edge(run: u32, now_unix_ms: i64) -> Edge {
-    let settings = Settings {
+    Edge::new(settings(run), now_unix_ms)
+}
+
+/// Of the controller that was started after so many others.
+pub fn settings(run: u32) -> Settings {
+    Settings {
         provisioner: Provisioner::Karpenter,
         run: format!("r{run}").into(),
         batch_idle_ms: 1_000,
         batch_max_ms: 10_000,
-    };
-    Edge::new(settings, now_unix_ms)
+    }
 }
 
 fn text(value: &Value, path: &str) -> String {
