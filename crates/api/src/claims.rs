@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::node_claim::{ClaimStage, DriftReason, LaunchOption, Launched};
+use cluster::node_claim::{ClaimStage, DriftReason, LaunchOption, Launched, TemplateHash};
 use cluster::{
     ClaimId, Declared, FieldPath, Kind, Labels, Name, NodeClaim, NodeId, SelectorOperator,
     SelectorRequirement, Timestamp,
@@ -67,10 +67,12 @@ struct WireStatus {
     last_pod_event_time: Option<String>,
 }
 
-/// Reads the claims and ties nodes to them. A claim whose pool is not in the input is left out.
+/// Reads the claims and ties nodes to them. A claim whose pool is not in the input is left out: it may be in the
+/// cluster that the input tells only a part of.
 pub(crate) fn read(objects: &[&Object], declared: &mut Declared, problems: &mut Problems) {
     for object in objects.iter().filter(|object| object.key.kind == Kind::NodeClaim) {
-        let Some(claim) = claim(object, declared, &mut Reporter::new(problems, object)) else { continue };
+        let read = claim(object, declared, &mut Reporter::new(problems, object));
+        let Some(claim) = read.filter(|claim| claim.pool.is_some()) else { continue };
         if let Some(node) = claim.node.and_then(|node| declared.nodes.get_mut(node.0 as usize)) {
             node.claim = Some(claim.id);
         }
@@ -80,8 +82,8 @@ pub(crate) fn read(objects: &[&Object], declared: &mut Declared, problems: &mut 
 
 pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporter<'_>) -> Option<NodeClaim> {
     let wire: Wire = decode(object, Strictness::Refuse, reporter)?;
-    let pool_name = object.labels.get("karpenter.sh/nodepool")?;
-    let pool = declared.node_pools.iter().position(|pool| pool.name == *pool_name)?;
+    let pool_name = object.labels.get("karpenter.sh/nodepool");
+    let pool = pool_name.and_then(|name| declared.node_pools.iter().position(|pool| pool.name == *name));
     let at = |field: &str| FieldPath::of("/spec").child(field);
     let mut seen = Vec::new();
     let taints = requirement::taints(
@@ -103,7 +105,7 @@ pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporte
         reporter,
     );
     let expire_after_ms = match &wire.spec.expire_after {
-        None => declared.node_pools[pool].expire_after_ms,
+        None => pool.and_then(|pool| declared.node_pools[pool].expire_after_ms),
         Some(text) => node_pool::nillable(text, &at("expireAfter"), reporter),
     };
     let grace = wire.spec.termination_grace_period.as_deref();
@@ -119,7 +121,7 @@ pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporte
     (!reporter.refused).then(|| NodeClaim {
         id: ClaimId(u32::try_from(declared.claims.len()).unwrap_or(u32::MAX)),
         name: object.key.name.clone(),
-        pool: u32::try_from(pool).unwrap_or(u32::MAX),
+        pool: pool.and_then(|pool| u32::try_from(pool).ok()),
         labels: object.labels.clone(),
         taints,
         startup_taints,
@@ -134,8 +136,16 @@ pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporte
         deleted: object.field("/metadata/deletionTimestamp").map(|_| (Timestamp::ZERO, None)),
         last_pod_event: Timestamp::ZERO,
         made_under: None,
+        template_hash: template_hash(&object.annotations),
+        terminate_by: None,
         drifted: drifted(&wire.status, stage),
     })
+}
+
+/// `karpenter.sh/nodepool-hash` of a pool or a claim.
+pub(crate) fn template_hash(annotations: &Labels) -> Option<TemplateHash> {
+    let version = annotations.get("karpenter.sh/nodepool-hash-version")?.clone();
+    Some(TemplateHash { version, hash: annotations.get("karpenter.sh/nodepool-hash")?.clone() })
 }
 
 fn node_of(status: &WireStatus, declared: &Declared) -> Option<NodeId> {

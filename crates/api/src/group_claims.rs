@@ -114,7 +114,7 @@ fn claim(node: &Node, id: ClaimId, position: usize, declared: &Declared) -> Node
     NodeClaim {
         id,
         name: node.name.clone(),
-        pool: u32::try_from(position).unwrap_or(u32::MAX),
+        pool: u32::try_from(position).ok(),
         labels: node.labels.clone(),
         taints: pool.taints.clone(),
         startup_taints: pool.startup_taints.clone(),
@@ -129,6 +129,8 @@ fn claim(node: &Node, id: ClaimId, position: usize, declared: &Declared) -> Node
         deleted: None,
         last_pod_event: Timestamp::ZERO,
         made_under: None,
+        template_hash: None,
+        terminate_by: None,
         drifted: None,
     }
 }

@@ -38,6 +38,7 @@ mod node;
 mod node_class;
 mod node_overlay;
 mod node_pool;
+mod nodepool_hash;
 pub mod object;
 mod owners;
 mod pace;
@@ -80,7 +81,9 @@ pub fn duration_ms(text: &str) -> Result<i64, String> {
 
 pub use addons::{Addon, addon, addon_names};
 pub use code::{CODES, Code};
+pub use karpenter_settings::karpenter_settings;
 pub use lower::lower;
+pub use nodepool_hash::{VERSION as NODEPOOL_HASH_VERSION, nodepool_hash};
 pub use object::{RawObject, generated_name};
 pub use problem::{Problem, Severity};
 pub use scenario::Scenario;

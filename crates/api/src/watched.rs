@@ -60,6 +60,8 @@ pub struct WatchedNode {
     pub created_unix_ms: i64,
     /// Asked to go.
     pub deleting: bool,
+    /// Since when its condition `Ready` has been False or Unknown, milliseconds of the Unix epoch.
+    pub unready_since_unix_ms: Option<i64>,
 }
 
 /// A NodeClaim as it is now.
@@ -81,6 +83,8 @@ pub struct WatchedClaim {
     pub last_pod_event_unix_ms: Option<i64>,
     /// `metadata.annotations`.
     pub annotations: Labels,
+    /// The condition `Registered` holds.
+    pub registered: bool,
     /// The condition `Initialized` holds.
     pub initialized: bool,
 }
@@ -141,26 +145,22 @@ pub fn node(value: &Arc<Value>) -> Result<WatchedNode, Vec<Problem>> {
         provider_id: text(&object, "/spec/providerID").unwrap_or_default().into(),
         created_unix_ms: instant(&object, "/metadata/creationTimestamp").unwrap_or(0),
         deleting: object.field("/metadata/deletionTimestamp").is_some(),
+        unready_since_unix_ms: unready_since(&object),
     })
     .ok_or(())
     .or_else(|()| refuse(problems))
 }
 
-/// Reads a claim of a pool of `declared`; `None` when its pool is not there (a claim that somebody made by hand, or
-/// one whose pool is deleted).
+/// Reads a claim; its pool is one of `declared`, if it is there.
 ///
 /// # Errors
 /// As [`pod`].
-pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<Option<WatchedClaim>, Vec<Problem>> {
+pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<WatchedClaim, Vec<Problem>> {
     let (object, mut problems) = header(value)?;
-    let mut reporter = Reporter::new(&mut problems, &object);
-    let read = claims::claim(&object, declared, &mut reporter);
-    let refused = reporter.refused;
-    let Some(claim) = read else {
-        return if refused { refuse(problems) } else { Ok(None) };
-    };
+    let read = claims::claim(&object, declared, &mut Reporter::new(&mut problems, &object));
+    let Some(claim) = read else { return refuse(problems) };
     let text = |path: &str| Name::from(text(&object, path).unwrap_or_default());
-    Ok(Some(WatchedClaim {
+    Ok(WatchedClaim {
         claim,
         uid: text("/metadata/uid"),
         provider_id: text("/status/providerID"),
@@ -169,8 +169,9 @@ pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<Option<WatchedCl
         deleted_unix_ms: instant(&object, "/metadata/deletionTimestamp"),
         last_pod_event_unix_ms: instant(&object, "/status/lastPodEventTime"),
         annotations: object.annotations.clone(),
+        registered: holds(&object, "Registered"),
         initialized: holds(&object, "Initialized"),
-    }))
+    })
 }
 
 fn header(value: &Arc<Value>) -> Result<(Object, Problems), Vec<Problem>> {
@@ -194,6 +195,14 @@ fn text<'o>(object: &'o Object, path: &str) -> Option<&'o str> {
 /// An RFC 3339 instant in milliseconds of the Unix epoch.
 fn instant(object: &Object, path: &str) -> Option<i64> {
     text(object, path)?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+/// When a node's condition `Ready` became what it is, unless it holds.
+fn unready_since(object: &Object) -> Option<i64> {
+    let conditions = object.field("/status/conditions")?.as_array()?;
+    let ready = conditions.iter().find(|own| own["type"] == "Ready" && own["status"] != "True")?;
+    let since = ready["lastTransitionTime"].as_str()?.parse::<jiff::Timestamp>().ok()?;
+    Some(since.as_millisecond())
 }
 
 /// Whether a condition of the status is true.
@@ -260,6 +269,6 @@ mod tests {
             "spec": {"requirements": [], "nodeClassRef": {"group": "g", "kind": "k", "name": "n"}},
         }));
         let declared = crate::testing::lowered("").declared;
-        assert!(claim(&value, &declared).unwrap().is_none());
+        assert_eq!(claim(&value, &declared).unwrap().claim.pool, None);
     }
 }

@@ -1,7 +1,7 @@
 //! The controller: what it learns, and in which order it acts.
 //!
 //! [`crate::batch`], [`crate::provision`], [`crate::static_pools`], [`crate::launches`], [`crate::lifecycle`],
-//! [`crate::drain`] and [`crate::disruption`] each hold one of its loops. Polls are events here: after a change that could matter it looks
+//! [`crate::drain`], [`crate::disruption`], [`crate::repair`] and [`crate::upkeep`] each hold one of its loops. Polls are events here: after a change that could matter it looks
 //! again at the next instant at which its own requeue would have come. Where nothing changes it has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,9 @@ use crate::launches::Launches;
 use crate::lifecycle::Claims;
 use crate::policy::Provisioner;
 use crate::provision::Planned;
+use crate::repair::Repair;
 use crate::static_pools::StaticPools;
+use crate::upkeep::Upkeep;
 
 /// What whoever decides may look at.
 #[derive(Clone, Copy)]
@@ -55,7 +57,7 @@ pub struct Autoscaler {
     pub(crate) provisioner: Provisioner,
     pub(crate) reaches_cloud: bool,
     pub(crate) market: Option<Market>,
-    shop: Shop,
+    pub(crate) shop: Shop,
     pub(crate) capacity_errors: CapacityErrors,
     pub(crate) batch: Batch,
     pub(crate) launches: Launches,
@@ -68,6 +70,8 @@ pub struct Autoscaler {
     /// Nodes that pods were planned for, and until when they are protected.
     pub(crate) nominated: BTreeMap<NodeId, Timestamp>,
     pub(crate) claims: Claims,
+    pub(crate) repair: Repair,
+    pub(crate) upkeep: Upkeep,
     /// Pods that may be provisionable: a superset of those that are.
     pub(crate) pending: BTreeSet<PodId>,
     /// Pods that the last plan had no place for.
@@ -90,16 +94,25 @@ impl Autoscaler {
         }
     }
 
+    /// Keeps statuses and hashes in the API true as well, from now on: there is none in a simulation.
+    pub fn keeping_up(mut self) -> Autoscaler {
+        self.upkeep.begin();
+        self
+    }
+
     /// Begins to lead: knows nothing of what another had in mind, and looks at everything.
     pub fn lead(&mut self, cluster: &Cluster) {
         self.batch = Batch::default();
+        // Whatever can go may have been able to for long.
         self.disruption = Disruption::default();
+        self.disruption.changed = true;
         self.nominated.clear();
         self.capacity_errors = CapacityErrors::default();
         self.market = None;
         self.claims.take_over(cluster);
         self.drains.take_over(cluster);
         self.launches.take_over(cluster);
+        self.upkeep.take_over(cluster);
         for pod in cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)) {
             self.pending.insert(pod.id);
             self.batch.trigger(pod.id, cluster.now);
@@ -143,6 +156,8 @@ impl Autoscaler {
             _ => {}
         }
         self.claims.observe(change, cluster);
+        self.repair.observe(change, cluster, self.tolerated_ms());
+        self.upkeep.observe(change, cluster);
         self.hear(change);
     }
 
@@ -156,10 +171,12 @@ impl Autoscaler {
     pub fn decide(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         self.news = false;
         self.look_after_claims(context.cluster, effects);
+        self.repair(context.cluster, effects);
         self.drains.decide(context.cluster, self.reaches_cloud, effects);
         self.keep_replicas(context, effects);
         self.provision(context, effects);
         self.disrupt(context, effects);
+        self.keep_up(context.cluster, effects);
     }
 
     /// When to be asked again if nothing happens before.
@@ -174,7 +191,8 @@ impl Autoscaler {
     /// Like [`Autoscaler::wake_at`], for what goes on for ever in a settled cluster: expiry and budgets' schedules.
     pub fn background_wake_at(&self) -> Option<Timestamp> {
         let own = [self.claims.next_expiry(), self.disruption.next_budget_change()];
-        own.into_iter().chain([self.static_pools.next_retry()]).flatten().min()
+        let others = [self.static_pools.next_retry(), self.upkeep.next_due(), self.repair.wake_at()];
+        own.into_iter().chain(others).flatten().min()
     }
 
     /// Whether every claim that was asked for is there, and launched or gone.

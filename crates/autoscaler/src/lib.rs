@@ -21,7 +21,9 @@ mod launches;
 mod lifecycle;
 mod policy;
 mod provision;
+mod repair;
 mod static_pools;
+mod upkeep;
 
 pub use controller::{Autoscaler, Context, Shop};
 pub use disruption::Begun;

@@ -142,6 +142,8 @@ pub struct KarpenterSettings {
     pub reserved_capacity: bool,
     /// Feature gate `NodeOverlay`.
     pub node_overlay: bool,
+    /// Feature gate `NodeRepair`: nodes that are not Ready for too long are replaced.
+    pub node_repair: bool,
     /// Feature gate `StaticCapacity`: pools with `spec.replicas` are kept at that number.
     pub static_capacity: bool,
 }
@@ -158,6 +160,7 @@ impl Default for KarpenterSettings {
             spot_to_spot: false,
             reserved_capacity: true,
             node_overlay: false,
+            node_repair: false,
             static_capacity: false,
         }
     }
@@ -218,6 +221,11 @@ impl Declared {
     /// The storage class with this name.
     pub fn storage_class(&self, name: &str) -> Option<&StorageClass> {
         self.storage_classes.iter().find(|class| class.name == name)
+    }
+
+    /// The pool that a claim was made from.
+    pub fn pool_of(&self, claim: &NodeClaim) -> Option<&NodePool> {
+        self.node_pools.get(claim.pool? as usize)
     }
 
     /// The node class with this name.

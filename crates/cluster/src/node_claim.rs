@@ -18,8 +18,9 @@ pub struct NodeClaim {
     pub id: ClaimId,
     /// `metadata.name`.
     pub name: Name,
-    /// The pool it was made from; index into `declared.node_pools`.
-    pub pool: u32,
+    /// The pool it was made from; index into `declared.node_pools`. `None`: somebody made it by hand, or its pool is
+    /// deleted.
+    pub pool: Option<u32>,
     /// Labels that the node will have, single-valued requirements included.
     pub labels: Labels,
     /// `spec.taints`.
@@ -34,6 +35,8 @@ pub struct NodeClaim {
     pub expire_after_ms: Option<i64>,
     /// `spec.terminationGracePeriod` in milliseconds.
     pub termination_grace_period_ms: Option<i64>,
+    /// When all waiting for its pods ends, if that was decided already: `karpenter.sh/nodeclaim-termination-timestamp`.
+    pub terminate_by: Option<Timestamp>,
     /// When it was created.
     pub created: Timestamp,
     /// How far it has come.
@@ -48,8 +51,19 @@ pub struct NodeClaim {
     pub last_pod_event: Timestamp,
     /// What was declared when it was made: its pool and class may have changed since. `None` before a run.
     pub made_under: Option<Arc<Declared>>,
+    /// The pool's template when it was made, as an API server remembers it.
+    pub template_hash: Option<TemplateHash>,
     /// Since when it is not any more what its pool and class would make, and why.
     pub drifted: Option<(Timestamp, DriftReason)>,
+}
+
+/// A hash of a pool's template: `karpenter.sh/nodepool-hash`, `karpenter.sh/nodepool-hash-version`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateHash {
+    /// How it was made: those of different versions say nothing about each other.
+    pub version: Name,
+    /// The hash.
+    pub hash: Name,
 }
 
 /// Why a claim has drifted.

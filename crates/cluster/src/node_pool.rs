@@ -3,6 +3,7 @@
 use crate::arrival::Arrival;
 use crate::labels::{Labels, SelectorRequirement};
 use crate::location::Location;
+use crate::node_claim::TemplateHash;
 use crate::{Name, Resources, Taint};
 
 /// A NodePool.
@@ -18,6 +19,8 @@ pub struct NodePool {
     pub weight: i32,
     /// `spec.template.metadata.labels`.
     pub labels: Labels,
+    /// Its template as an API server remembers it, in `metadata.annotations`.
+    pub template_hash: Option<TemplateHash>,
     /// `spec.template.metadata.annotations`.
     pub annotations: Labels,
     /// `spec.template.spec.requirements`, with `minValues`.
@@ -106,4 +109,5 @@ pub enum DisruptionReason {
     Underutilized,
     Drifted,
     Expired,
+    Unhealthy,
 }

@@ -6,7 +6,7 @@
 //!
 //! What is started: [`programs`], [`control_plane`] (with [`certificates`], [`kubeconfig`], [`ports`]), [`process`],
 //! [`subject`]. What is put on it: [`cluster`], [`karpenter`]. What is done with it: [`stage`], [`cases`], [`run`],
-//! [`measure`]. How it is talked to: [`api`], [`wait`].
+//! [`measure`], [`suites`]. How it is talked to: [`api`], [`wait`].
 //!
 //! Not part of the product: no crate imports this one, and it imports none of the others. It knows plimsoll as its
 //! users do: a program, and objects on an API server.
@@ -25,4 +25,5 @@ pub mod programs;
 pub mod run;
 pub mod stage;
 pub mod subject;
+pub mod suites;
 pub mod wait;

@@ -16,7 +16,7 @@ use e2e::measure::{self, Mode, Plan};
 use e2e::programs::Programs;
 use e2e::stage::Stage;
 use e2e::subject::{Program, Subject};
-use e2e::{cases, karpenter, run};
+use e2e::{cases, karpenter, run, suites};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Plays plimsoll on a real control plane: etcd, the API server and its controllers, with KWOK for kubelets.
@@ -40,6 +40,8 @@ enum What {
     },
     /// Play cases; those that fail make the exit code 1.
     Run(Run),
+    /// Run Karpenter's own regression suite.
+    Suites(Suites),
     /// Measure scale-ups.
     Bench(Bench),
 }
@@ -68,6 +70,27 @@ struct Run {
     #[arg(long)]
     fresh: bool,
     /// Only say which cases there are.
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Args)]
+struct Suites {
+    /// Only these groups of specs.
+    groups: Vec<String>,
+    /// Who adds the nodes.
+    #[arg(long, value_enum, default_value_t = Subject::Plimsoll)]
+    subject: Subject,
+    /// Nobody adds nodes: what passes then proves nothing.
+    #[arg(long, conflicts_with = "subject")]
+    nobody: bool,
+    /// Only specs whose names match this regular expression.
+    #[arg(long)]
+    focus: Option<String>,
+    /// How many control planes side by side.
+    #[arg(long, default_value_t = 4)]
+    at_once: usize,
+    /// Only say which groups there are.
     #[arg(long)]
     list: bool,
 }
@@ -114,6 +137,7 @@ async fn act(what: What) -> Result<bool> {
         What::Up(up) => start(&up, &programs).await.map(|()| true),
         What::Down { dir } => Ok(stop(dir)),
         What::Run(run) => play(&run, programs).await,
+        What::Suites(suites) => conform(&suites, &programs).await,
         What::Bench(bench) => compare(&bench, &programs).await,
     }
 }
@@ -158,6 +182,27 @@ async fn play(asked: &Run, programs: Programs) -> Result<bool> {
         stage.remove();
     }
     Ok(summary.passed())
+}
+
+/// Runs Karpenter's own suite.
+async fn conform(asked: &Suites, programs: &Programs) -> Result<bool> {
+    let groups = suites::chosen(&asked.groups)?;
+    if asked.list {
+        groups.iter().for_each(|group| println!("{}", group.name));
+        return Ok(true);
+    }
+    let plan = suites::Plan {
+        subject: (!asked.nobody).then_some(asked.subject),
+        groups,
+        at_once: asked.at_once,
+        focus: asked.focus.clone(),
+    };
+    let folder = own_folder();
+    say(&format!("logs: {}", folder.display()));
+    let specs = suites::run(&plan, programs, &folder, say).await?;
+    println!("{}", suites::table::table(&specs));
+    println!("{}", suites::table::summary(&specs));
+    Ok(specs.iter().all(suites::report::Spec::passed))
 }
 
 async fn compare(asked: &Bench, programs: &Programs) -> Result<bool> {

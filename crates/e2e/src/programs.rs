@@ -7,6 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::suites::Suite;
+
 /// Each program, and the Go package that it is made of; etcd's is called `server`, as its package.
 const PACKAGES: [(&str, &str); 5] = [
     ("server", "go.etcd.io/etcd/server/v3"),
@@ -94,8 +96,27 @@ impl Programs {
         Ok(folder)
     }
 
-    /// plimsoll itself, as cargo makes it: optimised when it is to be measured.
+    /// Builds one of Karpenter's own suites, in its module and with the versions that are pinned there.
+    pub fn suite(&self, name: &str, say: &dyn Fn(&str)) -> Result<Suite> {
+        let module = self.karpenter_module()?;
+        let (program, stamp) = (self.path(&format!("{name}.test")), self.path(&format!("{name}.built-from")));
+        let version = module.display().to_string();
+        if !program.is_file() || fs::read_to_string(&stamp).ok().as_ref() != Some(&version) {
+            say(&format!("building Karpenter's {name} suite: some minutes"));
+            fs::create_dir_all(&self.folder)?;
+            let mut build = Command::new("go");
+            build.current_dir(&module).args(["test", "-c", "-o"]).arg(&program);
+            run(build.arg(format!("./test/suites/{name}")))?;
+            fs::write(&stamp, version)?;
+        }
+        Ok(Suite { program, folder: module.join("test/suites").join(name) })
+    }
+
+    /// plimsoll itself, as cargo makes it: optimised when it is to be measured. `E2E_PLIMSOLL` is one that is there.
     pub fn plimsoll(&self, optimised: bool) -> Result<PathBuf> {
+        if let Some(there) = std::env::var_os("E2E_PLIMSOLL") {
+            return Ok(there.into());
+        }
         let mut build = Command::new("cargo");
         build.current_dir(&self.repository).args(["build", "--quiet", "--package", "plimsoll"]);
         if optimised {

@@ -21,18 +21,19 @@ pub(crate) struct Launches {
 impl Launches {
     pub(crate) fn of(scene: &Scene<'_>) -> Launches {
         let mut launches = Launches::default();
-        let pool = |claim: ClaimId| scene.cluster.claim(claim).pool as usize;
+        let pool = |claim: ClaimId| scene.cluster.claim(claim).pool.map(|pool| pool as usize);
         for entry in &scene.timeline.entries {
             match &entry.change {
                 Change::ClaimFailed(claim, why) => {
                     // Once refused for another reason, what was refused counts as out of capacity for a while.
-                    let known = launches.failed.entry(pool(*claim)).or_insert_with(|| why.clone());
+                    let Some(pool) = pool(*claim) else { continue };
+                    let known = launches.failed.entry(pool).or_insert_with(|| why.clone());
                     if *why != LaunchFailure::InsufficientCapacity {
                         known.clone_from(why);
                     }
                 }
                 Change::ClaimLaunched(claim, _) => {
-                    launches.failed.remove(&pool(*claim));
+                    pool(*claim).and_then(|pool| launches.failed.remove(&pool));
                 }
                 Change::PodExpected(pod, planned) => {
                     launches.planned.insert(*pod, *planned);
@@ -86,7 +87,7 @@ impl Launches {
         let claim = self.planned.get(&pod).and_then(|planned| claim_of(scene, *planned));
         claim.is_some_and(|claim| {
             let claim = scene.cluster.claim(claim);
-            claim.pool as usize == pool && claim.launched.is_none()
+            claim.pool.is_some_and(|own| own as usize == pool) && claim.launched.is_none()
         })
     }
 }

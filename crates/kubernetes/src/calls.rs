@@ -5,8 +5,10 @@
 //! so that dashboards and other controllers find what they look for.
 
 mod claim;
+mod conditions;
 mod event;
 mod node;
+mod pool;
 pub(crate) mod refusal;
 mod told;
 
@@ -17,7 +19,9 @@ use serde_json::{Value, json};
 use crate::Resource;
 use crate::mirror::Mirror;
 
-pub use claim::{condition, launched};
+pub use claim::launched;
+pub(crate) use claim::terminating;
+pub use conditions::{Conditions, Status};
 pub use event::Recorder;
 
 /// A call to the API server.
@@ -58,6 +62,23 @@ pub enum Call {
     },
 }
 
+/// What the calls need to be allowed: kind, subresource, verb. The ClusterRole of the chart has these, what is watched,
+/// and nothing else; a test compares them, and with what is called.
+pub const WRITES: [(Resource, &str, &str); 12] = [
+    (Resource::NodePool, "", "patch"),
+    (Resource::NodePool, "status", "patch"),
+    (Resource::NodeClaim, "", "create"),
+    (Resource::NodeClaim, "", "patch"),
+    (Resource::NodeClaim, "", "delete"),
+    (Resource::NodeClaim, "status", "patch"),
+    (Resource::Node, "", "create"),
+    (Resource::Node, "", "patch"),
+    (Resource::Node, "", "delete"),
+    (Resource::Pod, "", "delete"),
+    (Resource::Pod, "eviction", "create"),
+    (Resource::Event, "", "create"),
+];
+
 /// The finalizer of nodes and claims.
 pub const FINALIZER: &str = "karpenter.sh/termination";
 
@@ -70,7 +91,9 @@ pub fn calls(mirror: &Mirror, effect: &Effect) -> Vec<Call> {
         Effect::Register(node) => node::register(mirror, *node),
         Effect::InitializeClaim(claim) => claim::initialize(mirror, *claim),
         Effect::DriftClaim(claim, why) => claim::drift(mirror, *claim, *why),
-        Effect::DeleteClaim(claim, _) => claim::delete(mirror, *claim),
+        Effect::DeleteClaim(claim, why) => claim::delete(mirror, *claim, *why),
+        Effect::TendPool(pool) => pool::tend(mirror, pool),
+        Effect::TendClaim(claim) => claim::tend(mirror, *claim),
         Effect::ReleaseClaim(claim) => claim::release(mirror, *claim),
         Effect::PatchNode(node, patch) => node::patch(mirror, *node, patch),
         Effect::DeleteNode(node) => node::delete(mirror, *node),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
 use catalog::Catalog;
+use cluster::declared::KarpenterSettings;
 use cluster::node_claim::LaunchFailure;
 use cluster::{Change, ClaimId, Name, Timestamp};
 
@@ -29,10 +30,8 @@ pub struct Settings {
     pub provisioner: Provisioner,
     /// Tells this run's claims from those of others; a few letters and digits.
     pub run: Name,
-    /// `BATCH_IDLE_DURATION`, milliseconds.
-    pub batch_idle_ms: i64,
-    /// `BATCH_MAX_DURATION`, milliseconds.
-    pub batch_max_ms: i64,
+    /// Those that are Karpenter's as well.
+    pub karpenter: KarpenterSettings,
 }
 
 /// What a watch tells.
@@ -103,10 +102,10 @@ impl Edge {
         let provider = Provider::kwok();
         let shop = Shop::Listed(crate::kwok::node_class(), provider.offers());
         let mut mirror = Mirror::new(now_unix_ms);
-        mirror.configure(settings.batch_idle_ms, settings.batch_max_ms);
+        mirror.configure(settings.karpenter);
         Edge {
             mirror,
-            mind: Autoscaler::new(shop, settings.provisioner, settings.run),
+            mind: Autoscaler::new(shop, settings.provisioner, settings.run).keeping_up(),
             provider,
             recorder: Recorder::default(),
             metrics: Metrics::new("kwok"),
@@ -275,6 +274,12 @@ impl Edge {
 
     fn submit(&mut self, effect: Effect, tries: u32, work: &mut Vec<Work>) {
         if self.in_flight.contains(&effect) {
+            // What is written now may be of what was known before.
+            if matches!(effect, Effect::TendPool(_) | Effect::TendClaim(_)) {
+                let at =
+                    self.mirror.cluster().now.after_ms(i64::try_from(RETRY_FIRST_MS).unwrap_or(i64::MAX));
+                self.again.push((at, effect, tries));
+            }
             return;
         }
         let (mut calls, pause) = match &effect {
@@ -324,7 +329,9 @@ impl Edge {
             | Effect::InitializeClaim(claim)
             | Effect::DriftClaim(claim, _)
             | Effect::DeleteClaim(claim, _)
+            | Effect::TendClaim(claim)
             | Effect::ReleaseClaim(claim) => claim.0,
+            Effect::TendPool(pool) => pool.bytes().map(u32::from).sum(),
             Effect::Register(node)
             | Effect::PatchNode(node, _)
             | Effect::DeleteNode(node)

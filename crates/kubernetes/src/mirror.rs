@@ -11,6 +11,7 @@ mod pods;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cluster::declared::KarpenterSettings;
 use cluster::profile::Profile;
 use cluster::{Change, Cluster, Declared, Name, ObjectKey, PodTemplate, Timestamp};
 use serde_json::Value;
@@ -40,9 +41,9 @@ pub struct Mirror {
     claims: BTreeMap<Name, ClaimFacts>,
     /// Pods on nodes that are not known yet.
     homeless: BTreeMap<Name, Vec<cluster::PodId>>,
-    /// Claims whose pool is not known (yet).
-    strangers: BTreeMap<Name, Arc<Value>>,
     templates: BTreeMap<(Name, Name), Vec<Arc<PodTemplate>>>,
+    /// The newest pod of each DaemonSet: when it was created, and what it asks for.
+    daemons: BTreeMap<ObjectKey, (i64, Arc<PodTemplate>)>,
     unread: Vec<String>,
 }
 
@@ -58,16 +59,15 @@ impl Mirror {
             nodes: BTreeMap::new(),
             claims: BTreeMap::new(),
             homeless: BTreeMap::new(),
-            strangers: BTreeMap::new(),
             templates: BTreeMap::new(),
+            daemons: BTreeMap::new(),
             unread: Vec::new(),
         }
     }
 
-    /// Takes over settings of the controller, in milliseconds.
-    pub fn configure(&mut self, batch_idle_ms: i64, batch_max_ms: i64) {
-        let declared = Arc::make_mut(&mut self.cluster.declared);
-        (declared.karpenter.batch_idle_ms, declared.karpenter.batch_max_ms) = (batch_idle_ms, batch_max_ms);
+    /// Takes over settings of the controller.
+    pub fn configure(&mut self, settings: KarpenterSettings) {
+        Arc::make_mut(&mut self.cluster.declared).karpenter = settings;
     }
 
     /// What of a kind is known and was not in a list of everything, by namespace and name.
@@ -78,9 +78,7 @@ impl Mirror {
         let known: Vec<(&Name, &Name)> = match resource {
             Resource::Pod => self.pods.keys().map(|(namespace, name)| (namespace, name)).collect(),
             Resource::Node => self.nodes.keys().map(|name| (&none, name)).collect(),
-            Resource::NodeClaim => {
-                self.claims.keys().chain(self.strangers.keys()).map(|name| (&none, name)).collect()
-            }
+            Resource::NodeClaim => self.claims.keys().map(|name| (&none, name)).collect(),
             other => {
                 let own = self.objects.keys().filter(|key| key.kind == other.model());
                 own.map(|key| (&key.namespace, &key.name)).collect()

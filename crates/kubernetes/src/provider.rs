@@ -66,11 +66,15 @@ impl Provider {
     pub fn terminate(&self, mirror: &Mirror, id: ClaimId) -> Vec<Call> {
         let claim = mirror.cluster().claim(id);
         let Some(facts) = mirror.claim_facts(&claim.name) else { return Vec::new() };
+        let terminating = calls::terminating(mirror, id);
         if claim.node.is_some() {
-            return Vec::new();
+            return vec![terminating];
         }
         let name = kwok::node_name(&claim.name, &facts.uid);
-        vec![Call::Delete { resource: Resource::Node, namespace: String::new(), name, uid: None }]
+        vec![
+            terminating,
+            Call::Delete { resource: Resource::Node, namespace: String::new(), name, uid: None },
+        ]
     }
 }
 

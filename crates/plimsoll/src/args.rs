@@ -137,11 +137,21 @@ pub struct ControllerArgs {
     #[arg(long, value_enum, default_value_t = PolicyName::Plimsoll, env = "PLIMSOLL_POLICY")]
     pub policy: PolicyName,
     /// A plan is made when no further pod has come for this long.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration, env = "BATCH_IDLE_DURATION")]
-    pub batch_idle_duration: i64,
+    #[arg(long, value_name = "DURATION", default_value = "1s", env = "BATCH_IDLE_DURATION")]
+    pub batch_idle_duration: String,
     /// A plan is made at the latest so long after the first pod.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "BATCH_MAX_DURATION")]
-    pub batch_max_duration: i64,
+    #[arg(long, value_name = "DURATION", default_value = "10s", env = "BATCH_MAX_DURATION")]
+    pub batch_max_duration: String,
+    /// What pods would rather have: `Respect` it, or `Ignore` it.
+    #[arg(long, value_name = "POLICY", default_value = "Respect", env = "PREFERENCE_POLICY")]
+    pub preference_policy: String,
+    /// `minValues` that cannot be met: `Strict` refuses, `BestEffort` relaxes them.
+    #[arg(long, value_name = "POLICY", default_value = "Strict", env = "MIN_VALUES_POLICY")]
+    pub min_values_policy: String,
+    /// `StaticCapacity`, `NodeRepair`, `NodeOverlay`, `CapacityBuffer`, `SpotToSpotConsolidation`,
+    /// `ReservedCapacity`, each `=true` or `=false`, with commas between.
+    #[arg(long, value_name = "GATES", default_value = "", env = "FEATURE_GATES")]
+    pub feature_gates: String,
     /// Where the lease is by which one of several controllers leads.
     #[arg(long, value_name = "NAMESPACE", default_value = "kube-system", env = "LEADER_ELECTION_NAMESPACE")]
     pub leader_election_namespace: String,
@@ -173,11 +183,6 @@ pub enum PolicyName {
     Karpenter,
     /// plimsoll's own: addresses count, and the cheapest of several plans is taken.
     Plimsoll,
-}
-
-/// A duration as Go writes them, in milliseconds.
-fn duration(text: &str) -> Result<i64, String> {
-    api::duration_ms(text)
 }
 
 /// `check`.

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
+use cluster::declared::KarpenterSettings;
 use kubernetes::controller::{self, Host, Recording, Settings};
 use kubernetes::lease::Lease;
 use kubernetes::metrics::process::Process;
@@ -34,8 +35,7 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
             PolicyName::Plimsoll => Provisioner::Plimsoll,
         },
         run: run_name(now()).into(),
-        batch_idle_ms: args.batch_idle_duration,
-        batch_max_ms: args.batch_max_duration,
+        karpenter: karpenter(args)?,
     };
     let recording =
         args.record.as_deref().map(|path| begin(path, &settings, args.record_limit)).transpose()?;
@@ -102,6 +102,18 @@ fn process() -> Process {
         ..Process::default()
     };
     process.with_status(&status)
+}
+
+/// Settings that are Karpenter's as well, by its own names.
+fn karpenter(args: &ControllerArgs) -> anyhow::Result<KarpenterSettings> {
+    let settings = api::karpenter_settings(&[
+        ("BATCH_IDLE_DURATION", &args.batch_idle_duration),
+        ("BATCH_MAX_DURATION", &args.batch_max_duration),
+        ("PREFERENCE_POLICY", &args.preference_policy),
+        ("MIN_VALUES_POLICY", &args.min_values_policy),
+        ("FEATURE_GATES", &args.feature_gates),
+    ]);
+    settings.map_err(|wrong| anyhow::anyhow!("--{wrong}"))
 }
 
 fn now() -> i64 {

@@ -109,7 +109,7 @@ impl<'a> View<'a> {
     /// The NodePool's name.
     pub fn pool<'c>(&self, cluster: &'c Cluster) -> Option<&'c Name> {
         let claim = self.claim?;
-        cluster.declared.node_pools.get(claim.pool as usize).map(|pool| &pool.name)
+        cluster.declared.pool_of(claim).map(|pool| &pool.name)
     }
 
     /// Its capacity: the node's, with Karpenter's estimate for what is not there before it is initialized.

@@ -78,7 +78,7 @@ pub fn in_order(input: &Input<'_>) -> Vec<u32> {
 pub fn limit_passed(cluster: &Cluster, pool: u32) -> Option<(Name, i64)> {
     let declared = cluster.declared.node_pools.get(pool as usize)?;
     let mut used = Resources::ZERO;
-    for view in View::all(cluster).filter(|view| view.claim.is_some_and(|claim| claim.pool == pool)) {
+    for view in View::all(cluster).filter(|view| view.claim.is_some_and(|claim| claim.pool == Some(pool))) {
         used.add(&view.capacity());
         used.set("nodes", used.get("nodes").saturating_add(1));
     }

@@ -105,7 +105,7 @@ pub fn claim(cluster: &Cluster, market: &Market, pool: u32) -> Option<PlannedCla
 }
 
 fn of_pool(cluster: &Cluster, pool: u32) -> impl Iterator<Item = &NodeClaim> {
-    cluster.claims.iter().filter(move |claim| claim.pool == pool && claim.stage != ClaimStage::Gone)
+    cluster.claims.iter().filter(move |claim| claim.pool == Some(pool) && claim.stage != ClaimStage::Gone)
 }
 
 fn is_going(cluster: &Cluster, claim: &NodeClaim, going: &BTreeSet<NodeId>) -> bool {

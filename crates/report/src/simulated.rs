@@ -218,9 +218,8 @@ fn capacity_type(node: &Node) -> String {
 }
 
 fn pool_of(cluster: &Cluster, node: &Node) -> String {
-    let pools = &cluster.declared.node_pools;
     let claim = node.claim.and_then(|claim| cluster.claims.get(claim.0 as usize));
-    let pool = claim.and_then(|claim| pools.get(claim.pool as usize)).map(|pool| pool.name.to_string());
+    let pool = claim.and_then(|claim| cluster.declared.pool_of(claim)).map(|pool| pool.name.to_string());
     let groups = &cluster.declared.profile.node_groups;
     let group =
         || node.group.and_then(|group| groups.get(group as usize)).map(|group| group.name.to_string());

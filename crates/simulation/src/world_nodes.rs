@@ -232,7 +232,7 @@ fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
     world.cluster.claims.push(NodeClaim {
         id,
         name: new.name,
-        pool: new.pool,
+        pool: Some(new.pool),
         labels: new.labels,
         taints: new.taints,
         startup_taints: new.startup_taints,
@@ -247,6 +247,8 @@ fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
         deleted: None,
         last_pod_event: now,
         made_under: Some(world.cluster.declared.clone()),
+        template_hash: None,
+        terminate_by: None,
         drifted: None,
     });
     changes.push(Change::ClaimCreated(id));

@@ -81,7 +81,7 @@ fn written(scene: &Scene<'_>, node: &Node) -> Option<Location> {
         return group.max_pods.map(|_| group.location.at("/maxPods"));
     }
     let claim = scene.cluster.claim(node.claim?);
-    let class = declared.node_class(&declared.node_pools.get(claim.pool as usize)?.node_class)?;
+    let class = declared.node_class(&declared.pool_of(claim)?.node_class)?;
     class.kubelet.max_pods.map(|_| class.location.at("/spec/kubelet/maxPods"))
 }
 

@@ -78,7 +78,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
     let launches = Launches::of(scene);
     let mut groups: BTreeMap<(u32, Lack), Group> = BTreeMap::new();
     for claim in &scene.cluster.claims {
-        let Some(lack) = lack(scene, claim) else { continue };
+        let Some((lack, pool)) = lack(scene, claim).zip(claim.pool) else { continue };
         let pods = launches.waiting_for(scene, claim.id);
         let is_hazard = !matches!(lack, Lack::Ready | Lack::EniConfig(_) | Lack::Registration(..))
             && is_at_rest(scene, claim);
@@ -87,8 +87,7 @@ fn examine(scene: &Scene<'_>) -> Vec<Finding> {
         if pods.is_empty() && !is_hazard && !counts {
             continue;
         }
-        let group =
-            groups.entry((claim.pool, lack)).or_insert(Group { nodes: 0, pods: Vec::new(), is_hazard });
+        let group = groups.entry((pool, lack)).or_insert(Group { nodes: 0, pods: Vec::new(), is_hazard });
         group.nodes += usize::from(counts);
         group.pods.extend(pods);
     }

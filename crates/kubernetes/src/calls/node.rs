@@ -5,7 +5,8 @@ use cluster::{Node, NodeId, Taint};
 use provisioning::existing::UNREGISTERED;
 use serde_json::{Value, json};
 
-use super::claim::{conditions, status, without_finalizer};
+use super::claim::{self, status_with, without_finalizer};
+use super::conditions::Status;
 use super::{Call, FINALIZER, at_version, patch as patch_of};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
@@ -36,9 +37,10 @@ pub(super) fn register(mirror: &Mirror, node: NodeId) -> Vec<Call> {
         "name": claim.name.as_str(), "uid": facts.uid.as_str(), "blockOwnerDeletion": true,
     }]);
     let body = json!({"metadata": metadata, "spec": {"taints": written(&taints)}});
-    let conditions = conditions(mirror, claim.id, &[("Registered", true, "Registered", "")]);
-    let joined = json!({"nodeName": node.name.as_str(), "conditions": conditions});
-    vec![patch_of(Resource::Node, &node.name, false, body), status(mirror, claim.id, joined)]
+    let mut conditions = claim::of(mirror, claim.id);
+    conditions.set("Registered", (Status::True, "Registered", ""));
+    let joined = json!({"nodeName": node.name.as_str(), "conditions": conditions.written()});
+    vec![patch_of(Resource::Node, &node.name, false, body), status_with(mirror, claim.id, joined)]
 }
 
 fn finalizers(value: &Value) -> Value {

@@ -100,6 +100,8 @@ impl Recorder {
             Effect::CreateClaim(_)
             | Effect::Terminate(_)
             | Effect::DriftClaim(..)
+            | Effect::TendPool(_)
+            | Effect::TendClaim(_)
             | Effect::PatchNode(..) => {}
         }
         (before, after)
@@ -128,8 +130,10 @@ impl Recorder {
             );
             return vec![Said::warning(about, "InsufficientCapacityError", text)];
         }
-        // Expired claims are deleted without a word, as upstream's are.
-        let Some(why) = why.filter(|why| *why != DisruptionReason::Expired) else { return Vec::new() };
+        // Expired claims and those of broken nodes are deleted without a word, as upstream's are.
+        let said =
+            |why: &DisruptionReason| !matches!(why, DisruptionReason::Expired | DisruptionReason::Unhealthy);
+        let Some(why) = why.filter(said) else { return Vec::new() };
         self.memory.why.insert(id, why);
         let said = |about, kind: &str| Said {
             apart: title(why),
@@ -162,6 +166,7 @@ fn title(why: DisruptionReason) -> &'static str {
         DisruptionReason::Underutilized => "Underutilized",
         DisruptionReason::Drifted => "Drifted",
         DisruptionReason::Expired => "Expired",
+        DisruptionReason::Unhealthy => "Unhealthy",
     }
 }
 

@@ -99,6 +99,7 @@ pub(super) fn label(reason: DisruptionReason) -> &'static str {
         DisruptionReason::Underutilized => "underutilized",
         DisruptionReason::Drifted => "drifted",
         DisruptionReason::Expired => "expired",
+        DisruptionReason::Unhealthy => "unhealthy",
     }
 }
 
@@ -158,8 +159,8 @@ impl Known {
         cluster: &Cluster,
         counted: &mut Registry,
     ) {
-        let is_static = cluster.declared.node_pools.get(claim.pool as usize);
-        let is_static = is_static.is_some_and(|pool| pool.replicas.is_some());
+        let pool = claim.pool.and_then(|pool| cluster.declared.node_pools.get(pool as usize));
+        let is_static = pool.is_some_and(|pool| pool.replicas.is_some());
         let known = self.why.get(&claim.id).copied();
         let reason = why.map(label).or(known).or(match claim.stage {
             _ if is_static => None,

@@ -153,7 +153,7 @@ fn held(cluster: &Cluster) -> BTreeMap<NodeId, Held> {
 }
 
 fn vital(cluster: &Cluster, held: &BTreeMap<NodeId, Held>, program: Program, name: &str, now: &mut Registry) {
-    let pods: Vec<&Pod> = cluster.live_pods().filter(|pod| pod.template.role.program == program).collect();
+    let pods: Vec<&Pod> = cluster.live_pods().filter(|pod| is_of(pod, program)).collect();
     let Some(one) = pods.first() else { return };
     let ready = pods.iter().filter(|pod| pod.stage == cluster::pod::Stage::Ready).count();
     let waiting = pods.iter().filter(|pod| pod.node.is_none()).count();
@@ -164,6 +164,12 @@ fn vital(cluster: &Cluster, held: &BTreeMap<NodeId, Held>, program: Program, nam
         !made && takes(node, held.get(&node.id), one)
     });
     now.set(&HOMES, &[name], Number::count(homes.count()));
+}
+
+/// Whether a pod is of a program: known by its image, or by the label that our own chart gives.
+fn is_of(pod: &Pod, program: Program) -> bool {
+    let ours = pod.template.labels.get("app.kubernetes.io/name").is_some_and(|name| name == "plimsoll");
+    pod.template.role.program == program || program == Program::Karpenter && ours
 }
 
 /// Whether a node could take one more such pod: it is Ready, asked for, tolerated, and has room.

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::Mirror;
 
+/// The annotation that ends all waiting for pods of a node.
+const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timestamp";
+
 /// What the mirror knows of a claim beside the model.
 #[derive(Clone, Debug)]
 pub(crate) struct ClaimFacts {
@@ -22,16 +25,10 @@ pub(crate) struct ClaimFacts {
 impl Mirror {
     pub(super) fn claim_there(&mut self, value: &Arc<Value>, changes: &mut Vec<Change>) {
         let seen = match watched::claim(value, &self.cluster.declared) {
-            Ok(Some(claim)) => claim,
-            Ok(None) => {
-                let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-                self.strangers.insert(name.into(), Arc::clone(value));
-                return;
-            }
+            Ok(claim) => claim,
             Err(problems) => return self.note_unread("nodeclaim", &problems),
         };
         let name = seen.claim.name.clone();
-        self.strangers.remove(&name);
         if self.claims.get(&name).is_some_and(|known| known.uid != seen.uid) {
             self.claim_gone(&name, changes);
         }
@@ -51,17 +48,9 @@ impl Mirror {
     }
 
     pub(super) fn claim_gone(&mut self, name: &Name, changes: &mut Vec<Change>) {
-        self.strangers.remove(name);
         let Some(ClaimFacts { id, .. }) = self.claims.remove(name) else { return };
         self.cluster.claims[id.0 as usize].stage = ClaimStage::Gone;
         changes.push(Change::ClaimGone(id));
-    }
-
-    /// Claims whose pool was not known: it may be now.
-    pub(super) fn meet_strangers(&mut self, changes: &mut Vec<Change>) {
-        for value in std::mem::take(&mut self.strangers).into_values() {
-            self.claim_there(&value, changes);
-        }
     }
 
     fn add_claim(&mut self, seen: &WatchedClaim, changes: &mut Vec<Change>) -> ClaimId {
@@ -87,8 +76,20 @@ impl Mirror {
         let now = self.cluster.now;
         let drifted = seen.claim.drifted.map(|_| self.why_drifted(&seen.claim.name));
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));
+        let terminate_by =
+            seen.annotations.get(TERMINATE_BY).and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let terminate_by = terminate_by.map(|at| self.instant(at.as_millisecond()));
         let claim = &mut self.cluster.claims[id.0 as usize];
+        let updated = claim.labels != seen.claim.labels
+            || claim.template_hash != seen.claim.template_hash
+            || claim.terminate_by != terminate_by;
         claim.labels = seen.claim.labels;
+        claim.template_hash = seen.claim.template_hash;
+        claim.terminate_by = terminate_by;
+        if updated {
+            changes.push(Change::ClaimUpdated(id));
+        }
+        let claim = &mut self.cluster.claims[id.0 as usize];
         let launched = seen.claim.launched;
         if claim.stage == ClaimStage::Created
             && let Some(launched) = launched
@@ -98,6 +99,9 @@ impl Mirror {
         }
         self.tie_by_provider(&seen.provider_id);
         let claim = &mut self.cluster.claims[id.0 as usize];
+        if claim.stage == ClaimStage::Launched && seen.registered {
+            claim.stage = ClaimStage::Registered;
+        }
         if claim.stage == ClaimStage::Registered && seen.initialized {
             claim.stage = ClaimStage::Initialized;
             changes.push(Change::ClaimInitialized(id));
@@ -121,6 +125,7 @@ impl Mirror {
         let reason = conditions.find(|own| own["type"] == "Drifted").and_then(|own| own["reason"].as_str());
         match reason {
             Some("RequirementsDrifted") => DriftReason::RequirementsDrifted,
+            Some("NodePoolDrifted") => DriftReason::NodePoolDrifted,
             _ => DriftReason::Condition,
         }
     }

@@ -7,6 +7,7 @@ use cluster::change::DeletionCause;
 use cluster::pod::Stage;
 use cluster::rejection::Rejection;
 use cluster::{Change, Kind, Location, Name, NodeId, ObjectKey, Pod, PodId, PodTemplate, Waiting};
+use provisioning::class::of_daemon_set;
 use serde_json::Value;
 
 use super::Mirror;
@@ -24,6 +25,9 @@ pub(super) struct PodEntry {
 
 /// Different templates of one owner that are kept to be shared; more are rare (an owner rolls from one to the next).
 const SHARED_TEMPLATES: usize = 8;
+
+/// Pods that come and go within this time are one event.
+const SAME_EVENT_MS: i64 = 10_000;
 
 impl Mirror {
     pub(super) fn pod_there(&mut self, value: &Arc<Value>, changes: &mut Vec<Change>) {
@@ -52,10 +56,8 @@ impl Mirror {
             return;
         }
         (pod.stage, pod.since) = (Stage::Gone, now);
-        let node = pod.node;
         self.cluster.refusals.remove(&id);
         changes.push(Change::PodGone(id));
-        self.touch_claim_of(node);
     }
 
     /// The path of a pod's first owner in the API, as Karpenter's metrics write it.
@@ -76,6 +78,10 @@ impl Mirror {
         let workload = self.workload_of(&pod.namespace, entry.owner.as_ref());
         let created = self.instant(pod.created_unix_ms);
         let template = self.shared_template(pod);
+        if let Some((kind, name)) = entry.owner.as_ref().filter(|(kind, _)| kind == "DaemonSet") {
+            let daemon = ObjectKey::new(Kind::from(kind.as_str()), pod.namespace.clone(), name.clone());
+            self.daemon_came(daemon, pod.created_unix_ms, &template, changes);
+        }
         self.cluster.pods.push(Pod {
             id,
             namespace: pod.namespace.clone(),
@@ -128,6 +134,7 @@ impl Mirror {
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));
         let nominated = seen.nominated.as_ref().and_then(|node| self.nodes.get(node)).map(|node| node.id);
         let pod = &mut self.cluster.pods[id.0 as usize];
+        let was_over = pod.is_over();
         if pod.node.is_none() && seen.node.is_none() && pod.nominated != nominated {
             pod.nominated = nominated;
             changes.push(match nominated {
@@ -148,13 +155,14 @@ impl Mirror {
                 changes.push(Change::PodStage(id, seen.stage));
             }
         }
-        if pod.deleted.is_none() && deleted.is_some() {
+        let goes = pod.deleted.is_none() && deleted.is_some();
+        if goes {
             pod.deleted = deleted;
             changes.push(Change::PodDeleting { pod: id, why: DeletionCause::Owner });
         }
-        let over = pod.is_over();
-        let node = pod.node.filter(|_| over);
-        self.touch_claim_of(node);
+        if goes || pod.is_over() && !was_over {
+            self.touch_claim_of(id);
+        }
     }
 
     fn bind(&mut self, id: PodId, node: Option<&Name>, changes: &mut Vec<Change>) {
@@ -185,14 +193,19 @@ impl Mirror {
         }
         self.cluster.refusals.remove(&id);
         changes.push(Change::PodBound(id, node));
-        self.touch_claim_of(Some(node));
+        self.touch_claim_of(id);
     }
 
-    /// A node gained or lost a pod: `consolidateAfter` counts from now.
-    fn touch_claim_of(&mut self, node: Option<NodeId>) {
-        let claim = node.and_then(|node| self.cluster.node(node).claim);
-        if let Some(claim) = claim {
-            self.cluster.claims[claim.0 as usize].last_pod_event = self.cluster.now;
+    /// A node gained a pod, or one is going or over: `consolidateAfter` counts from now. What follows within ten
+    /// seconds does not count (`pkg/controllers/nodeclaim/podevents`); nor do daemons.
+    fn touch_claim_of(&mut self, pod: PodId) {
+        let pod = self.cluster.pod(pod);
+        let claim = pod.node.and_then(|node| self.cluster.node(node).claim);
+        let Some(claim) = claim.filter(|_| !of_daemon_set(&self.cluster, pod)) else { return };
+        let now = self.cluster.now;
+        let claim = &mut self.cluster.claims[claim.0 as usize];
+        if claim.last_pod_event <= claim.created || now.since_ms(claim.last_pod_event) >= SAME_EVENT_MS {
+            claim.last_pod_event = now;
         }
     }
 }

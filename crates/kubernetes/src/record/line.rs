@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use autoscaler::Provisioner;
 use cluster::Name;
+use cluster::declared::KarpenterSettings;
 use serde_json::{Value, json};
 
 use super::VERSION;
@@ -61,8 +62,13 @@ pub(super) fn header(settings: &Settings, start_unix_ms: i64) -> Value {
         Provisioner::Karpenter => "karpenter",
         Provisioner::Plimsoll => "plimsoll",
     };
+    let own = &settings.karpenter;
     json!({"plimsoll": "recording", "version": VERSION, "policy": policy, "run": settings.run.as_str(),
-        "batchIdleMs": settings.batch_idle_ms, "batchMaxMs": settings.batch_max_ms, "start": start_unix_ms})
+        "start": start_unix_ms, "batchIdleMs": own.batch_idle_ms, "batchMaxMs": own.batch_max_ms,
+        "vmMemoryOverheadMillipercent": own.vm_memory_overhead_millipercent, "reservedEnis": own.reserved_enis,
+        "ignorePreferences": own.ignore_preferences, "minValuesBestEffort": own.min_values_best_effort,
+        "spotToSpot": own.spot_to_spot, "reservedCapacity": own.reserved_capacity,
+        "nodeOverlay": own.node_overlay, "nodeRepair": own.node_repair, "staticCapacity": own.static_capacity})
 }
 
 /// What the edge wants, as it is compared.
@@ -136,12 +142,27 @@ fn read_header(value: &Value) -> Result<Header, String> {
         Some("plimsoll") => Provisioner::Plimsoll,
         _ => return Err("policy is neither karpenter nor plimsoll".to_owned()),
     };
-    let settings = Settings {
-        provisioner,
-        run: value["run"].as_str().unwrap_or_default().into(),
+    let usual = KarpenterSettings::default();
+    let flag = |field: &str, usual: bool| value[field].as_bool().unwrap_or(usual);
+    let karpenter = KarpenterSettings {
         batch_idle_ms: number("batchIdleMs")?,
         batch_max_ms: number("batchMaxMs")?,
+        vm_memory_overhead_millipercent: number("vmMemoryOverheadMillipercent")
+            .unwrap_or(usual.vm_memory_overhead_millipercent),
+        reserved_enis: number("reservedEnis")
+            .ok()
+            .and_then(|own| u32::try_from(own).ok())
+            .unwrap_or(usual.reserved_enis),
+        ignore_preferences: flag("ignorePreferences", usual.ignore_preferences),
+        min_values_best_effort: flag("minValuesBestEffort", usual.min_values_best_effort),
+        spot_to_spot: flag("spotToSpot", usual.spot_to_spot),
+        reserved_capacity: flag("reservedCapacity", usual.reserved_capacity),
+        node_overlay: flag("nodeOverlay", usual.node_overlay),
+        node_repair: flag("nodeRepair", usual.node_repair),
+        static_capacity: flag("staticCapacity", usual.static_capacity),
     };
+    let run = value["run"].as_str().unwrap_or_default().into();
+    let settings = Settings { provisioner, run, karpenter };
     Ok(Header { settings, start_unix_ms: number("start")? })
 }
 

@@ -48,6 +48,8 @@ pub(crate) fn said(mirror: &Mirror, effect: &Effect) -> String {
         Effect::ReleaseNode(id) => format!("let go of {}", node(id)),
         Effect::Evict(id) => format!("evict {}", pod(id)),
         Effect::DeletePod(id) => format!("delete {}, its node's time is over", pod(id)),
+        Effect::TendPool(name) => format!("keep nodepool {name}'s hash and status true"),
+        Effect::TendClaim(id) => format!("keep the conditions of {} true", claim(id)),
         Effect::RefusePod(id, reasons) => {
             let reasons: Vec<String> = reasons.iter().map(refusal::said).collect();
             format!("no place for {}: {}", pod(id), reasons.join("; "))

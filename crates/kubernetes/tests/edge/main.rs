@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod allowed;
 mod measured;
 mod recorded;
 mod said;

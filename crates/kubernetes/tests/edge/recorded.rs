@@ -8,14 +8,14 @@ use super::server::{START_UNIX_MS, Server, settings};
 use super::{pod, started};
 
 /// What is written while `live` goes on.
-fn recorded(mut server: Server, live: impl FnOnce(&mut Server)) -> String {
+pub(super) fn recorded(mut server: Server, live: impl FnOnce(&mut Server)) -> String {
     server.edge().record(Tape::new(&settings(0), START_UNIX_MS, u64::MAX));
     live(&mut server);
     let lines = server.edge().tape().unwrap().take();
     lines.join("\n") + "\n"
 }
 
-fn up_and_down(server: &mut Server) {
+pub(super) fn up_and_down(server: &mut Server) {
     server.run_for_s(60);
     server.apply(
         Resource::PodDisruptionBudget,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use autoscaler::Provisioner;
 use cluster::Name;
+use cluster::declared::KarpenterSettings;
 use kubernetes::Resource;
 use kubernetes::calls::Call;
 use kubernetes::edge::{Done, Edge, Failure, Settings, Told, Work};
@@ -301,8 +302,7 @@ pub fn settings(run: u32) -> Settings {
     Settings {
         provisioner: Provisioner::Karpenter,
         run: format!("r{run}").into(),
-        batch_idle_ms: 1_000,
-        batch_max_ms: 10_000,
+        karpenter: KarpenterSettings::default(),
     }
 }
 

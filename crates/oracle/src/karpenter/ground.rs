@@ -113,7 +113,7 @@ impl Ground {
         self.cluster.claims.push(NodeClaim {
             id: claim,
             name: name.clone(),
-            pool: new.pool,
+            pool: Some(new.pool),
             labels: labels.clone(),
             taints: new.taints.clone(),
             startup_taints: new.startup_taints,
@@ -127,6 +127,8 @@ impl Ground {
             expire_after_ms: None,
             termination_grace_period_ms: None,
             made_under: None,
+            template_hash: None,
+            terminate_by: None,
             drifted: None,
             last_pod_event: Timestamp::ZERO,
         });

@@ -109,7 +109,8 @@ fn candidate<'a>(
     if !(ends && class == Class::Eventual) && on_node.iter().any(|pod| stays(&pod)) {
         return None;
     }
-    let types = &market.pools.get(claim.pool as usize)?.types;
+    let pool = claim.pool?;
+    let types = &market.pools.get(pool as usize)?.types;
     let instance_type = types.iter().find(|offered| offered.name == node.instance_type);
     let label = |key: &str| node.labels.get(key).cloned();
     let launched = claim.launched.as_ref().map(|launched| &launched.option);
@@ -125,7 +126,7 @@ fn candidate<'a>(
     }
     Some(Candidate {
         node: node.id,
-        pool: claim.pool,
+        pool,
         price_micro_usd: instance_type.map_or(0, |offered| price(offered, &zone, &capacity_type)),
         label_price_micro_usd: instance_type.map_or(0, |offered| label_price(offered, &node.labels)),
         instance_type,
@@ -160,7 +161,7 @@ pub fn sort(candidates: &mut [Candidate<'_>]) {
 /// run if nothing has happened since; `None`: never, or not initialized.
 pub fn consolidatable_at(cluster: &Cluster, view: &View<'_>) -> Option<Timestamp> {
     let claim = view.claim?;
-    let after_ms = pool_of(cluster, claim.pool)?.consolidate_after_ms?;
+    let after_ms = pool_of(cluster, claim.pool?)?.consolidate_after_ms?;
     view.is_initialized().then(|| claim.last_pod_event.max(Timestamp::ZERO).after_ms(after_ms))
 }
 

@@ -28,12 +28,14 @@ pub fn reason(cluster: &Cluster, claim: &NodeClaim) -> Option<DriftReason> {
     }
     let declared = &cluster.declared;
     let told = claim.drifted.map(|(_, why)| why).filter(|why| *why == DriftReason::Condition);
-    let pool = declared.node_pools.get(claim.pool as usize)?;
-    let Some(before) = &claim.made_under else { return of_requirements(claim, pool).or(told) };
+    let pool = declared.pool_of(claim)?;
+    let Some(before) = &claim.made_under else {
+        return of_template(claim, pool).or_else(|| of_requirements(claim, pool)).or(told);
+    };
     if Arc::ptr_eq(before, declared) {
         return told;
     }
-    let Some(then) = before.node_pools.get(claim.pool as usize) else { return told };
+    let Some(then) = before.pool_of(claim) else { return told };
     if !pool.has_template_of(then) {
         return Some(DriftReason::NodePoolDrifted);
     }
@@ -41,6 +43,12 @@ pub fn reason(cluster: &Cluster, claim: &NodeClaim) -> Option<DriftReason> {
     let required = (pool.requirements != then.requirements).then(|| of_requirements(claim, pool)).flatten();
     let classes = before.node_class(&then.node_class).zip(declared.node_class(&pool.node_class));
     required.or_else(|| classes.and_then(|(then, now)| of_class(claim, declared, then, now))).or(told)
+}
+
+/// Hashes of the same version that differ (`areStaticFieldsDrifted`).
+fn of_template(claim: &NodeClaim, pool: &NodePool) -> Option<DriftReason> {
+    let (then, now) = claim.template_hash.as_ref().zip(pool.template_hash.as_ref())?;
+    (then.version == now.version && then.hash != now.hash).then_some(DriftReason::NodePoolDrifted)
 }
 
 fn of_requirements(claim: &NodeClaim, pool: &NodePool) -> Option<DriftReason> {
@@ -52,7 +60,7 @@ fn of_requirements(claim: &NodeClaim, pool: &NodePool) -> Option<DriftReason> {
 /// Whether a claim of more than an hour is of a type that its pool cannot buy any more as it was bought; what is only
 /// out of capacity can be. A reserved instance may have become an on-demand one.
 pub fn lost_its_type(cluster: &Cluster, market: &Market, claim: &NodeClaim) -> bool {
-    let Some(pool) = market.pools.get(claim.pool as usize) else { return false };
+    let Some(pool) = claim.pool.and_then(|pool| market.pools.get(pool as usize)) else { return false };
     if cluster.now.since_ms(claim.created) <= TYPE_ASKED_AFTER_MS {
         return false;
     }

@@ -19,7 +19,7 @@ use crate::static_pools;
 pub(super) fn commands(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
     let is_static = |pool: u32| pool_of(cluster, pool).is_some_and(|pool| pool.replicas.is_some());
     let drifts = |claim: &NodeClaim| {
-        claim.drifted.is_some() && claim.stage == ClaimStage::Initialized && is_static(claim.pool)
+        claim.drifted.is_some() && claim.stage == ClaimStage::Initialized && claim.pool.is_some_and(is_static)
     };
     if !cluster.claims.iter().any(drifts) {
         return Vec::new();

@@ -28,7 +28,7 @@ pub(crate) fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &st
     fixture.cluster.claims.push(NodeClaim {
         id: claim,
         name: format!("claim-{}", claim.0).into(),
-        pool: 0,
+        pool: Some(0),
         labels: Labels::new(),
         taints: vec![],
         startup_taints: vec![],
@@ -48,6 +48,8 @@ pub(crate) fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &st
         deleted: None,
         last_pod_event: Timestamp::ZERO,
         made_under: None,
+        template_hash: None,
+        terminate_by: None,
         drifted: None,
     });
     let subject = &mut fixture.cluster.nodes[node.0 as usize];

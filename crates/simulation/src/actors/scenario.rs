@@ -63,7 +63,10 @@ fn play(action: &Action, cluster: &Cluster, effects: &mut Effects) {
 fn redeclare(step: &Arc<Redeclaration>, cluster: &Cluster, effects: &mut Effects) {
     for pool in step.objects_deleted.iter().filter(|key| key.kind == Kind::NodePool) {
         let index = cluster.declared.node_pools.iter().position(|known| known.name == pool.name);
-        let owned = cluster.claims.iter().filter(|claim| Some(claim.pool as usize) == index);
+        let owned = cluster
+            .claims
+            .iter()
+            .filter(|claim| index.is_some() && claim.pool.map(|pool| pool as usize) == index);
         owned.for_each(|claim| effects.now(Effect::DeleteClaim(claim.id, None)));
     }
     effects.now(Effect::Redeclare(step.clone()));

@@ -49,7 +49,7 @@ fn place(case: &Case<'_>, node: &Node) -> Option<Place> {
         return Some(Place::Group(group));
     }
     let claim = case.told.run.cluster.claim(node.claim?);
-    let pool = case.declared.node_pools.get(claim.pool as usize)?;
+    let pool = case.declared.pool_of(claim)?;
     Some(Place::Class(case.declared.node_class(&pool.node_class)?.location.clone()))
 }
 

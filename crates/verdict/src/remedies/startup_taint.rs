@@ -35,7 +35,8 @@ fn left_on_nodes(case: &Case<'_>) -> (Left, Left) {
     for node in cluster.live_nodes().filter(|node| node.deleted.is_none()) {
         if let Some(claim) = node.claim.map(|claim| cluster.claim(claim)) {
             let left = claim.startup_taints.iter().filter(|taint| node.taints.contains(taint)).cloned();
-            pools.entry(claim.pool).or_default().extend(left);
+            let Some(pool) = claim.pool else { continue };
+            pools.entry(pool).or_default().extend(left);
         } else if let Some(index) = node.group {
             let Some(group) = case.declared.profile.node_groups.get(index as usize) else { continue };
             let left = group.startup_taints.iter().filter(|taint| node.taints.contains(taint)).cloned();

@@ -11,7 +11,7 @@ fn stuck(fixture: &mut Fixture, stage: ClaimStage) {
     fixture.cluster.claims.push(NodeClaim {
         id,
         name: format!("stuck-{}", id.0).into(),
-        pool: 0,
+        pool: Some(0),
         labels: Labels::new(),
         taints: vec![],
         startup_taints: vec![],
@@ -25,6 +25,8 @@ fn stuck(fixture: &mut Fixture, stage: ClaimStage) {
         expire_after_ms: None,
         termination_grace_period_ms: None,
         made_under: None,
+        template_hash: None,
+        terminate_by: None,
         drifted: None,
         last_pod_event: Timestamp::ZERO,
     });

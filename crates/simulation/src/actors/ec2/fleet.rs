@@ -41,7 +41,7 @@ pub fn launch(
     chance: u64,
 ) -> Answer {
     let none = |why: LaunchFailure| Answer { outcome: Err(why), refused: Vec::new() };
-    let pool = cluster.declared.node_pools.get(claim.pool as usize);
+    let pool = cluster.declared.pool_of(claim);
     let Some(class) = pool.and_then(|pool| cluster.declared.node_class(&pool.node_class)) else {
         return none(LaunchFailure::NodeClassNotReady("the EC2NodeClass does not exist".into()));
     };

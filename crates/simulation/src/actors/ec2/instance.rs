@@ -18,7 +18,7 @@ pub use crate::actors::node_lifecycle::NOT_READY;
 /// The node; `None` when the claim was not launched, or its type or node class is not known.
 pub fn node(cluster: &Cluster, catalog: &Catalog, claim: &NodeClaim) -> Option<Node> {
     let launched = claim.launched.as_ref()?;
-    let pool = cluster.declared.node_pools.get(claim.pool as usize)?;
+    let pool = cluster.declared.pool_of(claim)?;
     let class = cluster.declared.node_class(&pool.node_class)?;
     let it = catalog.instance_type(&launched.option.instance_type)?;
     let (mut capacity, mut allocatable) = resources(cluster, class, it);
@@ -63,7 +63,7 @@ pub fn claim_labels(
     claim: &NodeClaim,
     option: &LaunchOption,
 ) -> Labels {
-    let pool = cluster.declared.node_pools.get(claim.pool as usize);
+    let pool = cluster.declared.pool_of(claim);
     let class = pool.and_then(|pool| cluster.declared.node_class(&pool.node_class));
     let is_windows = class.is_some_and(|class| class.ami_family.is_windows());
     let mut labels =

@@ -105,7 +105,8 @@ impl Cloud {
         }
         effects.now(match answer.outcome {
             Ok(mut launched) => {
-                market.into_iter().for_each(|market| add_overlaid(&mut launched, market, claim.pool));
+                let overlaid = market.zip(claim.pool);
+                overlaid.into_iter().for_each(|(market, pool)| add_overlaid(&mut launched, market, pool));
                 Effect::LaunchClaim(id, Box::new(launched))
             }
             Err(why) => Effect::FailClaim(id, why),

@@ -37,6 +37,7 @@ fn wants(key: &str, values: &[&str]) -> SelectorRequirement {
 
 fn pool() -> NodePool {
     NodePool {
+        template_hash: None,
         name: "default".into(),
         location: Location::object(ObjectKey::new(Kind::NodePool, "", "default")),
         arrival: existing(),
