@@ -382,6 +382,7 @@ impl Edge {
     /// What an effect brought about that no watch tells.
     fn done(&mut self, effect: &Effect) {
         self.metrics.done(&self.mirror, effect);
+        crate::log::done(&self.mirror, effect);
         if let Effect::Terminate(claim) = effect {
             self.observe(&Change::InstanceTerminated(*claim));
         }

@@ -12,6 +12,7 @@ pub mod health;
 pub mod kwok;
 mod lanes;
 pub mod lease;
+mod log;
 pub mod metrics;
 pub mod mirror;
 mod provider;

@@ -28,7 +28,12 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
         .with_context(|| {
             format!("--log-level {:?}: write error, warn, info, debug or trace", args.log_level)
         })?;
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let settings = Settings {
         provisioner: match args.policy {
             PolicyName::Karpenter => Provisioner::Karpenter,
