@@ -130,7 +130,11 @@ impl Autoscaler {
     pub fn observe(&mut self, change: &Change, context: Context<'_>) {
         let cluster = context.cluster;
         match change {
-            Change::ClaimCreated(claim) => self.planned.created(cluster.claim(*claim)),
+            Change::ClaimCreated(claim) => {
+                if !self.planned.created(cluster.claim(*claim)) {
+                    self.launches.submit(*claim, None);
+                }
+            }
             Change::ClaimNotCreated(name) => self.planned.not_created(name),
             Change::ClaimFailed(claim, why) => {
                 self.launches.failed(cluster, *claim, why, &mut self.capacity_errors);

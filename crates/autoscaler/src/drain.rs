@@ -64,7 +64,8 @@ impl Drains {
 
     /// A node was asked to go.
     pub fn begin(&mut self, cluster: &Cluster, node: NodeId) {
-        if cluster.node(node).claim.is_some() {
+        let claim = cluster.node(node).claim.map(|claim| cluster.claim(claim));
+        if claim.is_some_and(|claim| claim.stage != ClaimStage::Gone) {
             self.nodes.entry(node).or_insert(Drain { since: cluster.now });
         } else if cluster.node(node).labels.contains_key(REGISTERED) {
             self.orphans.insert(node);

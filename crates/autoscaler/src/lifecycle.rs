@@ -156,7 +156,7 @@ impl Autoscaler {
         }
         let Some(node) = claim.node.map(|node| cluster.node(node)).filter(|node| node.exists()) else {
             // The instance is gone with its node (`pkg/controllers/nodeclaim/garbagecollection`).
-            if claim.node.is_some() && matches!(self.shop, Shop::Listed(..)) {
+            if claim.stage >= ClaimStage::Registered && matches!(self.shop, Shop::Listed(..)) {
                 effects.push(Effect::DeleteClaim(claim.id, None));
             }
             return;

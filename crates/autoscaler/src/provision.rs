@@ -61,11 +61,12 @@ impl Planned {
         Name::from(format!("{}{suffix}", &pool[..end]))
     }
 
-    /// The API has a claim: one that was asked for, or somebody else's.
-    pub fn created(&mut self, claim: &NodeClaim) {
-        if let Some(asked) = self.asked.remove(&claim.name) {
-            self.created.push((claim.id, asked));
-        }
+    /// The API has a claim; false if it was not asked for: somebody else made it.
+    pub fn created(&mut self, claim: &NodeClaim) -> bool {
+        let asked = self.asked.remove(&claim.name);
+        let known = asked.is_some();
+        self.created.extend(asked.map(|asked| (claim.id, asked)));
+        known
     }
 
     /// The API will not have a claim that was asked for.

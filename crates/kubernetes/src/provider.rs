@@ -48,8 +48,8 @@ impl Provider {
             ));
         };
         let wanted = requirements(&facts.value);
-        let (offered, offering) =
-            kwok::choose(&self.offers, &wanted).ok_or(LaunchFailure::InsufficientCapacity)?;
+        let (offered, offering) = kwok::choose(&self.offers, &wanted, &claim.requests)
+            .ok_or(LaunchFailure::InsufficientCapacity)?;
         let name = kwok::node_name(&claim.name, &facts.uid);
         let labels = kwok::labels(offered, offering, &wanted);
         let node = kwok::node(&name, claim, &labels, offered, offering.price_micro_usd);

@@ -65,7 +65,12 @@ pub fn launched(
     provider_id: &str,
     (capacity, allocatable): (Value, Value),
 ) -> Vec<Call> {
-    let name = mirror.cluster().claim(claim).name.as_str();
+    let name = &mirror.cluster().claim(claim).name;
+    let mut metadata = json!({"labels": wire::labels(labels)});
+    // A claim that somebody made by hand.
+    if let Some(facts) = mirror.claim_facts(name) {
+        metadata["finalizers"] = with_finalizer(&facts.value);
+    }
     let mut conditions = of(mirror, claim);
     conditions.set("Launched", (Status::True, "Launched", ""));
     for later in ["Registered", "Initialized", "Ready"] {
@@ -79,7 +84,7 @@ pub fn launched(
         "conditions": conditions.written(),
     });
     vec![
-        patch(Resource::NodeClaim, name, false, json!({"metadata": {"labels": wire::labels(labels)}})),
+        patch(Resource::NodeClaim, name, false, json!({"metadata": metadata})),
         patch(Resource::NodeClaim, name, true, json!({"status": status})),
     ]
 }
@@ -200,6 +205,16 @@ pub(super) fn release(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
     let claim = mirror.cluster().claim(claim);
     let value = mirror.claim_facts(&claim.name).map(|facts| facts.value.as_ref());
     without_finalizer(Resource::NodeClaim, &claim.name, value)
+}
+
+/// An object's finalizers with ours.
+pub(super) fn with_finalizer(value: &Value) -> Value {
+    let mut all =
+        value.pointer("/metadata/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
+    if !all.iter().any(|own| own == FINALIZER) {
+        all.push(json!(FINALIZER));
+    }
+    Value::Array(all)
 }
 
 /// Takes our finalizer off an object, if it is there.

@@ -63,7 +63,8 @@ impl Conditions {
 
     /// Whether one was set for the object as it is written now.
     pub fn is_current(&self, kind: &str) -> bool {
-        self.get(kind).is_some_and(|own| Some(&own["observedGeneration"]) == self.generation.as_ref())
+        let generation = self.generation.as_ref().unwrap_or(&Value::Null);
+        self.get(kind).is_some_and(|own| own["observedGeneration"] == *generation)
     }
 
     /// Sets one: whether it holds, the reason, a message.

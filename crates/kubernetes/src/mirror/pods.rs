@@ -129,6 +129,15 @@ impl Mirror {
     }
 
     fn update_pod(&mut self, id: PodId, seen: WatchedPod, changes: &mut Vec<Change>) {
+        let known = &self.cluster.pod(id).template;
+        let new = &seen.template;
+        if (&known.labels, &known.annotations, &known.requests)
+            != (&new.labels, &new.annotations, &new.requests)
+        {
+            let template = self.shared_template(&seen);
+            self.cluster.pods[id.0 as usize].template = template;
+            changes.push(Change::PodUpdated(id));
+        }
         self.bind(id, seen.node.as_ref(), changes);
         let now = self.cluster.now;
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));

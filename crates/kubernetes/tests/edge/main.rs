@@ -8,6 +8,7 @@ mod measured;
 mod recorded;
 mod said;
 mod server;
+mod upkeep;
 
 use kubernetes::Resource;
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ fn pool(name: &str, consolidate_after: &str) -> Value {
 
 fn class() -> Value {
     json!({"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"},
-        "spec": {}})
+        "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
 }
 
 fn pod(name: &str, cpu: &str) -> Value {

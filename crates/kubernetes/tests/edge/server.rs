@@ -27,6 +27,7 @@ pub struct Server {
     version: u64,
     now_unix_ms: i64,
     edge: Edge,
+    settings: KarpenterSettings,
     runs: u32,
     /// Events of watches that the edge has not heard yet, and when they happened.
     news: VecDeque<(i64, Told)>,
@@ -41,11 +42,17 @@ pub struct Server {
 impl Server {
     /// Empty.
     pub fn new() -> Server {
+        Server::with(KarpenterSettings::default())
+    }
+
+    /// Empty, with these settings of the controller.
+    pub fn with(settings: KarpenterSettings) -> Server {
         let mut server = Server {
             objects: BTreeMap::new(),
             version: 0,
             now_unix_ms: START_UNIX_MS,
-            edge: edge(0, START_UNIX_MS),
+            edge: edge(0, START_UNIX_MS, &settings),
+            settings,
             runs: 0,
             news: VecDeque::new(),
             wanted: Vec::new(),
@@ -59,7 +66,7 @@ impl Server {
     /// The edge forgets everything, as after `kill -9`: what it had submitted is lost as well.
     pub fn replace_the_controller(&mut self) {
         self.runs += 1;
-        self.edge = edge(self.runs, self.now_unix_ms);
+        self.edge = edge(self.runs, self.now_unix_ms, &self.settings);
         self.news.clear();
         self.wanted.clear();
         self.list();
@@ -107,6 +114,30 @@ impl Server {
         self.all(Resource::Pod).iter().filter(|pod| pod.pointer("/spec/nodeName").is_none()).count()
     }
 
+    /// Changes an object as somebody else would.
+    pub fn change(
+        &mut self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) {
+        let mut value = self.get(resource, namespace, name).unwrap().clone();
+        change(&mut value);
+        self.apply(resource, value);
+    }
+
+    /// Removes an object whatever holds it.
+    pub fn remove(&mut self, resource: Resource, namespace: &str, name: &str) {
+        self.change(resource, namespace, name, |value| value["metadata"]["finalizers"] = json!([]));
+        self.delete(resource, namespace, name);
+    }
+
+    /// An instant so many milliseconds from now.
+    pub fn instant(&self, from_now_ms: i64) -> String {
+        rfc3339(self.now_unix_ms + from_now_ms)
+    }
+
     /// Creates or replaces an object.
     pub fn apply(&mut self, resource: Resource, mut value: Value) {
         self.version += 1;
@@ -130,7 +161,7 @@ impl Server {
     }
 
     fn time(&self) -> String {
-        jiff::Timestamp::from_second(self.now_unix_ms / 1_000).unwrap().to_string()
+        rfc3339(self.now_unix_ms)
     }
 
     /// Asks an object to go: finalizers hold it.
@@ -293,8 +324,8 @@ fn another(name: &str, number: u64) -> Value {
     })
 }
 
-fn edge(run: u32, now_unix_ms: i64) -> Edge {
-    Edge::new(settings(run), now_unix_ms)
+fn edge(run: u32, now_unix_ms: i64, karpenter: &KarpenterSettings) -> Edge {
+    Edge::new(Settings { karpenter: karpenter.clone(), ..settings(run) }, now_unix_ms)
 }
 
 /// Of the controller that was started after so many others.
@@ -304,6 +335,10 @@ pub fn settings(run: u32) -> Settings {
         run: format!("r{run}").into(),
         karpenter: KarpenterSettings::default(),
     }
+}
+
+fn rfc3339(unix_ms: i64) -> String {
+    jiff::Timestamp::from_second(unix_ms / 1_000).unwrap().to_string()
 }
 
 fn text(value: &Value, path: &str) -> String {
