@@ -27,5 +27,6 @@ mod static_pools;
 mod upkeep;
 
 pub use controller::{Autoscaler, Context, Shop};
+pub use disruption::Begun;
 pub use effect::Effect;
 pub use policy::Provisioner;

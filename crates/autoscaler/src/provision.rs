@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::change::ClaimOrNode;
 use cluster::network::SubnetId;
+use cluster::node_pool::DisruptionReason;
 use cluster::{ClaimId, Cluster, Name, NodeClaim, PodId};
 use provisioning::buffers::solve_with_room;
 use provisioning::class::is_provisionable;
@@ -86,6 +87,17 @@ impl Planned {
 }
 
 impl Autoscaler {
+    /// What the claims were disrupted for that a claim which is asked for replaces.
+    pub fn replaces(&self, claim: &Name) -> Option<DisruptionReason> {
+        let asked = self.planned.asked.get(claim)?;
+        self.disruption.reason(asked.command?)
+    }
+
+    /// How many pods the last plan had no place for and that still wait.
+    pub fn refused_pods(&self) -> usize {
+        self.refused.intersection(&self.pending).count()
+    }
+
     /// Plans when the window closes.
     pub(crate) fn provision(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         let (cluster, now) = (context.cluster, context.cluster.now);

@@ -32,6 +32,8 @@ pub enum Change {
     },
     /// A pod exists.
     PodCreated(PodId),
+    /// Somebody changed a pod's labels, annotations or resources.
+    PodUpdated(PodId),
     /// A pod is bound to a node.
     PodBound(PodId, NodeId),
     /// Preemption reserved a node for a pod.

@@ -161,6 +161,19 @@ pub struct ControllerArgs {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "LOG_LEVEL")]
     pub log_level: String,
+    /// Where `/metrics` is served; 0 for nowhere.
+    #[arg(long, value_name = "PORT", default_value_t = 8080, env = "METRICS_PORT")]
+    pub metrics_port: u16,
+    /// Where `/healthz` and `/readyz` are served; 0 for nowhere.
+    #[arg(long, value_name = "PORT", default_value_t = 8081, env = "HEALTH_PROBE_PORT")]
+    pub health_probe_port: u16,
+    /// Writes what watches tell and what comes of it to a file, which `plimsoll simulate --replay FILE` explains
+    /// offline. Nothing of Secrets, environment variables, commands and probes gets in.
+    #[arg(long, value_name = "FILE", env = "PLIMSOLL_RECORD")]
+    pub record: Option<PathBuf>,
+    /// The recording ends when it has so many bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, env = "PLIMSOLL_RECORD_LIMIT")]
+    pub record_limit: u64,
 }
 
 /// Whose decisions are made.
@@ -205,6 +218,10 @@ pub struct SimulateArgs {
     /// Why a pod went where it went, node by node: its name, or that of its workload, with its namespace or without.
     #[arg(long, value_name = "[NAMESPACE/]POD")]
     pub why: Option<String>,
+    /// Plays a recording of `plimsoll controller --record` instead: what was decided and why, and whether it is decided
+    /// again, byte for byte. With `-o json` for programs.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "filename", "kustomize", "with", "why", "policy"])]
+    pub replay: Option<PathBuf>,
 }
 
 /// `plan`.

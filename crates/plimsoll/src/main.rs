@@ -8,6 +8,7 @@ mod load;
 mod output;
 mod plan;
 mod progress;
+mod replay;
 mod simulate;
 mod suppress;
 mod timings;
@@ -43,7 +44,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Check(args) => check(&args),
-        Command::Simulate(args) => simulate(&args),
+        Command::Simulate(args) => match &args.replay {
+            Some(path) => replay::replay(path, &args.output.output),
+            None => simulate(&args),
+        },
         Command::Plan(args) => plan::plan(&args),
         Command::Controller(args) => controller::run(&args).map(|()| 0),
         Command::Explain(args) => explain(&args.what),

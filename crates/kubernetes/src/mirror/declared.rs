@@ -24,6 +24,12 @@ impl Mirror {
             return;
         }
         self.lower_again();
+        // A pool that goes makes nothing any more; its claims are its claims until they are gone.
+        if key.kind == Kind::NodePool && value.pointer("/metadata/deletionTimestamp").is_some() {
+            self.cluster.arrived_objects.remove(&key);
+            changes.push(Change::ObjectDeleted(key));
+            return;
+        }
         self.cluster.arrived_objects.insert(key.clone());
         changes.push(Change::ObjectArrived(key));
     }
@@ -36,10 +42,10 @@ impl Mirror {
         changes: &mut Vec<Change>,
     ) {
         let key = ObjectKey::new(resource.model(), namespace.clone(), name.clone());
-        if !self.cluster.arrived_objects.remove(&key) {
+        self.cluster.arrived_objects.remove(&key);
+        if self.objects.remove(&key).is_none() {
             return;
         }
-        self.objects.remove(&key);
         self.daemons.remove(&key);
         self.lower_again();
         changes.push(Change::ObjectDeleted(key));

@@ -19,6 +19,8 @@ pub(super) struct PodEntry {
     pub(super) uid: Name,
     /// Kind and name of its controller.
     pub(super) owner: Option<(Name, Name)>,
+    /// `apiVersion`, kind and name of its first owner.
+    pub(super) first_owner: Option<(Name, Name, Name)>,
 }
 
 /// Different templates of one owner that are kept to be shared; more are rare (an owner rolls from one to the next).
@@ -39,9 +41,9 @@ impl Mirror {
             Some(_) => {
                 // A StatefulSet's pod under the name of the one before.
                 self.pod_gone(&key, changes);
-                self.add_pod(&pod, changes)
+                self.add_pod(&pod, value, changes)
             }
-            None => self.add_pod(&pod, changes),
+            None => self.add_pod(&pod, value, changes),
         };
         self.update_pod(id, pod, changes);
     }
@@ -58,9 +60,21 @@ impl Mirror {
         changes.push(Change::PodGone(id));
     }
 
-    fn add_pod(&mut self, pod: &WatchedPod, changes: &mut Vec<Change>) -> PodId {
+    /// The path of a pod's first owner in the API, as Karpenter's metrics write it.
+    pub(crate) fn owner_path(&self, pod: &Pod) -> Option<String> {
+        let entry = self.pods.get(&(pod.namespace.clone(), pod.name.clone()))?;
+        let (version, kind, name) = entry.first_owner.as_ref()?;
+        let plural = format!("{}s", kind.to_lowercase());
+        Some(format!("/apis/{version}/namespaces/{}/{plural}/{name}", pod.namespace))
+    }
+
+    fn add_pod(&mut self, pod: &WatchedPod, value: &Value, changes: &mut Vec<Change>) -> PodId {
         let id = PodId(u32::try_from(self.cluster.pods.len()).unwrap_or(u32::MAX));
-        let entry = PodEntry { id, uid: pod.uid.clone(), owner: pod.owner.clone() };
+        let first_owner = value.pointer("/metadata/ownerReferences/0").map(|owner| {
+            let text = |field: &str| Name::from(owner.get(field).and_then(Value::as_str).unwrap_or_default());
+            (text("apiVersion"), text("kind"), text("name"))
+        });
+        let entry = PodEntry { id, uid: pod.uid.clone(), owner: pod.owner.clone(), first_owner };
         let workload = self.workload_of(&pod.namespace, entry.owner.as_ref());
         let created = self.instant(pod.created_unix_ms);
         let template = self.shared_template(pod);
@@ -115,6 +129,15 @@ impl Mirror {
     }
 
     fn update_pod(&mut self, id: PodId, seen: WatchedPod, changes: &mut Vec<Change>) {
+        let known = &self.cluster.pod(id).template;
+        let new = &seen.template;
+        if (&known.labels, &known.annotations, &known.requests)
+            != (&new.labels, &new.annotations, &new.requests)
+        {
+            let template = self.shared_template(&seen);
+            self.cluster.pods[id.0 as usize].template = template;
+            changes.push(Change::PodUpdated(id));
+        }
         self.bind(id, seen.node.as_ref(), changes);
         let now = self.cluster.now;
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));

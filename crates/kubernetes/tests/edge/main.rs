@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod allowed;
+mod measured;
+mod recorded;
+mod said;
 mod server;
 mod upkeep;
 

@@ -17,7 +17,7 @@ const STEP_MS: i64 = 100;
 /// How long a watch takes to tell, milliseconds: what is decided is decided on what was.
 const LAG_MS: i64 = 300;
 /// The wall clock at the start: 2026-01-01.
-const START_UNIX_MS: i64 = 1_767_225_600_000;
+pub const START_UNIX_MS: i64 = 1_767_225_600_000;
 
 type Key = (Resource, String, String);
 
@@ -88,6 +88,11 @@ impl Server {
             self.news.extend(seen.map(|told| (self.now_unix_ms, told)));
             self.news.push_back((self.now_unix_ms, Told::Listed(resource, keys)));
         }
+    }
+
+    /// The edge that is tested.
+    pub fn edge(&mut self) -> &mut Edge {
+        &mut self.edge
     }
 
     /// Everything of a kind.
@@ -297,7 +302,7 @@ impl Server {
             }
             Call::Evict { namespace, name, .. } => {
                 if !self.all(Resource::PodDisruptionBudget).is_empty() {
-                    return Err(Failure::Passing("the budget allows none".to_owned()));
+                    return Err(Failure::Passing("it would violate the pod's disruption budget".to_owned()));
                 }
                 self.evicted += 1;
                 self.delete(Resource::Pod, namespace, name);
@@ -319,13 +324,17 @@ fn another(name: &str, number: u64) -> Value {
     })
 }
 
-fn edge(run: u32, now_unix_ms: i64, settings: &KarpenterSettings) -> Edge {
-    let settings = Settings {
+fn edge(run: u32, now_unix_ms: i64, karpenter: &KarpenterSettings) -> Edge {
+    Edge::new(Settings { karpenter: karpenter.clone(), ..settings(run) }, now_unix_ms)
+}
+
+/// Of the controller that was started after so many others.
+pub fn settings(run: u32) -> Settings {
+    Settings {
         provisioner: Provisioner::Karpenter,
         run: format!("r{run}").into(),
-        karpenter: settings.clone(),
-    };
-    Edge::new(settings, now_unix_ms)
+        karpenter: KarpenterSettings::default(),
+    }
 }
 
 fn rfc3339(unix_ms: i64) -> String {

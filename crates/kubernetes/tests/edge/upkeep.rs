@@ -194,3 +194,46 @@ fn a_claim_without_a_pool_is_served() {
     server.run_for_s(60);
     assert!(server.all(Resource::NodeClaim).is_empty());
 }
+
+/// A pod that must not be disturbed holds its node, until somebody takes the annotation off.
+#[test]
+fn a_pod_that_loses_its_protection_lets_its_node_go() {
+    let mut server = started(1);
+    server.change(Resource::Pod, "shop", "web-0", |pod| {
+        pod["metadata"]["annotations"] = json!({"karpenter.sh/do-not-disrupt": "true"});
+    });
+    server.run_for_s(30);
+    let before = names(&server, Resource::Node);
+    server.change(Resource::NodePool, "", "default", |pool| {
+        pool["spec"]["template"]["metadata"]["annotations"] = json!({"a": "b"});
+    });
+    server.run_for_s(120);
+    assert_eq!(names(&server, Resource::Node), before);
+    assert!(holds(&server.all(Resource::NodeClaim)[0], "Drifted"));
+    server.change(Resource::Pod, "shop", "web-0", |pod| pod["metadata"]["annotations"] = json!({}));
+    server.run_for_s(120);
+    let after = names(&server, Resource::Node);
+    assert!(after.len() == 1 && after != before, "{after:?}");
+}
+
+/// A static pool that goes makes nothing any more while its claims go.
+#[test]
+fn a_pool_that_goes_makes_no_claims() {
+    let mut server = Server::with(gates());
+    server.apply(Resource::KwokNodeClass, class());
+    server.apply(Resource::NodePool, static_pool(3));
+    server.run_for_s(30);
+    server.change(Resource::NodePool, "", "fixed", |pool| {
+        pool["metadata"]["finalizers"] = json!(["foregroundDeletion"])
+    });
+    server.delete(Resource::NodePool, "", "fixed");
+    server.run_for_s(5);
+    names(&server, Resource::NodeClaim)
+        .iter()
+        .for_each(|claim| server.delete(Resource::NodeClaim, "", claim));
+    server.run_for_s(60);
+    assert_eq!(server.all(Resource::NodeClaim), Vec::<Value>::new());
+    server.remove(Resource::NodePool, "", "fixed");
+    server.run_for_s(60);
+    assert_eq!(server.all(Resource::NodeClaim), Vec::<Value>::new());
+}
