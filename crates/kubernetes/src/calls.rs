@@ -4,6 +4,7 @@
 //! (`pkg/controllers/{provisioning/scheduling/nodeclaimtemplate,nodeclaim/lifecycle/registration,node/termination}`),
 //! so that dashboards and other controllers find what they look for.
 
+mod buffer;
 mod claim;
 mod conditions;
 mod event;
@@ -33,7 +34,9 @@ pub enum Call {
     Patch {
         /// The kind.
         resource: Resource,
-        /// The object, without a namespace: only such are patched.
+        /// `metadata.namespace`; empty for kinds without one.
+        namespace: String,
+        /// The object.
         name: String,
         /// The status rather than the object.
         status: bool,
@@ -64,7 +67,7 @@ pub enum Call {
 
 /// What the calls need to be allowed: kind, subresource, verb. The ClusterRole of the chart has these, what is watched,
 /// and nothing else; a test compares them, and with what is called.
-pub const WRITES: [(Resource, &str, &str); 12] = [
+pub const WRITES: [(Resource, &str, &str); 13] = [
     (Resource::NodePool, "", "patch"),
     (Resource::NodePool, "status", "patch"),
     (Resource::NodeClaim, "", "create"),
@@ -76,6 +79,7 @@ pub const WRITES: [(Resource, &str, &str); 12] = [
     (Resource::Node, "", "delete"),
     (Resource::Pod, "", "delete"),
     (Resource::Pod, "eviction", "create"),
+    (Resource::CapacityBuffer, "status", "patch"),
     (Resource::Event, "", "create"),
 ];
 
@@ -86,8 +90,8 @@ pub const FINALIZER: &str = "karpenter.sh/termination";
 /// events: see [`Recorder`].
 pub fn calls(mirror: &Mirror, effect: &Effect) -> Vec<Call> {
     match effect {
-        // CapacityBuffers are not watched yet: there are none to say anything of.
-        Effect::Launch(..) | Effect::Terminate(_) | Effect::SayOfBuffer(..) => Vec::new(),
+        Effect::Launch(..) | Effect::Terminate(_) => Vec::new(),
+        Effect::SayOfBuffer(buffer, status) => buffer::say(mirror, buffer, status).into_iter().collect(),
         Effect::CreateClaim(new) => claim::create(mirror, new).into_iter().collect(),
         Effect::Register(node) => node::register(mirror, *node),
         Effect::InitializeClaim(claim) => claim::initialize(mirror, *claim),
@@ -121,7 +125,7 @@ fn on_pod(mirror: &Mirror, pod: PodId, call: impl Fn(String, String, String) -> 
 
 /// A patch of an object without a namespace.
 fn patch(resource: Resource, name: &str, status: bool, body: Value) -> Call {
-    Call::Patch { resource, name: name.to_owned(), status, body }
+    Call::Patch { resource, namespace: String::new(), name: name.to_owned(), status, body }
 }
 
 /// `metadata` of a patch that must find the object as it is known.

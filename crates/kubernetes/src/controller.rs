@@ -128,7 +128,7 @@ async fn lead(
     let (lost_tell, mut lost) = mpsc::channel(1);
     tokio::spawn(lease.clone().keep(lost_tell));
     let (tell, mut told) = mpsc::channel(WATCH_QUEUE);
-    for resource in Resource::WATCHED {
+    for resource in desk.edge.watched() {
         tokio::spawn(watch(client.clone(), resource, tell.clone()));
     }
     let (done_tell, mut done) = mpsc::unbounded_channel();

@@ -9,7 +9,7 @@ use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
 use catalog::Catalog;
 use cluster::declared::KarpenterSettings;
 use cluster::node_claim::LaunchFailure;
-use cluster::{Change, ClaimId, Name, Timestamp};
+use cluster::{Change, ClaimId, Name, ObjectKey, Timestamp};
 
 use crate::Resource;
 use crate::calls::{self, Call, Recorder};
@@ -150,6 +150,11 @@ impl Edge {
         self.in_flight.len()
     }
 
+    /// The kinds that it needs to hear of.
+    pub fn watched(&self) -> impl Iterator<Item = Resource> + use<> {
+        Resource::watched(self.mirror.cluster().declared.karpenter.capacity_buffer)
+    }
+
     /// Whether everything is read, so that decisions are made.
     pub fn leads(&self) -> bool {
         self.leads
@@ -191,7 +196,7 @@ impl Edge {
 
     /// Once every kind has told everything, the autoscaler begins.
     fn begin(&mut self) {
-        if self.leads || self.listed.len() < Resource::WATCHED.len() {
+        if self.leads || !self.watched().all(|own| self.listed.contains(&own)) {
             return;
         }
         for resource in Resource::WATCHED {
@@ -282,6 +287,9 @@ impl Edge {
             }
             return;
         }
+        if let (Effect::SayOfBuffer(buffer, _), 1..) = (&effect, tries) {
+            return self.look_again_at(buffer);
+        }
         let (mut calls, pause) = match &effect {
             Effect::Launch(claim, _) => match self.provider.launch(&self.mirror, *claim) {
                 Ok(launch) => launch,
@@ -301,6 +309,12 @@ impl Edge {
         self.in_flight.push(effect.clone());
         let key = self.key(&effect);
         work.push(Work { effect, calls, tries, pause, key });
+    }
+
+    /// What was to be said of a buffer may not be so any more.
+    fn look_again_at(&mut self, buffer: &ObjectKey) {
+        let said = self.mirror.cluster().buffers.get(buffer).cloned().unwrap_or_default();
+        self.observe(&Change::BufferStatus(buffer.clone(), Box::new(said)));
     }
 
     /// Puts the events that go with an effect around its calls. The last call of a launch stays the last: a pause

@@ -102,6 +102,7 @@ impl Recorder {
             | Effect::DriftClaim(..)
             | Effect::TendPool(_)
             | Effect::TendClaim(_)
+            | Effect::SayOfBuffer(..)
             | Effect::PatchNode(..) => {}
         }
         (before, after)
