@@ -27,15 +27,24 @@ pub(super) fn create(mirror: &Mirror, new: &NewClaim) -> Option<Call> {
     labels.insert(class_label.as_str().into(), class_text("name").into());
     let mut spec = json!({
         "requirements": new.requirements.iter().map(wire::requirement).collect::<Vec<Value>>(),
-        "resources": {"requests": wire::resources(&new.requests)},
-        "taints": new.taints.iter().map(wire::taint).collect::<Vec<Value>>(),
-        "startupTaints": new.startup_taints.iter().map(wire::taint).collect::<Vec<Value>>(),
+        "resources": {},
         "nodeClassRef": class,
     });
-    for field in ["expireAfter", "terminationGracePeriod"] {
-        if let Some(value) = template.pointer(&format!("/spec/{field}")) {
-            spec[field] = value.clone();
+    // Nothing that Go would leave out: whoever writes a claim back must not have changed its spec.
+    let requests = wire::resources(&new.requests);
+    if requests.as_object().is_some_and(|requests| !requests.is_empty()) {
+        spec["resources"]["requests"] = requests;
+    }
+    for (field, taints) in [("taints", &new.taints), ("startupTaints", &new.startup_taints)] {
+        if !taints.is_empty() {
+            spec[field] = taints.iter().map(wire::taint).collect();
         }
+    }
+    if let Some(after) = template.pointer("/spec/expireAfter") {
+        spec["expireAfter"] = after.clone();
+    }
+    if let Some(grace_ms) = pool.termination_grace_period_ms {
+        spec["terminationGracePeriod"] = json!(wire::duration(grace_ms));
     }
     let mut annotations = wire::labels(&pool.annotations);
     hash_of(template).into_iter().for_each(|(key, value)| annotations[key] = json!(value));

@@ -184,7 +184,7 @@ fn a_claim_without_a_pool_is_served() {
     assert!(holds(own, "Ready"), "{own:#}");
     let node = server.all(Resource::Node)[0].clone();
     assert_eq!(node["metadata"]["labels"]["kubernetes.io/arch"], "arm64");
-    assert_eq!(node["status"]["capacity"]["cpu"], "4000m");
+    assert_eq!(node["status"]["capacity"]["cpu"], "4");
     server.delete(Resource::NodeClaim, "", "mine");
     server.run_for_s(60);
     assert!(server.all(Resource::Node).is_empty() && server.all(Resource::NodeClaim).is_empty());
