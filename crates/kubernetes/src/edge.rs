@@ -2,6 +2,8 @@
 //!
 //! Told what watches brought and what came of its work, it says at each instant which work is to be done.
 
+mod key;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
 use catalog::Catalog;
 use cluster::declared::KarpenterSettings;
 use cluster::node_claim::LaunchFailure;
-use cluster::{Change, ClaimId, Name, ObjectKey, Timestamp};
+use cluster::{Change, Name, ObjectKey, Timestamp};
 
 use crate::Resource;
 use crate::calls::{self, Call, Recorder};
@@ -307,7 +309,7 @@ impl Edge {
             return self.done(&effect);
         }
         self.in_flight.push(effect.clone());
-        let key = self.key(&effect);
+        let key = key::of(self.mirror.cluster(), &effect);
         work.push(Work { effect, calls, tries, pause, key });
     }
 
@@ -330,32 +332,6 @@ impl Edge {
         let end =
             if matches!(effect, Effect::Launch(..)) { calls.len().saturating_sub(1) } else { calls.len() };
         calls.splice(end..end, after);
-    }
-
-    /// Everything about one claim and its node has one key.
-    fn key(&self, effect: &Effect) -> u32 {
-        let cluster = self.mirror.cluster();
-        let of_node = |node| cluster.node(node).claim.unwrap_or(ClaimId(u32::MAX)).0;
-        match effect {
-            Effect::CreateClaim(new) => new.name.bytes().map(u32::from).sum(),
-            Effect::Launch(claim, _)
-            | Effect::Terminate(claim)
-            | Effect::InitializeClaim(claim)
-            | Effect::DriftClaim(claim, _)
-            | Effect::DeleteClaim(claim, _)
-            | Effect::TendClaim(claim)
-            | Effect::ReleaseClaim(claim) => claim.0,
-            Effect::TendPool(pool) => pool.bytes().map(u32::from).sum(),
-            Effect::Register(node)
-            | Effect::PatchNode(node, _)
-            | Effect::DeleteNode(node)
-            | Effect::ReleaseNode(node) => of_node(*node),
-            Effect::Evict(pod)
-            | Effect::DeletePod(pod)
-            | Effect::RefusePod(pod, _)
-            | Effect::ExpectPod(pod, _) => pod.0,
-            Effect::SayOfBuffer(buffer, _) => buffer.name.bytes().map(u32::from).sum(),
-        }
     }
 
     /// Takes in what came of some work.
@@ -386,7 +362,11 @@ impl Edge {
                 if let Effect::Evict(pod) = &effect {
                     self.recorder.eviction_failed(*pod, &why);
                 }
-                let pause_ms = (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS);
+                let pause_ms = match &effect {
+                    // It is looked at anew, as after its own requeue.
+                    Effect::SayOfBuffer(..) => 1_000,
+                    _ => (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS),
+                };
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
                 let at = self.mirror.cluster().now.after_ms(i64::try_from(pause_ms).unwrap_or(i64::MAX));
                 self.again.push((at, effect, tries + 1));
