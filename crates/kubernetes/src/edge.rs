@@ -21,9 +21,9 @@ use crate::provider::Provider;
 use crate::record::Tape;
 
 /// The pause after the first failure; each further one doubles it.
-const RETRY_FIRST_MS: u64 = 200;
+const RETRY_FIRST_MS: i64 = 200;
 /// The longest pause.
-const RETRY_MAX_MS: u64 = 10_000;
+const RETRY_MAX_MS: i64 = 10_000;
 
 /// What the controller is told at its start.
 #[derive(Clone, Debug)]
@@ -283,9 +283,7 @@ impl Edge {
         if self.in_flight.contains(&effect) {
             // What is written now may be of what was known before.
             if matches!(effect, Effect::TendPool(_) | Effect::TendClaim(_)) {
-                let at =
-                    self.mirror.cluster().now.after_ms(i64::try_from(RETRY_FIRST_MS).unwrap_or(i64::MAX));
-                self.again.push((at, effect, tries));
+                self.submit_again(effect, tries, RETRY_FIRST_MS);
             }
             return;
         }
@@ -317,6 +315,12 @@ impl Edge {
     fn look_again_at(&mut self, buffer: &ObjectKey) {
         let said = self.mirror.cluster().buffers.get(buffer).cloned().unwrap_or_default();
         self.observe(&Change::BufferStatus(buffer.clone(), Box::new(said)));
+    }
+
+    /// Comes back to an effect after a pause.
+    fn submit_again(&mut self, effect: Effect, tries: u32, pause_ms: i64) {
+        let at = self.mirror.cluster().now.after_ms(pause_ms);
+        self.again.push((at, effect, tries));
     }
 
     /// Puts the events that go with an effect around its calls. The last call of a launch stays the last: a pause
@@ -368,8 +372,7 @@ impl Edge {
                     _ => (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS),
                 };
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
-                let at = self.mirror.cluster().now.after_ms(i64::try_from(pause_ms).unwrap_or(i64::MAX));
-                self.again.push((at, effect, tries + 1));
+                self.submit_again(effect, tries + 1, pause_ms);
             }
         }
     }

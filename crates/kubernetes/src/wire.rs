@@ -5,14 +5,9 @@ use serde_json::{Map, Value, json};
 
 /// A resource list without what there is none of.
 pub(crate) fn resources(resources: &Resources) -> Value {
-    let amounts = resources.iter().filter(|(_, amount)| *amount != 0);
-    Value::Object(amounts.map(|(name, amount)| (name.to_owned(), json!(quantity(name, amount)))).collect())
-}
-
-/// A resource list, zeros included.
-pub(crate) fn amounts(resources: &Resources) -> Value {
-    let amounts = resources.iter().map(|(name, amount)| (name.to_owned(), json!(quantity(name, amount))));
-    Value::Object(amounts.collect())
+    Value::Object(
+        resources.iter().map(|(name, amount)| (name.to_owned(), json!(quantity(name, amount)))).collect(),
+    )
 }
 
 /// A quantity as `k8s.io/apimachinery` writes it again once it has read it: whoever reads a claim and writes it back

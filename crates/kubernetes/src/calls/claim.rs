@@ -1,5 +1,6 @@
 //! Calls about NodeClaims.
 
+use cluster::node::POOL;
 use cluster::node_claim::{ClaimStage, DriftReason, NewClaim};
 use cluster::node_pool::DisruptionReason;
 use cluster::{ClaimId, Cluster, Kind, Labels, NodeClaim};
@@ -7,9 +8,9 @@ use provisioning::disruption::candidate::consolidatable_at;
 use provisioning::existing::View;
 use serde_json::{Map, Value, json};
 
-use super::conditions::{Conditions, Status};
+use super::conditions::{AWAITING, Conditions, Status};
 use super::pool::hash_of;
-use super::{Call, FINALIZER, at_version, patch};
+use super::{Call, FINALIZER, TERMINATE_BY, at_version, delete as delete_of, patch};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
 
@@ -21,7 +22,7 @@ pub(super) fn create(mirror: &Mirror, new: &NewClaim) -> Option<Call> {
     let template = written.pointer("/spec/template")?;
     let class = template.pointer("/spec/nodeClassRef").cloned().unwrap_or_default();
     let mut labels = pool.labels.clone();
-    labels.insert("karpenter.sh/nodepool".into(), pool.name.clone());
+    labels.insert(POOL.into(), pool.name.clone());
     let class_text = |field: &str| class.get(field).and_then(Value::as_str).unwrap_or_default();
     let class_label = format!("{}/{}", class_text("group"), class_text("kind").to_lowercase());
     labels.insert(class_label.as_str().into(), class_text("name").into());
@@ -83,8 +84,7 @@ pub fn launched(
     let mut conditions = of(mirror, claim);
     conditions.set("Launched", (Status::True, "Launched", ""));
     for later in ["Registered", "Initialized", "Ready"] {
-        conditions
-            .set(later, (Status::Unknown, "AwaitingReconciliation", "object is awaiting reconciliation"));
+        conditions.set(later, AWAITING);
     }
     let status = json!({
         "providerID": provider_id,
@@ -144,13 +144,13 @@ pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
     }
     let mut changed = json!({});
     let mut conditions = of(mirror, id);
-    let is_consolidatable = conditions.status("Consolidatable") == Some(Status::True);
-    match (is_consolidatable, becomes_consolidatable(cluster, claim)) {
-        (false, true) => conditions.set("Consolidatable", (Status::True, "Consolidatable", "")),
-        (true, false) => conditions.clear("Consolidatable"),
-        _ => {}
-    }
-    if is_consolidatable != (conditions.status("Consolidatable") == Some(Status::True)) {
+    let consolidates = becomes_consolidatable(cluster, claim);
+    if consolidates != (conditions.status("Consolidatable") == Some(Status::True)) {
+        if consolidates {
+            conditions.set("Consolidatable", (Status::True, "Consolidatable", ""));
+        } else {
+            conditions.clear("Consolidatable");
+        }
         changed["conditions"] = json!(conditions.written());
     }
     let pod_event = wire::instant(mirror.unix_ms(claim.last_pod_event));
@@ -177,7 +177,7 @@ fn annotations(mirror: &Mirror, claim: &NodeClaim, written: &Value) -> Map<Strin
     let pool = mirror.cluster().declared.pool_of(claim);
     let template = pool.and_then(|pool| mirror.object(Kind::NodePool, &pool.name));
     let known = claim.template_hash.as_ref().map(|known| known.version.as_str());
-    if let Some(template) = template.filter(|_| known != Some(api::NODEPOOL_HASH_VERSION)) {
+    if let Some(template) = template.filter(|_| known != Some(api::nodepool_hash::VERSION)) {
         let [hash, version] = hash_of(&template["spec"]["template"]);
         // One that has drifted stays so: hashes of two versions cannot be compared.
         let hash = (claim.drifted.is_none()).then_some(hash);
@@ -192,9 +192,6 @@ fn annotations(mirror: &Mirror, claim: &NodeClaim, written: &Value) -> Map<Strin
     lacking
 }
 
-/// When all waiting for pods of the node ends.
-const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timestamp";
-
 /// Asks a claim to go; one of an unhealthy node at once.
 pub(super) fn delete(mirror: &Mirror, claim: ClaimId, why: Option<DisruptionReason>) -> Vec<Call> {
     let claim = mirror.cluster().claim(claim);
@@ -204,8 +201,7 @@ pub(super) fn delete(mirror: &Mirror, claim: ClaimId, why: Option<DisruptionReas
         let body = json!({"metadata": {"annotations": {TERMINATE_BY: now}}});
         patch(Resource::NodeClaim, &claim.name, false, body)
     });
-    let name = claim.name.to_string();
-    let delete = Call::Delete { resource: Resource::NodeClaim, namespace: String::new(), name, uid };
+    let delete = delete_of(Resource::NodeClaim, &claim.name, uid);
     by_force.into_iter().chain([delete]).collect()
 }
 
