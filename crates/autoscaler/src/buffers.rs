@@ -66,14 +66,15 @@ impl Buffers {
         gate && (!cluster.declared.capacity_buffers.is_empty() || !self.hosts.is_empty())
     }
 
-    /// A plan was made.
-    pub fn planned(&mut self, cluster: &Cluster, hosted: Hosted, effects: &mut Vec<Effect>) {
+    /// A plan was made; true when others than before keep room.
+    pub fn planned(&mut self, cluster: &Cluster, hosted: Hosted, effects: &mut Vec<Effect>) -> bool {
         if !cluster.declared.karpenter.capacity_buffer {
-            return;
+            return false;
         }
         let said = status::after_plan(cluster, &hosted).into_iter();
         effects.extend(said.map(|(key, status)| Effect::SayOfBuffer(key, Box::new(status))));
-        self.hosts = hosted.on;
+        let before = std::mem::replace(&mut self.hosts, hosted.on);
+        self.hosts != before
     }
 }
 

@@ -173,7 +173,8 @@ impl Autoscaler {
                 policy: policy::policy(facts.as_ref()),
                 purpose: Purpose::Provisioning,
             });
-            self.buffers.planned(cluster, hosted, effects);
+            // A node that keeps no room any more may be empty.
+            self.disruption.changed |= self.buffers.planned(cluster, hosted, effects);
             self.carry_out(cluster, solution, effects);
         }
         self.market = Some(market);

@@ -185,7 +185,7 @@ impl Draw {
     }
 
     fn settings(&mut self, ask: Ask) {
-        let settings = json!({
+        let mut settings = json!({
             "apiVersion": "oracle/v1",
             "kind": "Settings",
             "metadata": {"name": "settings"},
@@ -196,8 +196,10 @@ impl Draw {
             "spotToSpot": self.rng.chance(50),
             "reservedCapacity": self.rng.chance(80),
             "nodeOverlay": self.now_and_then(Feature::Overlays, 85),
-            "capacityBuffer": self.buffers,
         });
+        if self.buffers {
+            settings["capacityBuffer"] = true.into();
+        }
         self.put(settings);
     }
 
