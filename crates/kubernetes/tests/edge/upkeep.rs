@@ -42,6 +42,24 @@ fn a_static_pool_has_its_replicas_and_its_status_says_so() {
     assert_eq!((server.all(Resource::Node).len(), server.all(Resource::NodeClaim).len()), (1, 1));
 }
 
+/// What its nodes had is not told of a pool that has none any more, and nothing is written again and again.
+#[test]
+fn a_pool_without_nodes_says_so() {
+    let mut server = with_replicas(gates(), 3);
+    server.change(Resource::NodePool, "", "fixed", |pool| {
+        pool["spec"]["replicas"] = json!(0);
+        pool["status"]["resources"]["example.com/device"] = json!("2");
+    });
+    server.run_for_s(120);
+    let status = server.get(Resource::NodePool, "", "fixed").unwrap()["status"].clone();
+    assert_eq!(status["nodes"], 0);
+    let none = json!({"cpu": "0", "ephemeral-storage": "0", "memory": "0", "nodes": "0", "pods": "0"});
+    assert_eq!(status["resources"], none);
+    let written = server.log.len();
+    server.run_for_s(120);
+    assert_eq!(server.log.len(), written, "{:?}", &server.log[written..]);
+}
+
 /// Without its feature gate a static pool is nobody's.
 #[test]
 fn a_static_pool_needs_its_gate() {
