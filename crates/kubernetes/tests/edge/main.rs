@@ -8,6 +8,7 @@ mod measured;
 mod recorded;
 mod said;
 mod server;
+mod shadowed;
 mod upkeep;
 
 use kubernetes::Resource;
