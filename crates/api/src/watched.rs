@@ -16,7 +16,7 @@ use crate::decode::{Strictness, decode};
 use crate::object::{Object, RawObject, read_all};
 use crate::pod::Owner;
 use crate::problem::{Problem, Problems, Reporter, Severity};
-use crate::{claims, live, node};
+use crate::{claims, live, node, storage};
 
 /// A pod as it is now. Instants are milliseconds of the Unix epoch.
 #[derive(Clone, Debug)]
@@ -172,6 +172,18 @@ pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<WatchedClaim, Ve
         registered: holds(&object, "Registered"),
         initialized: holds(&object, "Initialized"),
     })
+}
+
+/// Reads a CSINode: its node's name, and the drivers that are registered there with their attach limits.
+///
+/// # Errors
+/// As [`pod`].
+pub fn csi_node(value: &Arc<Value>) -> Result<(Name, Vec<(Name, Option<u32>)>), Vec<Problem>> {
+    let (object, mut problems) = header(value)?;
+    match storage::csi_node(&object, &mut Reporter::new(&mut problems, &object)) {
+        Some(drivers) => Ok((object.key.name, drivers)),
+        None => refuse(problems),
+    }
 }
 
 fn header(value: &Arc<Value>) -> Result<(Object, Problems), Vec<Problem>> {

@@ -341,6 +341,7 @@ impl Edge {
             | Effect::DriftClaim(claim, _)
             | Effect::DeleteClaim(claim, _)
             | Effect::TendClaim(claim)
+            | Effect::TellDrain(claim, _)
             | Effect::ReleaseClaim(claim) => claim.0,
             Effect::TendPool(pool) => of_name(pool),
             Effect::Register(node)

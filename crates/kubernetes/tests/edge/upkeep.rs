@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::server::Server;
 use crate::{class, holds, pool, started};
 
-fn gates() -> KarpenterSettings {
+pub fn gates() -> KarpenterSettings {
     KarpenterSettings { static_capacity: true, node_repair: true, ..KarpenterSettings::default() }
 }
 
@@ -18,7 +18,7 @@ fn static_pool(replicas: u64) -> Value {
 }
 
 /// A server with these settings and one static pool, half a minute on.
-fn with_replicas(settings: KarpenterSettings, replicas: u64) -> Server {
+pub fn with_replicas(settings: KarpenterSettings, replicas: u64) -> Server {
     let mut server = Server::with(settings);
     server.apply(Resource::KwokNodeClass, class());
     server.apply(Resource::NodePool, static_pool(replicas));
@@ -111,7 +111,7 @@ fn hashes_of_another_version_are_written_anew() {
     }
 }
 
-fn names(server: &Server, resource: Resource) -> Vec<String> {
+pub fn names(server: &Server, resource: Resource) -> Vec<String> {
     let all = server.all(resource);
     all.iter().map(|value| value["metadata"]["name"].as_str().unwrap().to_owned()).collect()
 }
