@@ -89,6 +89,15 @@ pub struct WatchedClaim {
     pub initialized: bool,
 }
 
+/// A CSINode as it is now.
+#[derive(Clone, Debug)]
+pub struct WatchedDrivers {
+    /// Its node's name, which is its own.
+    pub node: Name,
+    /// See [`Node::volume_drivers`].
+    pub drivers: Vec<(Name, Option<u32>)>,
+}
+
 /// Reads a pod.
 ///
 /// # Errors
@@ -174,14 +183,14 @@ pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<WatchedClaim, Ve
     })
 }
 
-/// Reads a CSINode: its node's name, and the drivers that are registered there with their attach limits.
+/// Reads a CSINode.
 ///
 /// # Errors
 /// As [`pod`].
-pub fn csi_node(value: &Arc<Value>) -> Result<(Name, Vec<(Name, Option<u32>)>), Vec<Problem>> {
+pub fn csi_node(value: &Arc<Value>) -> Result<WatchedDrivers, Vec<Problem>> {
     let (object, mut problems) = header(value)?;
     match storage::csi_node(&object, &mut Reporter::new(&mut problems, &object)) {
-        Some(drivers) => Ok((object.key.name, drivers)),
+        Some(drivers) => Ok(WatchedDrivers { node: object.key.name, drivers }),
         None => refuse(problems),
     }
 }

@@ -212,9 +212,7 @@ impl Edge {
     }
 
     fn observe(&mut self, change: &Change) {
-        if let Change::ClaimFailed(claim, why) = change {
-            self.recorder.launch_failed(*claim, why);
-        }
+        self.recorder.learn(change);
         self.metrics.learn(&self.mirror, change);
         if let Some(shadow) = self.shadow.as_mut().filter(|_| self.leads) {
             shadow.learn(self.mirror.cluster(), change);

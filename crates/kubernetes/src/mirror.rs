@@ -1,12 +1,13 @@
 //! The model of a live cluster: what watches bring, as [`Cluster`] and [`Change`]s.
 //!
-//! Only here is the live [`Cluster`] changed. Ids are given once and stay; what is gone keeps its entry. Instants are
+//! Only here is the live [`Cluster`] changed. What is gone keeps its id for long ([`past`]). Instants are
 //! milliseconds since the mirror began. Objects that cannot be read are left out and told in [`Mirror::take_unread`].
 
 mod attachments;
 mod claims;
 mod declared;
 mod nodes;
+mod past;
 mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,7 @@ pub struct Mirror {
     attachments: BTreeMap<Name, (Name, Name)>,
     /// Drivers by node, with their attach limits.
     drivers: BTreeMap<Name, Vec<(Name, Option<u32>)>>,
+    past: past::Past,
     unread: Vec<String>,
 }
 
@@ -68,6 +70,7 @@ impl Mirror {
             daemons: BTreeMap::new(),
             attachments: BTreeMap::new(),
             drivers: BTreeMap::new(),
+            past: past::Past::default(),
             unread: Vec::new(),
         }
     }
@@ -105,6 +108,7 @@ impl Mirror {
     /// Time goes on; it never goes back.
     pub fn advance(&mut self, now_unix_ms: i64) {
         self.cluster.now = self.cluster.now.max(self.instant(now_unix_ms));
+        self.forget();
     }
 
     /// When an instant of the model is, in milliseconds of the Unix epoch.

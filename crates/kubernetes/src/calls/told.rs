@@ -11,7 +11,7 @@ use autoscaler::{DrainStage, Effect, holding_volumes};
 use cluster::change::ClaimOrNode;
 use cluster::node_claim::LaunchFailure;
 use cluster::node_pool::DisruptionReason;
-use cluster::{ClaimId, Name, NodeId, PodId};
+use cluster::{Change, ClaimId, Name, NodeId, PodId};
 
 use super::event::{About, Recorder, Said};
 use super::{Call, refusal};
@@ -43,10 +43,20 @@ impl Recorder {
         self.memory.replacing.insert(claim, why);
     }
 
-    /// A launch failed.
-    pub(crate) fn launch_failed(&mut self, claim: ClaimId, why: &LaunchFailure) {
-        if *why == LaunchFailure::InsufficientCapacity {
-            self.memory.sold_out.insert(claim);
+    /// Something became true.
+    pub(crate) fn learn(&mut self, change: &Change) {
+        match change {
+            Change::ClaimFailed(claim, LaunchFailure::InsufficientCapacity) => {
+                self.memory.sold_out.insert(*claim);
+            }
+            Change::ClaimGone(claim) => {
+                self.memory.why.remove(claim);
+                self.memory.sold_out.remove(claim);
+            }
+            Change::PodGone(pod) => {
+                self.memory.held.remove(pod);
+            }
+            _ => {}
         }
     }
 

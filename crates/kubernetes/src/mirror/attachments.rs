@@ -38,7 +38,7 @@ impl Mirror {
 
     pub(super) fn drivers_there(&mut self, value: &Arc<Value>, changes: &mut Vec<Change>) {
         match watched::csi_node(value) {
-            Ok((node, drivers)) => self.set_drivers(node, drivers, changes),
+            Ok(seen) => self.set_drivers(seen.node, seen.drivers, changes),
             Err(problems) => self.note_unread("CSINode", &problems),
         }
     }

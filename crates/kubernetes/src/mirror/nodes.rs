@@ -41,6 +41,7 @@ impl Mirror {
     pub(super) fn node_gone(&mut self, name: &Name, changes: &mut Vec<Change>) {
         let Some(NodeFacts { id, .. }) = self.nodes.remove(name) else { return };
         self.cluster.nodes[id.0 as usize].gone = true;
+        self.bury_node(id);
         changes.push(Change::NodeGone(id));
     }
 
