@@ -16,7 +16,7 @@ use crate::decode::{Strictness, decode};
 use crate::object::{Object, RawObject, read_all};
 use crate::pod::Owner;
 use crate::problem::{Problem, Problems, Reporter, Severity};
-use crate::{claims, live, node};
+use crate::{claims, live, node, storage};
 
 /// A pod as it is now. Instants are milliseconds of the Unix epoch.
 #[derive(Clone, Debug)]
@@ -87,6 +87,15 @@ pub struct WatchedClaim {
     pub registered: bool,
     /// The condition `Initialized` holds.
     pub initialized: bool,
+}
+
+/// A CSINode as it is now.
+#[derive(Clone, Debug)]
+pub struct WatchedDrivers {
+    /// Its node's name, which is its own.
+    pub node: Name,
+    /// See [`Node::volume_drivers`].
+    pub drivers: Vec<(Name, Option<u32>)>,
 }
 
 /// Reads a pod.
@@ -172,6 +181,18 @@ pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<WatchedClaim, Ve
         registered: holds(&object, "Registered"),
         initialized: holds(&object, "Initialized"),
     })
+}
+
+/// Reads a CSINode.
+///
+/// # Errors
+/// As [`pod`].
+pub fn csi_node(value: &Arc<Value>) -> Result<WatchedDrivers, Vec<Problem>> {
+    let (object, mut problems) = header(value)?;
+    match storage::csi_node(&object, &mut Reporter::new(&mut problems, &object)) {
+        Some(drivers) => Ok(WatchedDrivers { node: object.key.name, drivers }),
+        None => refuse(problems),
+    }
 }
 
 fn header(value: &Arc<Value>) -> Result<(Object, Problems), Vec<Problem>> {

@@ -154,6 +154,7 @@ impl Autoscaler {
             Change::PodBound(pod, _) | Change::PodGone(pod) => {
                 self.expected.remove(pod);
                 self.pending.remove(pod);
+                self.refused.remove(pod);
             }
             Change::NodeDeleting(node) => self.drains.begin(cluster, *node),
             _ => {}

@@ -77,6 +77,11 @@ impl Disruption {
         }
     }
 
+    /// No command is being carried out.
+    pub(crate) fn withdraw(&mut self) {
+        self.running.clear();
+    }
+
     /// Whether a command is being carried out.
     pub fn is_running(&self) -> bool {
         !self.running.is_empty()

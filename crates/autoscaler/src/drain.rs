@@ -14,7 +14,7 @@ use provisioning::class::of_daemon_set;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::disruption::pods;
 
-use crate::effect::Effect;
+use crate::effect::{DrainStage, Effect};
 
 /// A drain takes at least this long: the scheduler may not have seen the taint yet.
 const MIN_DRAIN_MS: i64 = 5_000;
@@ -43,6 +43,8 @@ pub struct Drains {
 #[derive(Clone, Copy, Debug)]
 struct Drain {
     since: Timestamp,
+    /// What was told that it waits for.
+    told: Option<DrainStage>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Drains {
     pub fn begin(&mut self, cluster: &Cluster, node: NodeId) {
         let claim = cluster.node(node).claim.map(|claim| cluster.claim(claim));
         if claim.is_some_and(|claim| claim.stage != ClaimStage::Gone) {
-            self.nodes.entry(node).or_insert(Drain { since: cluster.now });
+            self.nodes.entry(node).or_insert(Drain { since: cluster.now, told: None });
         } else if cluster.node(node).labels.contains_key(REGISTERED) {
             self.orphans.insert(node);
         }
@@ -160,6 +162,7 @@ impl Drains {
             effects.push(Effect::DeleteClaim(claim.id, None));
         }
         taint(node, effects);
+        self.tell(node.id, claim.id, DrainStage::Pods, effects);
         let deadline = deadline(claim);
         let on_node: Vec<&Pod> =
             cluster.pods_on(node.id).filter(|pod| pods::is_waited_for(pod, now)).collect();
@@ -172,11 +175,22 @@ impl Drains {
             return Some(drained_at);
         }
         let past = deadline.is_some_and(|at| now > at);
-        if !past && holds_volumes(cluster, node.id, now) {
+        if !past && !holding_volumes(cluster, node.id).is_empty() {
+            self.tell(node.id, claim.id, DrainStage::Volumes, effects);
             return deadline.filter(|at| *at > now).map(|at| at.after_ms(1));
         }
         self.end(node, claim.id, reaches_cloud, effects);
         None
+    }
+
+    /// Tells what a node waits for, once.
+    fn tell(&mut self, node: NodeId, claim: ClaimId, stage: DrainStage, effects: &mut Vec<Effect>) {
+        let Some(drain) = self.nodes.get_mut(&node) else { return };
+        // Pods that come late do not make it wait for pods again.
+        if drain.told.is_none_or(|told| told != stage && stage == DrainStage::Volumes) {
+            drain.told = Some(stage);
+            effects.push(Effect::TellDrain(claim, stage));
+        }
     }
 
     /// Has the instance ended; then nothing holds the node and its claim any more.
@@ -256,10 +270,16 @@ fn next_look(on_node: &[&Pod], deadline: Option<Timestamp>, now: Timestamp) -> O
     on_node.iter().filter_map(of_pod).min()
 }
 
-/// Whether volumes of pods that were waited for are still attached.
-fn holds_volumes(cluster: &Cluster, node: NodeId, now: Timestamp) -> bool {
-    let index = provisioning::volumes::VolumeIndex::of(cluster);
-    let staying = cluster.pods_on(node).filter(|pod| !pods::is_waited_for(pod, now));
-    let kept: Vec<u32> = staying.flat_map(|pod| index.bound(pod)).collect();
-    (0u32..).zip(&cluster.volumes).any(|(id, volume)| volume.attached.contains(&node) && !kept.contains(&id))
+/// Volumes that are attached to a node still and that the end of its instance waits for: not those of pods which nobody
+/// waits for. Indexes into [`Cluster::volumes`].
+pub fn holding_volumes(cluster: &Cluster, node: NodeId) -> Vec<u32> {
+    let attached = (0u32..).zip(&cluster.volumes).filter(|(_, volume)| volume.attached.contains(&node));
+    let mut attached: Vec<u32> = attached.map(|(id, _)| id).collect();
+    if !attached.is_empty() {
+        let index = provisioning::volumes::VolumeIndex::of(cluster);
+        let staying = cluster.pods_on(node).filter(|pod| !pods::is_waited_for(pod, cluster.now));
+        let kept: BTreeSet<u32> = staying.flat_map(|pod| index.bound(pod)).collect();
+        attached.retain(|id| !kept.contains(id));
+    }
+    attached
 }

@@ -44,10 +44,21 @@ pub enum Effect {
     TendPool(Name),
     /// The same for a claim: its hash, its conditions.
     TendClaim(ClaimId),
+    /// Says what the end of a claim's node waits for.
+    TellDrain(ClaimId, DrainStage),
     /// Says why no pool can take a pod.
     RefusePod(PodId, Vec<PoolRejection>),
     /// Says where a pod is expected to go.
     ExpectPod(PodId, ClaimOrNode),
     /// Says what became of a CapacityBuffer; becomes [`cluster::Change::BufferStatus`].
     SayOfBuffer(ObjectKey, Box<BufferStatus>),
+}
+
+/// What the end of a node waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainStage {
+    /// Its pods.
+    Pods,
+    /// Volumes of pods that are gone: they must be detached before the instance ends.
+    Volumes,
 }

@@ -28,5 +28,6 @@ mod upkeep;
 
 pub use controller::{Autoscaler, Context, Shop};
 pub use disruption::Begun;
-pub use effect::Effect;
+pub use drain::holding_volumes;
+pub use effect::{DrainStage, Effect};
 pub use policy::Provisioner;

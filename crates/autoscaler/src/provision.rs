@@ -93,6 +93,17 @@ impl Autoscaler {
         self.disruption.reason(asked.command?)
     }
 
+    /// The pods that a claim is for which is asked for.
+    pub fn planned_for(&self, claim: &Name) -> &[PodId] {
+        self.planned.asked.get(claim).map_or(&[], |asked| &asked.pods)
+    }
+
+    /// Goes on as if it had never asked for what it has asked for: nobody does it.
+    pub fn withdraw(&mut self) {
+        self.planned.asked.clear();
+        self.disruption.withdraw();
+    }
+
     /// How many pods the last plan had no place for and that still wait.
     pub fn refused_pods(&self) -> usize {
         self.refused.intersection(&self.pending).count()

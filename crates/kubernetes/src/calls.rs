@@ -102,6 +102,7 @@ pub fn calls(mirror: &Mirror, effect: &Effect) -> Vec<Call> {
         Effect::DeleteClaim(claim, why) => claim::delete(mirror, *claim, *why),
         Effect::TendPool(pool) => pool::tend(mirror, pool),
         Effect::TendClaim(claim) => claim::tend(mirror, *claim),
+        Effect::TellDrain(claim, stage) => claim::draining(mirror, *claim, *stage).into_iter().collect(),
         Effect::ReleaseClaim(claim) => claim::release(mirror, *claim),
         Effect::PatchNode(node, patch) => node::patch(mirror, *node, patch),
         Effect::DeleteNode(node) => node::delete(mirror, *node),

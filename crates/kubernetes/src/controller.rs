@@ -18,6 +18,7 @@ use crate::metrics::process::Process;
 use crate::metrics::registry::Registry;
 use crate::metrics::{text, traffic};
 use crate::record::Tape;
+use crate::shadow::Report;
 use crate::watch::watch;
 
 /// Messages of watches that wait.
@@ -51,18 +52,19 @@ pub struct Recording {
     pub sink: SyncSender<Vec<String>>,
 }
 
-/// Runs until `stop` is told: work that is under way is brought to its end, and the lease is given up.
+/// Runs until `stop` is told: work that is under way is brought to its end, and the lease is given up. One that only
+/// watches needs no lease, and reports.
 ///
 /// # Errors
 /// When a port is taken, or the lease is lost.
 pub async fn run(
     client: kube::Client,
     settings: Settings,
-    lease: Lease,
+    lease: Option<Lease>,
     host: Host,
     recording: Option<Recording>,
     mut stop: mpsc::Receiver<()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Report>> {
     let state = State::new(host.now);
     let (ask, scrapes) = mpsc::channel(SCRAPES);
     if host.metrics_port != 0 {
@@ -77,20 +79,23 @@ pub async fn run(
         edge.record(tape);
         sink
     });
-    let mut answers = Answers { scrapes, host, lease: lease.name().to_owned(), leads: false };
+    let name = lease.as_ref().map(|lease| lease.name().to_owned());
+    let mut answers = Answers { scrapes, host, lease: name, leads: false };
     let mut waiting = Registry::default();
-    {
+    if let Some(lease) = &lease {
         let mut acquired = std::pin::pin!(lease.acquire());
         loop {
             tokio::select! {
-                _ = stop.recv() => return Ok(()),
+                _ = stop.recv() => return Ok(None),
                 () = &mut acquired => break,
                 Some(scrape) = answers.scrapes.recv() => answers.answer(scrape, &mut waiting),
             }
         }
+        tracing::info!("leads");
+        answers.leads = true;
+    } else {
+        tracing::info!("watches, and changes nothing");
     }
-    tracing::info!("leads");
-    answers.leads = true;
     lead(client, Desk { edge, sink }, lease, state, answers, stop).await
 }
 
@@ -115,18 +120,25 @@ impl Desk {
     }
 }
 
-/// Hears, decides and submits while it holds the lease.
+/// Hears, decides and submits while it holds the lease, or watches.
 async fn lead(
     client: kube::Client,
     mut desk: Desk,
-    lease: Lease,
+    lease: Option<Lease>,
     state: Arc<State>,
     mut answers: Answers,
     mut stop: mpsc::Receiver<()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Report>> {
     let now = answers.host.now;
     let (lost_tell, mut lost) = mpsc::channel(1);
-    tokio::spawn(lease.clone().keep(lost_tell));
+    // Without a lease nothing is ever lost: the sender lives on and is silent.
+    let _silent = match lease.clone() {
+        Some(lease) => {
+            tokio::spawn(lease.keep(lost_tell));
+            None
+        }
+        None => Some(lost_tell),
+    };
     let (tell, mut told) = mpsc::channel(WATCH_QUEUE);
     for resource in desk.edge.watched() {
         tokio::spawn(watch(client.clone(), resource, tell.clone()));
@@ -142,8 +154,10 @@ async fn lead(
             _ = stop.recv() => {
                 end(edge, &mut done, now).await;
                 desk.hand_on();
-                lease.release().await;
-                return Ok(());
+                if let Some(lease) = &lease {
+                    lease.release().await;
+                }
+                return Ok(desk.edge.report());
             }
             _ = lost.recv() => anyhow::bail!("the lease is lost: another controller may lead"),
             Some(first) = told.recv() => hear_all(edge, first, &mut told, now),
@@ -206,7 +220,8 @@ async fn end(edge: &mut Edge, done: &mut mpsc::UnboundedReceiver<Done>, now: fn(
 struct Answers {
     scrapes: mpsc::Receiver<Scrape>,
     host: Host,
-    lease: String,
+    /// The lease's name, where there is one.
+    lease: Option<String>,
     leads: bool,
 }
 
@@ -214,7 +229,7 @@ impl Answers {
     /// Answers this one, and who else waits, with the same.
     fn answer(&mut self, first: Scrape, registry: &mut Registry) {
         let mut process = (self.host.process)();
-        process.lease = (self.lease.clone(), self.leads);
+        process.lease = self.lease.clone().map(|name| (name, self.leads));
         process.scrape(registry);
         let text = text::render(registry);
         while let Ok(next) = self.scrapes.try_recv() {

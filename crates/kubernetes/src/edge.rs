@@ -3,6 +3,7 @@
 //! Told what watches brought and what came of its work, it says at each instant which work is to be done.
 
 mod key;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,6 +20,9 @@ use crate::metrics::{self, Metrics, registry::Registry};
 use crate::mirror::{Mirror, Seen};
 use crate::provider::Provider;
 use crate::record::Tape;
+use crate::shadow::{Report, Shadow};
+
+pub use work::{Done, Failure, Work};
 
 /// The pause after the first failure; each further one doubles it.
 const RETRY_FIRST_MS: i64 = 200;
@@ -32,6 +36,8 @@ pub struct Settings {
     pub provisioner: Provisioner,
     /// Tells this run's claims from those of others; a few letters and digits.
     pub run: Name,
+    /// Whether it only says what it would do, beside what is done by whoever leads.
+    pub shadow: bool,
     /// Those that are Karpenter's as well.
     pub karpenter: KarpenterSettings,
 }
@@ -45,41 +51,6 @@ pub enum Told {
     Listed(Resource, Vec<(Name, Name)>),
 }
 
-/// One effect on its way.
-#[derive(Clone, Debug)]
-pub struct Work {
-    /// What is wanted.
-    pub effect: Effect,
-    /// As calls, in order.
-    pub calls: Vec<Call>,
-    /// How often it was tried before.
-    pub tries: u32,
-    /// A pause before the last call.
-    pub pause: Duration,
-    /// Work with one key is done in order.
-    pub key: u32,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Done {
-    /// What was wanted.
-    pub effect: Effect,
-    /// How often it was tried before.
-    pub tries: u32,
-    /// What the API server said against it.
-    pub result: Result<(), Failure>,
-}
-
-/// Why a call failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// Trying again can help: somebody was faster, a budget is used up, the server is busy or away.
-    Passing(String),
-    /// It cannot.
-    Final(String),
-}
-
 /// The edge.
 #[derive(Debug)]
 pub struct Edge {
@@ -89,6 +60,7 @@ pub struct Edge {
     recorder: Recorder,
     metrics: Metrics,
     tape: Option<Box<Tape>>,
+    shadow: Option<Box<Shadow>>,
     /// What each kind told before all had told everything.
     first: BTreeMap<Resource, Vec<Seen>>,
     listed: BTreeSet<Resource>,
@@ -105,13 +77,15 @@ impl Edge {
         let shop = Shop::Listed(crate::kwok::node_class(), provider.offers());
         let mut mirror = Mirror::new(now_unix_ms);
         mirror.configure(settings.karpenter);
+        let mind = Autoscaler::new(shop, settings.provisioner, settings.run);
         Edge {
             mirror,
-            mind: Autoscaler::new(shop, settings.provisioner, settings.run).keeping_up(),
+            mind: if settings.shadow { mind } else { mind.keeping_up() },
             provider,
             recorder: Recorder::default(),
             metrics: Metrics::new("kwok"),
             tape: None,
+            shadow: settings.shadow.then(Box::default),
             first: BTreeMap::new(),
             listed: BTreeSet::new(),
             leads: false,
@@ -144,7 +118,18 @@ impl Edge {
     pub fn scrape(&mut self, now_unix_ms: i64) -> Registry {
         self.mirror.advance(now_unix_ms);
         let work = metrics::Work { in_flight: self.in_flight.len(), again: self.again.len() };
-        self.metrics.scrape(&self.mirror, &self.mind, &self.provider.offers(), work)
+        let mut all = self.metrics.scrape(&self.mirror, &self.mind, &self.provider.offers(), work);
+        if let Some(shadow) = &self.shadow {
+            // Karpenter's names are told by whoever leads.
+            all.retain(|family| family.starts_with("plimsoll_"));
+            shadow.scrape(&mut all);
+        }
+        all
+    }
+
+    /// What was compared so far, if it only watches.
+    pub fn report(&self) -> Option<Report> {
+        self.shadow.as_ref().map(|shadow| shadow.report(self.mirror.cluster()))
     }
 
     /// How much work is under way.
@@ -210,6 +195,9 @@ impl Edge {
         self.leads = true;
         self.metrics.begin(&self.mirror);
         let cluster = self.mirror.cluster();
+        if let Some(shadow) = &mut self.shadow {
+            shadow.begin(cluster);
+        }
         tracing::info!(
             nodes = cluster.nodes.len(),
             pods = cluster.pods.len(),
@@ -230,10 +218,11 @@ impl Edge {
     }
 
     fn observe(&mut self, change: &Change) {
-        if let Change::ClaimFailed(claim, why) = change {
-            self.recorder.launch_failed(*claim, why);
-        }
+        self.recorder.learn(change);
         self.metrics.learn(&self.mirror, change);
+        if let Some(shadow) = self.shadow.as_mut().filter(|_| self.leads) {
+            shadow.learn(self.mirror.cluster(), change);
+        }
         let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
         self.mind.observe(change, context);
     }
@@ -244,7 +233,7 @@ impl Edge {
             return Vec::new();
         }
         self.mirror.advance(now_unix_ms);
-        let work = self.decide();
+        let work = if self.shadow.is_some() { self.foresee() } else { self.decide() };
         if let Some(tape) = &mut self.tape {
             tape.act(&work, now_unix_ms);
         }
@@ -277,6 +266,20 @@ impl Edge {
             }
         }
         work
+    }
+
+    /// Decides, and does nothing: only the ledger learns of it.
+    fn foresee(&mut self) -> Vec<Work> {
+        let Some(shadow) = &mut self.shadow else { return Vec::new() };
+        let cluster = self.mirror.cluster();
+        if self.mind.has_news(cluster.now) {
+            let mut effects = Vec::new();
+            self.mind.decide(Context { cluster, catalog: Catalog::embedded() }, &mut effects);
+            shadow.decided(cluster, &self.mind, &effects);
+            self.mind.withdraw();
+        }
+        shadow.settle(cluster, &self.provider.offers());
+        Vec::new()
     }
 
     fn submit(&mut self, effect: Effect, tries: u32, work: &mut Vec<Work>) {

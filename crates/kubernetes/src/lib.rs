@@ -18,6 +18,7 @@ pub mod mirror;
 mod provider;
 pub mod record;
 mod resource;
+pub mod shadow;
 mod watch;
 mod wire;
 

@@ -17,6 +17,7 @@ mod pods;
 mod pools;
 pub mod process;
 pub mod registry;
+pub(crate) mod shadow;
 pub mod text;
 pub mod traffic;
 
@@ -33,9 +34,9 @@ pub use page::page;
 
 /// Every family that is served.
 pub fn families() -> Vec<&'static Family> {
-    let all =
-        [claims::ALL, nodes::ALL, pods::ALL, pools::ALL, cloud::ALL, own::ALL, process::ALL, traffic::ALL];
-    let mut all: Vec<&Family> = all.into_iter().flatten().copied().chain(conditions::all()).collect();
+    let own = [own::ALL, shadow::ALL, process::ALL, traffic::ALL];
+    let all = [claims::ALL, nodes::ALL, pods::ALL, pools::ALL, cloud::ALL].into_iter().chain(own);
+    let mut all: Vec<&Family> = all.flatten().copied().chain(conditions::all()).collect();
     all.sort_by_key(|family| family.name);
     all
 }

@@ -1,12 +1,14 @@
 //! The model of a live cluster: what watches bring, as [`Cluster`] and [`Change`]s.
 //!
-//! Only here is the live [`Cluster`] changed. Ids are given once and stay; what is gone keeps its entry. Instants are
+//! Only here is the live [`Cluster`] changed. What is gone keeps its id for long ([`past`]). Instants are
 //! milliseconds since the mirror began. Objects that cannot be read are left out and told in [`Mirror::take_unread`].
 
+mod attachments;
 mod buffers;
 mod claims;
 mod declared;
 mod nodes;
+mod past;
 mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +49,11 @@ pub struct Mirror {
     templates: BTreeMap<(Name, Name), Vec<Arc<PodTemplate>>>,
     /// The newest pod of each DaemonSet: when it was created, and what it asks for.
     daemons: BTreeMap<ObjectKey, (i64, Arc<PodTemplate>)>,
+    /// VolumeAttachments by name: the node's name, and the volume's.
+    attachments: BTreeMap<Name, (Name, Name)>,
+    /// Drivers by node, with their attach limits.
+    drivers: BTreeMap<Name, Vec<(Name, Option<u32>)>>,
+    past: past::Past,
     unread: Vec<String>,
 }
 
@@ -65,6 +72,9 @@ impl Mirror {
             homeless: BTreeMap::new(),
             templates: BTreeMap::new(),
             daemons: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            drivers: BTreeMap::new(),
+            past: past::Past::default(),
             unread: Vec::new(),
         }
     }
@@ -83,6 +93,8 @@ impl Mirror {
             Resource::Pod => self.pods.keys().map(|(namespace, name)| (namespace, name)).collect(),
             Resource::Node => self.nodes.keys().map(|name| (&none, name)).collect(),
             Resource::NodeClaim => self.claims.keys().map(|name| (&none, name)).collect(),
+            Resource::VolumeAttachment => self.attachments.keys().map(|name| (&none, name)).collect(),
+            Resource::CsiNode => self.drivers.keys().map(|name| (&none, name)).collect(),
             other => {
                 let own = self.objects.keys().filter(|key| key.kind == other.model());
                 own.map(|key| (&key.namespace, &key.name)).collect()
@@ -100,6 +112,7 @@ impl Mirror {
     /// Time goes on; it never goes back.
     pub fn advance(&mut self, now_unix_ms: i64) {
         self.cluster.now = self.cluster.now.max(self.instant(now_unix_ms));
+        self.forget();
     }
 
     /// When an instant of the model is, in milliseconds of the Unix epoch.
@@ -114,12 +127,16 @@ impl Mirror {
             Seen::There(Resource::Pod, value) => self.pod_there(value, &mut changes),
             Seen::There(Resource::Node, value) => self.node_there(value, &mut changes),
             Seen::There(Resource::NodeClaim, value) => self.claim_there(value, &mut changes),
+            Seen::There(Resource::VolumeAttachment, value) => self.attachment_there(value, &mut changes),
+            Seen::There(Resource::CsiNode, value) => self.drivers_there(value, &mut changes),
             Seen::There(resource, value) => self.object_there(*resource, value, &mut changes),
             Seen::Gone(Resource::Pod, namespace, name) => {
                 self.pod_gone(&(namespace.clone(), name.clone()), &mut changes);
             }
             Seen::Gone(Resource::Node, _, name) => self.node_gone(name, &mut changes),
             Seen::Gone(Resource::NodeClaim, _, name) => self.claim_gone(name, &mut changes),
+            Seen::Gone(Resource::VolumeAttachment, _, name) => self.attachment_gone(name, &mut changes),
+            Seen::Gone(Resource::CsiNode, _, name) => self.drivers_gone(name, &mut changes),
             Seen::Gone(resource, namespace, name) => {
                 self.object_gone(*resource, namespace, name, &mut changes);
             }

@@ -21,6 +21,8 @@ pub enum Resource {
     PodDisruptionBudget,
     Namespace,
     StorageClass,
+    VolumeAttachment,
+    CsiNode,
     PersistentVolume,
     PersistentVolumeClaim,
     Event,
@@ -28,7 +30,7 @@ pub enum Resource {
 
 impl Resource {
     /// What a controller watches, in the order in which it first reads it: what others refer to comes first.
-    pub const WATCHED: [Resource; 16] = [
+    pub const WATCHED: [Resource; 18] = [
         Resource::KwokNodeClass,
         Resource::NodePool,
         Resource::Namespace,
@@ -44,6 +46,8 @@ impl Resource {
         Resource::PodDisruptionBudget,
         Resource::NodeClaim,
         Resource::Node,
+        Resource::CsiNode,
+        Resource::VolumeAttachment,
         Resource::Pod,
     ];
 
@@ -84,6 +88,8 @@ impl Resource {
             Resource::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
             Resource::Namespace => ("", "v1", "Namespace", "namespaces"),
             Resource::StorageClass => ("storage.k8s.io", "v1", "StorageClass", "storageclasses"),
+            Resource::VolumeAttachment => ("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments"),
+            Resource::CsiNode => ("storage.k8s.io", "v1", "CSINode", "csinodes"),
             Resource::PersistentVolume => ("", "v1", "PersistentVolume", "persistentvolumes"),
             Resource::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
             Resource::Event => ("", "v1", "Event", "events"),

@@ -136,6 +136,10 @@ pub struct ControllerArgs {
     /// Whose decisions are made.
     #[arg(long, value_enum, default_value_t = PolicyName::Plimsoll, env = "PLIMSOLL_POLICY")]
     pub policy: PolicyName,
+    /// Changes nothing: says what it would do, beside what is done by whoever leads, and sums it up at the end. Needs
+    /// no right but to list and watch, and no lease.
+    #[arg(long, env = "PLIMSOLL_SHADOW")]
+    pub shadow: bool,
     /// A plan is made when no further pod has come for this long.
     #[arg(long, value_name = "DURATION", default_value = "1s", env = "BATCH_IDLE_DURATION")]
     pub batch_idle_duration: String,

@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::args::{ControllerArgs, PolicyName};
+use crate::{output, shadow};
 
 /// Karpenter's own: of the two only one leads, whichever is there first.
 const LEASE: &str = "karpenter-leader-election";
@@ -40,6 +41,7 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
             PolicyName::Plimsoll => Provisioner::Plimsoll,
         },
         run: run_name(now()).into(),
+        shadow: args.shadow,
         karpenter: karpenter(args)?,
     };
     let recording =
@@ -61,7 +63,8 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
             let _ = tell.send(()).await;
         });
         let identity = format!("{}_{}", args.pod_name, settings.run);
-        let lease = Lease::new(client.clone(), &args.leader_election_namespace, LEASE, &identity, now);
+        let space = &args.leader_election_namespace;
+        let lease = (!args.shadow).then(|| Lease::new(client.clone(), space, LEASE, &identity, now));
         let host =
             Host { now, process, metrics_port: args.metrics_port, health_port: args.health_probe_port };
         controller::run(client, settings, lease, host, recording, stop).await
@@ -70,7 +73,10 @@ pub fn run(args: &ControllerArgs) -> anyhow::Result<()> {
     if let Some(writer) = writer {
         let _ = writer.join();
     }
-    outcome
+    if let Some(report) = outcome? {
+        output::print(&shadow::people(&report))?;
+    }
+    Ok(())
 }
 
 /// Handfuls of lines that wait to be written.

@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod progress;
 mod replay;
+mod shadow;
 mod simulate;
 mod suppress;
 mod timings;

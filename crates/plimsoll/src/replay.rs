@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use kubernetes::record::{self, Recording, Replayed};
 use serde_json::{Value, json};
 
-use crate::output;
+use crate::{output, shadow};
 
 /// The longest text of a difference that is shown to people.
 const SHOWN: usize = 400;
@@ -51,6 +51,9 @@ fn people(path: &Path, recording: &Recording, replayed: &Replayed) -> String {
         replayed.acts,
         replayed.lasted_ms / 1_000
     );
+    if let Some(report) = &replayed.report {
+        let _ = write!(text, "\n{}\n", shadow::people(report));
+    }
     if recording.torn {
         text.push_str("The last line is torn and was left out.\n");
     }
@@ -83,6 +86,7 @@ fn programs(replayed: &Replayed) -> Value {
         "instants": replayed.acts,
         "lastedMs": replayed.lasted_ms,
         "decisions": steps.collect::<Vec<Value>>(),
+        "shadow": replayed.report.as_ref().map(shadow::programs),
         "difference": replayed.difference.as_ref().map(|difference| {
             json!({"line": difference.line, "recorded": difference.recorded, "replayed": difference.replayed})
         }),

@@ -1,5 +1,6 @@
 //! Calls about NodeClaims.
 
+use autoscaler::{DrainStage, holding_volumes};
 use cluster::node::POOL;
 use cluster::node_claim::{ClaimStage, DriftReason, NewClaim};
 use cluster::node_pool::DisruptionReason;
@@ -13,6 +14,11 @@ use super::pool::hash_of;
 use super::{Call, FINALIZER, TERMINATE_BY, at_version, delete as delete_of, patch};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
+
+/// The condition that says whether a node's pods are gone.
+const DRAINED: &str = "Drained";
+/// The condition that says whether their volumes are detached.
+const DETACHED: &str = "VolumesDetached";
 
 /// Creates a claim: what its pool's template says, narrowed to what was planned. Fields that the model does not need
 /// come from the pool as it is in the API.
@@ -121,9 +127,36 @@ pub(super) fn drift(mirror: &Mirror, claim: ClaimId, why: Option<DriftReason>) -
     vec![status(mirror, claim, conditions)]
 }
 
-/// The claim's instance is being ended.
+/// What the end of the claim's node waits for, unless that is said already.
+pub(super) fn draining(mirror: &Mirror, claim: ClaimId, stage: DrainStage) -> Option<Call> {
+    let mut conditions = of(mirror, claim);
+    let known = conditions.clone();
+    match stage {
+        DrainStage::Pods if conditions.status(DRAINED).is_none() => {
+            conditions.set(DRAINED, (Status::Unknown, "Draining", "Draining"));
+        }
+        DrainStage::Pods => {}
+        DrainStage::Volumes => {
+            let waits = "AwaitingVolumeDetachment";
+            conditions.set(DRAINED, (Status::True, DRAINED, ""));
+            conditions.set(DETACHED, (Status::Unknown, waits, waits));
+        }
+    }
+    (conditions != known).then(|| status(mirror, claim, conditions))
+}
+
+/// The claim's instance is being ended, and what was waited for before that has come, or its time is over.
 pub(crate) fn terminating(mirror: &Mirror, claim: ClaimId) -> Call {
     let mut conditions = of(mirror, claim);
+    if let Some(node) = mirror.cluster().claim(claim).node {
+        let elapsed = "TerminationGracePeriodElapsed";
+        let detached = match holding_volumes(mirror.cluster(), node).as_slice() {
+            [] => (Status::True, DETACHED, ""),
+            _ => (Status::False, elapsed, elapsed),
+        };
+        conditions.set(DRAINED, (Status::True, DRAINED, ""));
+        conditions.set(DETACHED, detached);
+    }
     conditions.set("InstanceTerminating", (Status::True, "InstanceTerminating", ""));
     status(mirror, claim, conditions)
 }

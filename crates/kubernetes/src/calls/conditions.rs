@@ -37,7 +37,7 @@ pub const AWAITING: Said<'static> =
     (Status::Unknown, "AwaitingReconciliation", "object is awaiting reconciliation");
 
 /// An object's conditions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
     all: Vec<Value>,
     generation: Option<Value>,

@@ -15,6 +15,8 @@ use crate::kwok;
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
 
+/// What a pool's status tells of even where there is none.
+const ALWAYS_TOLD: [&str; 5] = ["cpu", "ephemeral-storage", "memory", "nodes", "pods"];
 /// The condition that says whether nodes of a pool join.
 const HEALTHY: &str = "NodeRegistrationHealthy";
 
@@ -73,12 +75,30 @@ fn status(mirror: &Mirror, name: &Name, written: &Value) -> Value {
         if ready { (Status::True, "Ready", "") } else { (Status::False, "UnhealthyDependents", "") },
     );
     let mut status = json!({
-        "resources": wire::resources(&used), "nodes": used.get("nodes"), "conditions": conditions.written(),
+        "resources": resources(&used, &written["status"]["resources"]),
+        "nodes": used.get("nodes"),
+        "conditions": conditions.written(),
     });
     if let Some(generation) = generation {
         status["nodeClassObservedGeneration"] = json!(generation);
     }
     status
+}
+
+/// What a pool's nodes have, as it replaces what was `told` of them: what they have no more of is taken off.
+fn resources(used: &Resources, told: &Value) -> Value {
+    let mut resources = wire::resources(used);
+    for name in ALWAYS_TOLD {
+        if resources[name].is_null() {
+            resources[name] = json!("0");
+        }
+    }
+    for name in told.as_object().into_iter().flat_map(Map::keys) {
+        if resources.get(name).is_none() {
+            resources[name] = Value::Null;
+        }
+    }
+    resources
 }
 
 /// Whether a pool's node class can be used.

@@ -3,15 +3,15 @@
 //! `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/{disruption/events,node/termination/terminator/events,nodeclaim/lifecycle,provisioning/scheduling}/events.go`
 //! and, for conditions and finalizers, `github.com/awslabs/operatorpkg` `status/controller.go`. Not said (yet), because nobody tells why:
 //! `DisruptionBlocked`, `Unconsolidatable`, `Consolidation*`, `NodeRepairBlocked`, `NoCompatibleInstanceTypes`,
-//! `AwaitingVolumeDetachment`, `FailedConsistencyCheck`.
+//! `FailedConsistencyCheck`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use autoscaler::Effect;
+use autoscaler::{DrainStage, Effect, holding_volumes};
 use cluster::change::ClaimOrNode;
 use cluster::node_claim::LaunchFailure;
 use cluster::node_pool::DisruptionReason;
-use cluster::{ClaimId, Name, NodeId, PodId};
+use cluster::{Change, ClaimId, Name, NodeId, PodId};
 
 use super::event::{About, Recorder, Said};
 use super::{Call, refusal};
@@ -20,6 +20,9 @@ use crate::wire;
 
 /// `PodFailedToScheduleEvent` is said once in five minutes.
 const FAILED_SCHEDULING_MS: i64 = 5 * 60_000;
+
+/// So many are named; the others are counted (`pkg/utils/pretty/pretty.go` `Slice`).
+const NAMED: usize = 5;
 
 /// What later events need of earlier effects.
 #[derive(Clone, Debug, Default)]
@@ -40,10 +43,20 @@ impl Recorder {
         self.memory.replacing.insert(claim, why);
     }
 
-    /// A launch failed.
-    pub(crate) fn launch_failed(&mut self, claim: ClaimId, why: &LaunchFailure) {
-        if *why == LaunchFailure::InsufficientCapacity {
-            self.memory.sold_out.insert(claim);
+    /// Something became true.
+    pub(crate) fn learn(&mut self, change: &Change) {
+        match change {
+            Change::ClaimFailed(claim, LaunchFailure::InsufficientCapacity) => {
+                self.memory.sold_out.insert(*claim);
+            }
+            Change::ClaimGone(claim) => {
+                self.memory.why.remove(claim);
+                self.memory.sold_out.remove(claim);
+            }
+            Change::PodGone(pod) => {
+                self.memory.held.remove(pod);
+            }
+            _ => {}
         }
     }
 
@@ -80,6 +93,7 @@ impl Recorder {
             }
             Effect::DeleteClaim(claim, why) => before = self.deletes(mirror, *claim, *why),
             Effect::DeleteNode(node) => before = expiring(mirror, *node),
+            Effect::TellDrain(claim, DrainStage::Volumes) => before.extend(awaiting_volumes(mirror, *claim)),
             Effect::ReleaseNode(node) => after.push(finalized(About::Node(*node))),
             Effect::ReleaseClaim(claim) => {
                 self.memory.why.remove(claim);
@@ -103,6 +117,7 @@ impl Recorder {
             | Effect::TendPool(_)
             | Effect::TendClaim(_)
             | Effect::SayOfBuffer(..)
+            | Effect::TellDrain(_, DrainStage::Pods)
             | Effect::PatchNode(..) => {}
         }
         (before, after)
@@ -186,6 +201,20 @@ fn expiring(mirror: &Mirror, id: NodeId) -> Vec<Said> {
     [About::Claim(claim.id), About::Node(id)]
         .map(|about| Said::warning(about, "TerminationGracePeriodExpiring", text.clone()))
         .into()
+}
+
+/// The node's pods are gone, their volumes are not.
+fn awaiting_volumes(mirror: &Mirror, claim: ClaimId) -> Option<Said> {
+    let cluster = mirror.cluster();
+    let node = cluster.claim(claim).node?;
+    let volumes = holding_volumes(cluster, node);
+    let of = |id: &u32| mirror.attachments(&cluster.node(node).name, &cluster.volumes[*id as usize].name);
+    let names: Vec<&str> = volumes.iter().flat_map(of).map(Name::as_str).collect();
+    let shown = names.iter().take(NAMED).copied().collect::<Vec<&str>>().join(", ");
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} other(s)") } else { String::new() };
+    let text = format!("Awaiting deletion of bound volumeattachments ({shown}{more})");
+    Some(Said::normal(About::Node(node), "AwaitingVolumeDetachment", text))
 }
 
 fn deleted(mirror: &Mirror, id: PodId) -> Said {

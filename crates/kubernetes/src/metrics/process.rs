@@ -35,8 +35,8 @@ pub struct Process {
     pub virtual_bytes: i64,
     /// When it began, milliseconds of the Unix epoch.
     pub started_unix_ms: i64,
-    /// The lease's name, and whether this one holds it.
-    pub lease: (String, bool),
+    /// The lease's name, and whether this one holds it; one that only watches needs none.
+    pub lease: Option<(String, bool)>,
     /// Its version.
     pub version: &'static str,
 }
@@ -48,7 +48,9 @@ impl Process {
         now.set(&RESIDENT, &[], Number::whole(self.resident_bytes));
         now.set(&VIRTUAL, &[], Number::whole(self.virtual_bytes));
         now.set(&START, &[], Number::thousandths(self.started_unix_ms));
-        now.set(&MASTER, &[&self.lease.0], Number::flag(self.lease.1));
+        if let Some((name, holds)) = &self.lease {
+            now.set(&MASTER, &[name], Number::flag(*holds));
+        }
         let arch = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",

@@ -148,6 +148,11 @@ impl Registry {
         }
     }
 
+    /// Forgets the families whose names do not qualify.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.families.retain(|name, _| keep(name));
+    }
+
     /// Everything, by name and labels.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Family, &BTreeMap<Vec<Name>, Series>)> {
         self.families.values().map(|(family, series)| (*family, series))

@@ -48,6 +48,7 @@ impl Mirror {
     pub(super) fn claim_gone(&mut self, name: &Name, changes: &mut Vec<Change>) {
         let Some(ClaimFacts { id, .. }) = self.claims.remove(name) else { return };
         self.cluster.claims[id.0 as usize].stage = ClaimStage::Gone;
+        self.bury_claim(id);
         changes.push(Change::ClaimGone(id));
     }
 

@@ -109,6 +109,7 @@ impl Mirror {
         self.cluster.arrived = vec![true; declared.workloads.len()];
         self.cluster.volumes.clone_from(&declared.volumes);
         self.cluster.volume_claims.clone_from(&declared.volume_claims);
+        self.attach();
         self.move_pools(&declared);
         self.cluster.declared = Arc::new(declared);
         self.move_workloads();

@@ -41,6 +41,7 @@ impl Mirror {
     pub(super) fn node_gone(&mut self, name: &Name, changes: &mut Vec<Change>) {
         let Some(NodeFacts { id, .. }) = self.nodes.remove(name) else { return };
         self.cluster.nodes[id.0 as usize].gone = true;
+        self.bury_node(id);
         changes.push(Change::NodeGone(id));
     }
 
@@ -49,10 +50,14 @@ impl Mirror {
         let name = seen.node.name.clone();
         let created = self.instant(seen.created_unix_ms);
         let deleted = seen.deleting.then_some(self.cluster.now);
-        self.cluster.nodes.push(Node { id, created, deleted, ..seen.node });
+        let volume_drivers = self.drivers_of(&name);
+        self.cluster.nodes.push(Node { id, created, deleted, volume_drivers, ..seen.node });
         let facts =
             NodeFacts { id, uid: seen.uid, provider_id: seen.provider_id.clone(), value: Arc::clone(value) };
         self.nodes.insert(name.clone(), facts);
+        if !self.attachments.is_empty() {
+            self.attach();
+        }
         self.tie_by_provider(&seen.provider_id);
         changes.push(Change::NodeRegistered(id));
         changes.extend(self.cluster.node(id).ready.then_some(Change::NodeReady(id, true)));
@@ -71,7 +76,8 @@ impl Mirror {
         let deleting = seen.deleting && node.deleted.is_none();
         let (claim, created) = (node.claim, node.created);
         let deleted = node.deleted.or_else(|| seen.deleting.then_some(now));
-        let new = Node { id, claim, created, deleted, ..seen.node };
+        let volume_drivers = std::mem::take(&mut node.volume_drivers);
+        let new = Node { id, claim, created, deleted, volume_drivers, ..seen.node };
         let same = node.labels == new.labels
             && node.taints == new.taints
             && node.annotations == new.annotations

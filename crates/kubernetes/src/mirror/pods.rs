@@ -57,6 +57,7 @@ impl Mirror {
         }
         (pod.stage, pod.since) = (Stage::Gone, now);
         self.cluster.refusals.remove(&id);
+        self.bury_pod(id);
         changes.push(Change::PodGone(id));
     }
 
@@ -69,7 +70,8 @@ impl Mirror {
     }
 
     fn add_pod(&mut self, pod: &WatchedPod, value: &Value, changes: &mut Vec<Change>) -> PodId {
-        let id = PodId(u32::try_from(self.cluster.pods.len()).unwrap_or(u32::MAX));
+        let free = self.free_entry();
+        let id = free.unwrap_or(PodId(u32::try_from(self.cluster.pods.len()).unwrap_or(u32::MAX)));
         let first_owner = value.pointer("/metadata/ownerReferences/0").map(|owner| {
             let text = |field: &str| Name::from(owner.get(field).and_then(Value::as_str).unwrap_or_default());
             (text("apiVersion"), text("kind"), text("name"))
@@ -82,7 +84,7 @@ impl Mirror {
             let daemon = ObjectKey::new(Kind::from(kind.as_str()), pod.namespace.clone(), name.clone());
             self.daemon_came(daemon, pod.created_unix_ms, &template, changes);
         }
-        self.cluster.pods.push(Pod {
+        let pod_there = Pod {
             id,
             namespace: pod.namespace.clone(),
             name: pod.name.clone(),
@@ -100,7 +102,11 @@ impl Mirror {
             restarts: 0,
             deleted: None,
             waiting: None,
-        });
+        };
+        match self.cluster.pods.get_mut(id.0 as usize) {
+            Some(entry) => *entry = pod_there,
+            None => self.cluster.pods.push(pod_there),
+        }
         self.pods.insert((pod.namespace.clone(), pod.name.clone()), entry);
         changes.push(Change::PodCreated(id));
         id

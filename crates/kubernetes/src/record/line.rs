@@ -64,7 +64,7 @@ pub(super) fn header(settings: &Settings, start_unix_ms: i64) -> Value {
     };
     let own = &settings.karpenter;
     json!({"plimsoll": "recording", "version": VERSION, "policy": policy, "run": settings.run.as_str(),
-        "start": start_unix_ms, "batchIdleMs": own.batch_idle_ms, "batchMaxMs": own.batch_max_ms,
+        "shadow": settings.shadow, "start": start_unix_ms, "batchIdleMs": own.batch_idle_ms, "batchMaxMs": own.batch_max_ms,
         "vmMemoryOverheadMillipercent": own.vm_memory_overhead_millipercent, "reservedEnis": own.reserved_enis,
         "ignorePreferences": own.ignore_preferences, "minValuesBestEffort": own.min_values_best_effort,
         "spotToSpot": own.spot_to_spot, "reservedCapacity": own.reserved_capacity,
@@ -168,7 +168,7 @@ fn read_header(value: &Value) -> Result<Header, String> {
         capacity_buffer: flag("capacityBuffer", usual.capacity_buffer),
     };
     let run = value["run"].as_str().unwrap_or_default().into();
-    let settings = Settings { provisioner, run, karpenter };
+    let settings = Settings { provisioner, run, shadow: flag("shadow", false), karpenter };
     Ok(Header { settings, start_unix_ms: number("start")? })
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::line::{self, Entry, Recording};
 use super::words;
 use crate::edge::{Done, Edge};
+use crate::shadow::Report;
 
 /// One thing that was wanted.
 #[derive(Clone, Debug)]
@@ -44,13 +45,15 @@ pub struct Replayed {
     pub difference: Option<Difference>,
     /// How long it took in the cluster, milliseconds.
     pub lasted_ms: i64,
+    /// What was compared, if it only watched.
+    pub report: Option<Report>,
 }
 
 /// Plays a recording.
 pub fn replay(recording: &Recording) -> Replayed {
     let start = recording.header.start_unix_ms;
     let mut edge = Edge::new(recording.header.settings.clone(), start);
-    let mut replayed = Replayed { steps: Vec::new(), acts: 0, difference: None, lasted_ms: 0 };
+    let mut replayed = Replayed { steps: Vec::new(), acts: 0, difference: None, lasted_ms: 0, report: None };
     let mut under_way: BTreeMap<u64, (Effect, u32)> = BTreeMap::new();
     let mut works = 0;
     for (line, entry) in &recording.entries {
@@ -81,6 +84,7 @@ pub fn replay(recording: &Recording) -> Replayed {
             }
         }
     }
+    replayed.report = edge.report();
     replayed
 }
 

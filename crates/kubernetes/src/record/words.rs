@@ -1,6 +1,6 @@
 //! An effect in words, with why where that is known.
 
-use autoscaler::Effect;
+use autoscaler::{DrainStage, Effect};
 use cluster::capacity_buffer::BufferCondition;
 use cluster::change::ClaimOrNode;
 use cluster::{ClaimId, NodeId, PodId};
@@ -50,6 +50,10 @@ pub(crate) fn said(mirror: &Mirror, effect: &Effect) -> String {
         Effect::Evict(id) => format!("evict {}", pod(id)),
         Effect::DeletePod(id) => format!("delete {}, its node's time is over", pod(id)),
         Effect::TendPool(name) => format!("keep nodepool {name}'s hash and status true"),
+        Effect::TellDrain(id, DrainStage::Pods) => format!("the node of {} drains", claim(id)),
+        Effect::TellDrain(id, DrainStage::Volumes) => {
+            format!("the node of {} waits for volumes to be detached", claim(id))
+        }
         Effect::TendClaim(id) => format!("keep the conditions of {} true", claim(id)),
         Effect::SayOfBuffer(buffer, status) => {
             let of = |own: &Option<BufferCondition>| {

@@ -9,7 +9,9 @@ mod measured;
 mod recorded;
 mod said;
 mod server;
+mod shadowed;
 mod upkeep;
+mod volumes;
 
 use kubernetes::Resource;
 use serde_json::{Value, json};
@@ -66,9 +68,13 @@ fn started(pods: usize) -> Server {
     server
 }
 
-fn holds(claim: &Value, condition: &str) -> bool {
+fn condition(claim: &Value, kind: &str) -> Value {
     let conditions = claim.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|own| own["type"] == condition && own["status"] == "True")
+    conditions.into_iter().flatten().find(|own| own["type"] == kind).cloned().unwrap_or_default()
+}
+
+fn holds(claim: &Value, kind: &str) -> bool {
+    condition(claim, kind)["status"] == "True"
 }
 
 #[test]

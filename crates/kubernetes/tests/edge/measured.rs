@@ -12,6 +12,12 @@ fn value(scraped: &str, series: &str) -> Option<String> {
     Some(line.rsplit(' ').next()?.to_owned())
 }
 
+/// The values of all series of a family together.
+fn sum(scraped: &str, family: &str) -> usize {
+    let own = scraped.lines().filter(|line| line.starts_with(family));
+    own.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}
+
 #[test]
 fn nodes_that_come_and_go_are_counted_as_karpenter_counts_them() {
     let mut server = started(20);
@@ -46,6 +52,7 @@ fn nodes_that_come_and_go_are_counted_as_karpenter_counts_them() {
     );
     assert_eq!(told.matches("karpenter_pods_state{").count(), 20);
     assert_eq!(told.matches("plimsoll_node_pods_capacity{").count(), claims.len());
+    assert_eq!(sum(&told, "plimsoll_node_pods_held{"), 20);
     assert!(!told.contains("karpenter_pods_unbound_time_seconds"), "none waits");
     assert!(!told.contains("plimsoll_subnet"), "nothing is known of subnets");
 
@@ -57,12 +64,7 @@ fn nodes_that_come_and_go_are_counted_as_karpenter_counts_them() {
         r#"karpenter_nodeclaims_disrupted_total{reason="empty",nodepool="default",capacity_type="on-demand"}"#,
         &count,
     );
-    let gone: usize = told
-        .lines()
-        .filter(|line| line.starts_with("karpenter_nodeclaims_terminated_total{"))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
-        .sum();
-    assert_eq!(gone, claims.len());
+    assert_eq!(sum(&told, "karpenter_nodeclaims_terminated_total{"), claims.len());
     is(&told, r#"karpenter_nodeclaims_termination_duration_seconds_count{nodepool="default"}"#, &count);
     is(&told, r#"karpenter_nodes_drained_total{nodepool="default"}"#, &count);
     is(&told, r#"karpenter_nodes_lifetime_duration_seconds_count{nodepool="default"}"#, &count);

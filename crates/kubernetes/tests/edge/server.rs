@@ -27,6 +27,10 @@ pub struct Server {
     version: u64,
     now_unix_ms: i64,
     edge: Edge,
+    /// One that watches the first.
+    shadow: Option<Edge>,
+    /// Whether the first is held up.
+    held: bool,
     settings: KarpenterSettings,
     runs: u32,
     /// Events of watches that the edge has not heard yet, and when they happened.
@@ -52,6 +56,8 @@ impl Server {
             version: 0,
             now_unix_ms: START_UNIX_MS,
             edge: edge(0, START_UNIX_MS, &settings),
+            shadow: None,
+            held: false,
             settings,
             runs: 0,
             news: VecDeque::new(),
@@ -90,9 +96,25 @@ impl Server {
         }
     }
 
+    /// From the start another one watches the first.
+    pub fn shadowed(&mut self, provisioner: Provisioner) {
+        let settings = Settings { provisioner, shadow: true, ..settings(9) };
+        self.shadow = Some(Edge::new(settings, self.now_unix_ms));
+    }
+
+    /// The one that watches.
+    pub fn shadow(&mut self) -> &mut Edge {
+        self.shadow.as_mut().unwrap()
+    }
+
     /// The edge that is tested.
     pub fn edge(&mut self) -> &mut Edge {
         &mut self.edge
+    }
+
+    /// The edge that is tested hears and does nothing any more.
+    pub fn hold_the_controller(&mut self) {
+        self.held = true;
     }
 
     /// Everything of a kind.
@@ -202,13 +224,25 @@ impl Server {
             self.schedule();
             let heard_until = self.now_unix_ms - LAG_MS;
             while let Some((_, told)) = self.news.pop_front_if(|(at, _)| *at <= heard_until) {
+                if let Some(shadow) = &mut self.shadow {
+                    shadow.hear(told.clone(), self.now_unix_ms);
+                }
                 self.edge.hear(told, self.now_unix_ms);
+            }
+            if self.held {
+                self.wanted.clear();
+            }
+            if let Some(shadow) = &mut self.shadow {
+                let wanted = shadow.act(self.now_unix_ms);
+                assert!(wanted.is_empty(), "a shadow changes nothing: {wanted:?}");
             }
             for work in std::mem::take(&mut self.wanted) {
                 let done = self.perform(work);
                 self.edge.finish(done, self.now_unix_ms);
             }
-            self.wanted.extend(self.edge.act(self.now_unix_ms));
+            if !self.held {
+                self.wanted.extend(self.edge.act(self.now_unix_ms));
+            }
         }
     }
 
@@ -333,6 +367,7 @@ pub fn settings(run: u32) -> Settings {
     Settings {
         provisioner: Provisioner::Karpenter,
         run: format!("r{run}").into(),
+        shadow: false,
         karpenter: KarpenterSettings::default(),
     }
 }

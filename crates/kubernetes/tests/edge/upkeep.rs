@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::server::Server;
 use crate::{class, holds, pool, started};
 
-fn gates() -> KarpenterSettings {
+pub fn gates() -> KarpenterSettings {
     KarpenterSettings { static_capacity: true, node_repair: true, ..KarpenterSettings::default() }
 }
 
@@ -18,7 +18,7 @@ fn static_pool(replicas: u64) -> Value {
 }
 
 /// A server with these settings and one static pool, half a minute on.
-fn with_replicas(settings: KarpenterSettings, replicas: u64) -> Server {
+pub fn with_replicas(settings: KarpenterSettings, replicas: u64) -> Server {
     let mut server = Server::with(settings);
     server.apply(Resource::KwokNodeClass, class());
     server.apply(Resource::NodePool, static_pool(replicas));
@@ -40,6 +40,24 @@ fn a_static_pool_has_its_replicas_and_its_status_says_so() {
     server.change(Resource::NodePool, "", "fixed", |pool| pool["spec"]["replicas"] = json!(1));
     server.run_for_s(120);
     assert_eq!((server.all(Resource::Node).len(), server.all(Resource::NodeClaim).len()), (1, 1));
+}
+
+/// What its nodes had is not told of a pool that has none any more, and nothing is written again and again.
+#[test]
+fn a_pool_without_nodes_says_so() {
+    let mut server = with_replicas(gates(), 3);
+    server.change(Resource::NodePool, "", "fixed", |pool| {
+        pool["spec"]["replicas"] = json!(0);
+        pool["status"]["resources"]["example.com/device"] = json!("2");
+    });
+    server.run_for_s(120);
+    let status = server.get(Resource::NodePool, "", "fixed").unwrap()["status"].clone();
+    assert_eq!(status["nodes"], 0);
+    let none = json!({"cpu": "0", "ephemeral-storage": "0", "memory": "0", "nodes": "0", "pods": "0"});
+    assert_eq!(status["resources"], none);
+    let written = server.log.len();
+    server.run_for_s(120);
+    assert_eq!(server.log.len(), written, "{:?}", &server.log[written..]);
 }
 
 /// Without its feature gate a static pool is nobody's.
@@ -93,7 +111,7 @@ fn hashes_of_another_version_are_written_anew() {
     }
 }
 
-fn names(server: &Server, resource: Resource) -> Vec<String> {
+pub fn names(server: &Server, resource: Resource) -> Vec<String> {
     let all = server.all(resource);
     all.iter().map(|value| value["metadata"]["name"].as_str().unwrap().to_owned()).collect()
 }

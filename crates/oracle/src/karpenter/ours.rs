@@ -70,7 +70,7 @@ fn provision(cluster: &mut Cluster, market: &Market) -> Value {
         existing.entry(name.to_string()).or_default().push(all.pod_name(*pod));
     }
     let mut claims: Vec<Value> = solution.new_claims.iter().map(|claim| claim_of(all, claim)).collect();
-    claims.sort_by_key(|claim| claim["pods"].to_string());
+    claims.sort_by_cached_key(claim_order);
     with_buffers(json!({"claims": claims, "existing": existing}), cluster)
 }
 
@@ -169,7 +169,7 @@ fn command_of(cluster: &Cluster, command: &Command) -> Value {
     nodes.sort_unstable();
     let mut replacements: Vec<Value> =
         command.replacements.iter().map(|claim| claim_of(cluster, claim)).collect();
-    replacements.sort_by_key(|claim| claim["pods"].to_string());
+    replacements.sort_by_cached_key(claim_order);
     json!({"reason": format!("{:?}", command.reason), "nodes": nodes, "replacements": replacements})
 }
 
@@ -186,6 +186,11 @@ fn claim_of(cluster: &Cluster, claim: &PlannedClaim) -> Value {
         "requirements": describe(&claim.requirements),
         "requests": amounts(&claim.requests),
     })
+}
+
+/// In which order claims are compared: theirs is no decision. Those for buffers only have no pods to be told apart by.
+fn claim_order(claim: &Value) -> (String, String) {
+    (claim["pods"].to_string(), claim.to_string())
 }
 
 fn amounts(requests: &Resources) -> BTreeMap<String, String> {
@@ -231,7 +236,7 @@ pub fn normalised(theirs: &Value) -> Value {
                 nodes.sort_unstable();
                 let mut replacements: Vec<Value> =
                     list(&command["replacements"]).iter().map(claim_of_theirs).collect();
-                replacements.sort_by_key(|claim| claim["pods"].to_string());
+                replacements.sort_by_cached_key(claim_order);
                 json!({"reason": command["reason"], "nodes": nodes, "replacements": replacements})
             })
             .collect();
@@ -239,7 +244,7 @@ pub fn normalised(theirs: &Value) -> Value {
         return beside(json!({"commands": commands}), theirs);
     }
     let mut claims: Vec<Value> = list(&theirs["claims"]).iter().map(claim_of_theirs).collect();
-    claims.sort_by_key(|claim| claim["pods"].to_string());
+    claims.sort_by_cached_key(claim_order);
     beside(json!({"claims": claims, "existing": theirs["existing"]}), theirs)
 }
 

@@ -153,7 +153,7 @@ impl Karpenter {
             Wanted::ReleaseNode(node) => Effect::NodeGone(node),
             Wanted::Evict(pod) | Wanted::DeletePod(pod) => Effect::DeletePod(pod, DeletionCause::Drained),
             // There are no statuses here.
-            Wanted::TendPool(_) | Wanted::TendClaim(_) => return,
+            Wanted::TendPool(_) | Wanted::TendClaim(_) | Wanted::TellDrain(..) => return,
             Wanted::RefusePod(pod, reasons) => Effect::RefusePod(pod, reasons),
             Wanted::ExpectPod(pod, place) => Effect::ExpectPod(pod, place),
             Wanted::SayOfBuffer(key, status) => Effect::SayOfBuffer(key, status),
