@@ -100,8 +100,8 @@ fn room_that_is_there_is_enough_and_is_told() {
     fixture.running(node, template(2_000, GIB));
     let (solution, _) = planned(&mut fixture, &[]);
     assert_eq!(solution.new_claims.len(), 1, "room that a real pod took is made again");
-    assert_eq!(said(&fixture, "a").0, true);
-    assert_eq!(said(&fixture, "b").0, false);
+    assert!(said(&fixture, "a").0);
+    assert!(!said(&fixture, "b").0);
 }
 
 #[test]
