@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use cluster::change::ClaimOrNode;
+use cluster::node_claim::ClaimStage;
 use cluster::{Change, Cluster, Kind, Name, NodeClaim, NodeId, PodId, Timestamp, Waiting};
 use provisioning::Market;
 use provisioning::class::is_provisionable;
@@ -114,7 +115,7 @@ impl Autoscaler {
         self.market = None;
         self.claims.take_over(cluster);
         self.drains.take_over(cluster);
-        self.launches.take_over(cluster);
+        self.launches.take_over(cluster, matches!(self.shop, Shop::Listed(..)));
         self.upkeep.take_over(cluster);
         for pod in cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)) {
             self.pending.insert(pod.id);
@@ -168,7 +169,7 @@ impl Autoscaler {
 
     /// The API has a claim. One that somebody else made wants an instance as well.
     fn meet(&mut self, claim: &NodeClaim) {
-        if !self.planned.created(claim) {
+        if !self.planned.created(claim) && claim.stage == ClaimStage::Created {
             self.launches.submit(claim.id, None);
         }
     }

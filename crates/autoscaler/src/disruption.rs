@@ -111,6 +111,11 @@ impl Autoscaler {
         })
     }
 
+    /// Nodes of a command that was found and is not checked yet, and why they would go.
+    pub fn proposed(&self) -> Option<(&[NodeId], cluster::node_pool::DisruptionReason)> {
+        self.disruption.pending.as_ref().map(|(command, _)| (command.nodes.as_slice(), command.reason))
+    }
+
     /// Nodes that commands are about.
     pub fn going(&self) -> BTreeSet<NodeId> {
         self.disruption.going()

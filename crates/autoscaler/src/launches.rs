@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::network::SubnetId;
 use cluster::node_claim::{ClaimStage, LaunchFailure};
-use cluster::{ClaimId, Cluster, Timestamp};
+use cluster::{ClaimId, Cluster, NodeClaim, Timestamp};
 
 use crate::capacity_errors::{CapacityErrors, NO_SPOT_ROLE};
 use crate::effect::Effect;
@@ -39,10 +39,15 @@ impl Launches {
         self.planned_into.extend(subnet.map(|subnet| (claim, subnet)));
     }
 
-    /// A new leader launches what is not launched.
-    pub fn take_over(&mut self, cluster: &Cluster) {
-        let created = cluster.claims.iter().filter(|claim| claim.stage == ClaimStage::Created);
-        *self = Launches { to_submit: created.map(|claim| claim.id).collect(), ..Launches::default() };
+    /// A new leader launches what is not launched. Where nodes are `objects` of the API, one that was killed may have
+    /// left a claim that says it is launched and has no node: the node is created again, under the same name.
+    pub fn take_over(&mut self, cluster: &Cluster, objects: bool) {
+        let wants = |claim: &&NodeClaim| match claim.stage {
+            ClaimStage::Created => true,
+            _ => objects && wants_instance(claim),
+        };
+        let claims = cluster.claims.iter().filter(wants).map(|claim| claim.id);
+        *self = Launches { to_submit: claims.collect(), ..Launches::default() };
     }
 
     /// The cloud did not launch.
@@ -86,10 +91,7 @@ impl Launches {
                 self.to_submit.insert(*claim);
             }
         }
-        let open = |claim: &ClaimId| {
-            let claim = cluster.claim(*claim);
-            claim.stage == ClaimStage::Created && claim.deleted.is_none()
-        };
+        let open = |claim: &ClaimId| wants_instance(cluster.claim(*claim));
         self.to_submit.retain(open);
         self.retries.retain(|claim, _| open(claim));
         self.planned_into.retain(|claim, _| open(claim));
@@ -105,4 +107,11 @@ impl Launches {
     pub fn next_retry(&self) -> Option<Timestamp> {
         self.retries.values().filter_map(|retry| retry.at).min()
     }
+}
+
+/// A launch that broke off may have said already that the claim is launched.
+fn wants_instance(claim: &NodeClaim) -> bool {
+    matches!(claim.stage, ClaimStage::Created | ClaimStage::Launched)
+        && claim.node.is_none()
+        && claim.deleted.is_none()
 }

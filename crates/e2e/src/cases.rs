@@ -2,7 +2,10 @@
 //! other, and leaves the cluster as it found it.
 
 mod harness;
+mod killed;
 mod scale;
+mod shadow;
+mod workload;
 
 use std::pin::Pin;
 
@@ -29,7 +32,7 @@ pub struct Case {
 }
 
 /// Every case, in the order of play.
-pub const ALL: [Case; 3] = [
+pub const ALL: [Case; 7] = [
     Case {
         name: "harness/recovery",
         about: "a program that dies is named; what was started is stopped by its files, and nothing else",
@@ -47,6 +50,30 @@ pub const ALL: [Case; 3] = [
         about: "20 pods get nodes and run; without them every node and claim goes",
         needs: Needs::Subject,
         play: |stage| Box::pin(scale::up_and_down(stage)),
+    },
+    Case {
+        name: "shadow/beside",
+        about: "a plimsoll that only watches plans for the same pods, and says what both would have done",
+        needs: Needs::Subject,
+        play: |stage| Box::pin(shadow::beside(stage)),
+    },
+    Case {
+        name: "killed/autoscaler",
+        about: "killed while nodes come and while they go, the next one goes on: nothing lost, nothing doubled",
+        needs: Needs::Subject,
+        play: |stage| Box::pin(killed::autoscaler(stage)),
+    },
+    Case {
+        name: "killed/api-server",
+        about: "the API server is killed while nodes come and while they go",
+        needs: Needs::Subject,
+        play: |stage| Box::pin(killed::api_server(stage)),
+    },
+    Case {
+        name: "killed/etcd",
+        about: "etcd is killed while nodes come and while they go",
+        needs: Needs::Subject,
+        play: |stage| Box::pin(killed::etcd(stage)),
     },
 ];
 

@@ -78,7 +78,9 @@ impl ControlPlane {
 
         let mut plane = ControlPlane { run, processes: Vec::new(), stays: false, took: Duration::ZERO };
         let start = |plane: &mut ControlPlane, name: &str, program: &str, flags: Vec<String>| {
-            plane.spawn(name, Command::new(programs.path(program)).args(flags))
+            let mut command = Command::new(programs.path(program));
+            command.args(flags);
+            plane.spawn(name, command)
         };
         start(&mut plane, "etcd", "server", flags::etcd(&files, ports))?;
         start(&mut plane, "kube-apiserver", "kube-apiserver", flags::api_server(&files, ports))?;
@@ -98,7 +100,7 @@ impl ControlPlane {
     }
 
     /// Starts a program that ends with the control plane, and before it.
-    pub fn spawn(&mut self, name: &str, command: &mut Command) -> Result<()> {
+    pub fn spawn(&mut self, name: &str, command: Command) -> Result<()> {
         self.processes.push(Started::new(name, command, &self.run)?);
         Ok(())
     }
@@ -106,6 +108,16 @@ impl ControlPlane {
     /// The process of a program.
     pub fn process(&self, name: &str) -> Option<&process::Recorded> {
         self.processes.iter().map(|started| &started.record).find(|record| record.name == name)
+    }
+
+    /// Kills one program, and starts it again after a pause.
+    pub async fn kill(&mut self, name: &str, pause: Duration) -> Result<()> {
+        let at = self.processes.iter().position(|started| started.record.name == name);
+        let mut process = self.processes.remove(at.with_context(|| format!("{name} does not run"))?);
+        process.kill()?;
+        tokio::time::sleep(pause).await;
+        self.processes.push(process.again(&self.run)?);
+        Ok(())
     }
 
     /// Stops one program.

@@ -130,6 +130,7 @@ pub fn stop_all(folder: &Path, grace: Duration) -> Vec<String> {
 pub struct Started {
     /// How it is found again.
     pub record: Recorded,
+    command: Command,
     log: PathBuf,
     child: Child,
 }
@@ -137,7 +138,7 @@ pub struct Started {
 impl Started {
     /// Starts a program in a process group of its own, so that ^C ends the caller and the caller ends it; records it
     /// in `DIR/pids`, its output goes to `DIR/logs`.
-    pub fn new(name: &str, command: &mut Command, run: &Path) -> Result<Started> {
+    pub fn new(name: &str, mut command: Command, run: &Path) -> Result<Started> {
         let logs = run.join("logs");
         fs::create_dir_all(&logs)?;
         let log = logs.join(format!("{name}.log"));
@@ -156,7 +157,7 @@ impl Started {
             record.write(&folder(run)).map(|()| record)
         });
         match recorded {
-            Ok(record) => Ok(Started { record, log, child }),
+            Ok(record) => Ok(Started { record, command, log, child }),
             // What cannot be recorded must not stay.
             Err(problem) => {
                 child.kill().ok();
@@ -171,6 +172,18 @@ impl Started {
         let status = self.child.try_wait().ok().flatten()?;
         let name = &self.record.name;
         Some(format!("{name} died ({status}); the end of {}:\n{}", self.log.display(), tail(&self.log, 8)))
+    }
+
+    /// Kills it, as a machine that loses its power does: it has no say in it.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts the same program again, after it has ended.
+    pub fn again(self, run: &Path) -> Result<Started> {
+        Started::new(&self.record.name, self.command, run)
     }
 
     /// Stops it, see [`Recorded::stop`], and asks for its exit status so that nothing of it stays.
@@ -207,7 +220,9 @@ mod tests {
     }
 
     fn sleeper(run: &Path) -> Started {
-        Started::new("sleeper", Command::new("sleep").arg("60"), run).unwrap()
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        Started::new("sleeper", command, run).unwrap()
     }
 
     #[test]
@@ -236,6 +251,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_killed_is_started_again() {
+        let run = scratch("again");
+        let mut started = sleeper(&run);
+        let first = started.record.clone();
+        started.kill().unwrap();
+        assert!(!first.runs());
+        let mut started = started.again(&run).unwrap();
+        assert!(started.record.runs() && started.record != first);
+        assert_eq!(Recorded::all(&folder(&run)), [started.record.clone()]);
+        started.stop(&run, Duration::from_secs(5));
+        fs::remove_dir_all(&run).unwrap();
+    }
+
+    #[test]
     fn a_recycled_process_id_is_left_alone() {
         let run = scratch("recycled");
         let mut started = sleeper(&run);
@@ -255,7 +284,7 @@ mod tests {
         let run = scratch("deaf");
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"]);
-        let mut started = Started::new("deaf", &mut command, &run).unwrap();
+        let mut started = Started::new("deaf", command, &run).unwrap();
         // Only once it says so has it stopped listening.
         while tail(&started.log, 1) != "  deaf" {
             sleep(GLANCE);
@@ -279,7 +308,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let run = scratch("absent");
-        let problem = Started::new("absent", &mut Command::new("/nowhere/absent"), &run).unwrap_err();
+        let problem = Started::new("absent", Command::new("/nowhere/absent"), &run).unwrap_err();
         assert_eq!(problem.to_string(), "start /nowhere/absent");
         fs::remove_dir_all(&run).unwrap();
     }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use kube::Client;
@@ -55,7 +56,7 @@ impl Stage {
     }
 
     /// Makes it fit for a case: what is there already is kept. How long the control plane took if it was started.
-    pub async fn prepare(&mut self, needs: Needs) -> Result<Option<std::time::Duration>> {
+    pub async fn prepare(&mut self, needs: Needs) -> Result<Option<Duration>> {
         self.programs.control_plane(&self.say)?;
         if needs == Needs::Nothing {
             return Ok(None);
@@ -100,6 +101,21 @@ impl Stage {
     /// The programs.
     pub fn programs(&self) -> &Programs {
         &self.programs
+    }
+
+    /// Kills a program of the control plane, or the subject, and starts it again after a pause.
+    pub async fn kill(&mut self, name: &str, pause: Duration) -> Result<()> {
+        self.plane.as_mut().context("this case needs a control plane")?.kill(name, pause).await
+    }
+
+    /// Who adds the nodes.
+    pub fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// The control plane.
+    pub fn plane(&mut self) -> Result<&mut ControlPlane> {
+        self.plane.as_mut().context("this case needs a control plane")
     }
 
     /// Which program has ended by itself, if one has.

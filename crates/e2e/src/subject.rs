@@ -101,7 +101,7 @@ impl Subject {
             .env("KUBECONFIG", plane.kubeconfig())
             .env("METRICS_PORT", metrics.to_string())
             .env("HEALTH_PROBE_PORT", health.to_string());
-        plane.spawn(self.name(), &mut command)?;
+        plane.spawn(self.name(), command)?;
         let leases =
             Kind { api_version: "coordination.k8s.io/v1", kind: "Lease", namespace: Some("kube-system") };
         let leases = leases.api(client);

@@ -163,7 +163,7 @@ async fn play(
     let focus = plan.focus.as_deref().or(group.focus);
     command.args(focus.map(|focus| format!("--ginkgo.focus={focus}")));
     command.args(group.skip.map(|skip| format!("--ginkgo.skip={skip}")));
-    plane.spawn("suite", &mut command)?;
+    plane.spawn("suite", command)?;
     let process = plane.process("suite").context("no record of the suite")?.clone();
     while process.runs() {
         tokio::time::sleep(GLANCE).await;

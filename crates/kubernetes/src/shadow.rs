@@ -81,6 +81,10 @@ impl Shadow {
             in_commands.extend(claims.clone());
             self.removals.want(cluster, claims, command.reason, command.replacements);
         }
+        let proposed = mind.proposed().into_iter().flat_map(|(nodes, why)| {
+            nodes.iter().filter_map(move |node| Some((cluster.node(*node).claim?, why)))
+        });
+        self.removals.propose(proposed.collect());
         for effect in effects {
             match effect {
                 Effect::CreateClaim(new) => {

@@ -14,6 +14,8 @@ const UNANSWERED_MS: i64 = 5 * 60_000;
 pub struct Removals {
     /// Claims that would have gone, since when and why; until the leader takes them away or has not for long.
     wanted: BTreeMap<ClaimId, (Timestamp, DisruptionReason)>,
+    /// Claims that would go if they still could after fifteen seconds. The leader waits as long, and may be faster.
+    proposed: BTreeMap<ClaimId, DisruptionReason>,
     /// Those that the leader has not taken away for long.
     alone: BTreeSet<ClaimId>,
     both: BTreeMap<DisruptionReason, usize>,
@@ -35,6 +37,11 @@ impl Removals {
     /// Claims that went and that plimsoll had not wanted to go (yet).
     pub fn only_done(&self) -> usize {
         self.theirs
+    }
+
+    /// What waits to be checked again; nothing else does.
+    pub(super) fn propose(&mut self, proposed: BTreeMap<ClaimId, DisruptionReason>) {
+        self.proposed = proposed;
     }
 
     /// Claims would go, and so many would replace them.
@@ -64,17 +71,11 @@ impl Removals {
     pub(super) fn done(&mut self, cluster: &Cluster, id: ClaimId, theirs: Option<DisruptionReason>) {
         let name = cluster.claim(id).name.as_str();
         let told = theirs.map_or("", DisruptionReason::as_str);
-        if let Some((since, why)) = self.wanted.remove(&id) {
+        let wanted = self.wanted.remove(&id).map(|(_, why)| why);
+        if let Some(why) = wanted.or(self.proposed.remove(&id)) {
             *self.both.entry(why).or_default() += 1;
-            let after_ms = cluster.now.since_ms(since);
             let reason = why.as_str();
-            tracing::info!(
-                "NodeClaim" = name,
-                reason,
-                leader_reason = told,
-                after_ms,
-                "the leader deletes it too"
-            );
+            tracing::info!("NodeClaim" = name, reason, leader_reason = told, "the leader deletes it too");
         } else if !self.alone.contains(&id) {
             self.theirs += 1;
             tracing::info!("NodeClaim" = name, leader_reason = told, "only the leader deletes it");

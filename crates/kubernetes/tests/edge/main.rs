@@ -156,6 +156,25 @@ fn another_one_takes_over_at_any_moment() {
     }
 }
 
+/// The claims say that they are launched, and their nodes were not created: the launch is tried again, by this
+/// controller or the next one.
+#[test]
+fn launches_that_break_off_are_brought_to_their_end() {
+    for killed in [false, true] {
+        let mut server = started(20);
+        server.broken_launches = 3;
+        while server.broken_launches > 0 {
+            server.run_for_ms(100);
+        }
+        if killed {
+            server.replace_the_controller();
+        }
+        server.run_for_s(20);
+        assert_eq!(server.unbound(), 0, "killed: {killed}");
+        assert_eq!(server.all(Resource::NodeClaim).len(), server.all(Resource::Node).len());
+    }
+}
+
 #[test]
 fn the_same_is_written_every_time() {
     let written = || {

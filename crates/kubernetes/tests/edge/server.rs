@@ -39,6 +39,8 @@ pub struct Server {
     wanted: Vec<Work>,
     /// Evictions that were granted.
     pub evicted: usize,
+    /// So many creations of nodes fail from now on.
+    pub broken_launches: u32,
     /// Every call, as it was made.
     pub log: Vec<String>,
 }
@@ -63,6 +65,7 @@ impl Server {
             news: VecDeque::new(),
             wanted: Vec::new(),
             evicted: 0,
+            broken_launches: 0,
             log: Vec::new(),
         };
         server.list();
@@ -309,6 +312,10 @@ impl Server {
         self.log.push(format!("{} {call:?}", self.now_unix_ms));
         match call {
             Call::Create(resource, body) => {
+                if *resource == Resource::Node && self.broken_launches > 0 {
+                    self.broken_launches -= 1;
+                    return Err(Failure::Passing("the server is away".to_owned()));
+                }
                 let key = (*resource, text(body, "/metadata/namespace"), text(body, "/metadata/name"));
                 if !self.objects.contains_key(&key) {
                     self.apply(*resource, body.clone());
