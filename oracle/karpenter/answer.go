@@ -26,6 +26,8 @@ type Answer struct {
 	Commands []Command `json:"commands"`
 	// Replicas are what becomes of static pools, by name; null where that was not asked.
 	Replicas map[string]Replicas `json:"replicas"`
+	// Buffers are what is said of CapacityBuffers, by namespace and name; null without their gate.
+	Buffers map[string]string `json:"buffers"`
 	// Error says why there is no answer.
 	Error string `json:"error,omitempty"`
 }
@@ -99,7 +101,9 @@ func commandOf(method string, command disruption.Command) Command {
 			return candidate.Node.Name
 		}),
 		Replacements: lo.Map(command.Replacements, func(replacement *disruption.Replacement, _ int) Claim {
-			return claimOf(replacement.NodeClaim)
+			claim := claimOf(replacement.NodeClaim)
+			claim.Pods = lo.Map(real(replacement.NodeClaim.Pods), func(pod *corev1.Pod, _ int) string { return nameOf(pod) })
+			return claim
 		}),
 	}
 }

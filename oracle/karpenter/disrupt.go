@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sigs.k8s.io/karpenter/pkg/controllers/disruption"
+	"sigs.k8s.io/karpenter/pkg/operator/options"
 )
 
 // unchanged stands for the 15 seconds in which nothing happens: the command is what it was.
@@ -17,7 +18,19 @@ func (unchanged) Validate(_ context.Context, command disruption.Command, _ time.
 }
 
 // disrupt asks each method in Karpenter's order, and answers with the commands of the first that has any.
+//
+// With CapacityBuffers a round of provisioning comes first: it says which nodes keep room, and holds nodes for pods.
 func (w *world) disrupt() (Answer, error) {
+	var said map[string]string
+	if options.FromContext(w.ctx).FeatureGates.CapacityBuffer {
+		results, err := w.provisioner.Schedule(w.ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		if said, err = w.planForBuffers(results); err != nil {
+			return Answer{}, err
+		}
+	}
 	queue := disruption.NewQueue(w.memory, silent{}, w.cluster, w.clock, w.provisioner)
 	base := disruption.MakeConsolidation(w.clock, w.cluster, w.memory, w.provisioner, w.provider, silent{}, queue)
 	at := disruption.WithValidator(unchanged{})
@@ -31,10 +44,10 @@ func (w *world) disrupt() (Answer, error) {
 	for _, method := range methods {
 		commands, err := w.try(method, queue)
 		if err != nil || len(commands) > 0 {
-			return Answer{Commands: commands}, err
+			return Answer{Commands: commands, Buffers: said}, err
 		}
 	}
-	return Answer{}, nil
+	return Answer{Buffers: said}, nil
 }
 
 func (w *world) try(method disruption.Method, queue *disruption.Queue) ([]Command, error) {

@@ -105,7 +105,12 @@ func (m *memory) Get(_ context.Context, key client.ObjectKey, into client.Object
 		found, ok = m.index[kind][client.ObjectKey{Name: key.Name}]
 	}
 	if !ok {
-		return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, key.String())
+		// As the cache that Karpenter reads from says it.
+		full, err := apiutil.GVKForObject(into, scheme.Scheme)
+		if err != nil {
+			return err
+		}
+		return apierrors.NewNotFound(schema.GroupResource{Group: full.Group, Resource: kind}, key.Name)
 	}
 	reflect.ValueOf(into).Elem().Set(reflect.ValueOf(found.DeepCopyObject()).Elem())
 	return nil

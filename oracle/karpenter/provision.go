@@ -23,7 +23,11 @@ func (w *world) provision() (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	answer := Answer{Existing: map[string][]string{}, Unscheduled: map[string]string{}}
+	said, err := w.planForBuffers(results)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer := Answer{Existing: map[string][]string{}, Unscheduled: map[string]string{}, Buffers: said}
 	for _, claim := range results.NewNodeClaims {
 		answer.Claims = append(answer.Claims, claimOf(claim))
 	}

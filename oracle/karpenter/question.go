@@ -39,6 +39,7 @@ type Settings struct {
 	SpotToSpot          bool `json:"spotToSpot"`
 	ReservedCapacity    bool `json:"reservedCapacity"`
 	NodeOverlay         bool `json:"nodeOverlay"`
+	CapacityBuffer      bool `json:"capacityBuffer"`
 }
 
 // InstanceType is what can be bought.
@@ -72,6 +73,7 @@ func (q *Question) options() *options.Options {
 			SpotToSpotConsolidation: q.Settings.SpotToSpot,
 			ReservedCapacity:        q.Settings.ReservedCapacity,
 			NodeOverlay:             q.Settings.NodeOverlay,
+			CapacityBuffer:          q.Settings.CapacityBuffer,
 		},
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/events"
 	"sigs.k8s.io/karpenter/pkg/operator/injection"
 	"sigs.k8s.io/karpenter/pkg/operator/options"
+	"sigs.k8s.io/karpenter/pkg/state/virtualpods"
 )
 
 // world is Karpenter's state, built from a question.
@@ -37,6 +38,7 @@ type world struct {
 	cluster     *state.Cluster
 	provisioner *provisioning.Provisioner
 	pools       []*v1.NodePool
+	imagined    *virtualpods.Cache
 }
 
 type silent struct{}
@@ -75,7 +77,11 @@ func build(question *Question) (*world, error) {
 			return nil, err
 		}
 	}
-	w.provisioner = provisioning.NewProvisioner(memory, silent{}, w.provider, w.cluster, clock, nil, nil)
+	w.imagined = virtualpods.NewVirtualPodCache(memory)
+	w.provisioner = provisioning.NewProvisioner(memory, silent{}, w.provider, w.cluster, clock, nil, w.imagined)
+	if question.Settings.CapacityBuffer {
+		w.lookAtBuffers()
+	}
 	return w, w.inform(objects)
 }
 

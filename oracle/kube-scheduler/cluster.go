@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
@@ -48,6 +49,7 @@ type cluster struct {
 	scores    []fwk.ScorePlugin
 	preemptor *defaultpreemption.DefaultPreemption
 	budgets   []*policyv1.PodDisruptionBudget
+	devices   *devices
 	// bindings so far.
 	clock int
 }
@@ -56,13 +58,14 @@ func newCluster(all *objects) (*cluster, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	factory := informers.NewSharedInformerFactory(client, 0)
 	recorders := func(string) events.EventRecorderLogger { return events.NewFakeRecorder(0) }
-	made, err := scheduler.New(ctx, client, factory, dynamicinformer.DynamicSharedInformerFactory(nil),
+	own := newDevices(all.claims)
+	made, err := scheduler.New(ctx, own.client, factory, dynamicinformer.DynamicSharedInformerFactory(nil),
 		profile.RecorderFactory(recorders), scheduler.WithParallelism(parallelism))
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	c := &cluster{ctx: ctx, stop: stop, logger: klog.FromContext(ctx), scheduler: made, budgets: all.budgets}
+	c := &cluster{ctx: ctx, stop: stop, logger: klog.FromContext(ctx), scheduler: made, budgets: all.budgets, devices: own}
 	c.framework = made.Profiles[v1.DefaultSchedulerName]
 	c.snapshot = c.framework.SnapshotSharedLister().(*internalcache.Snapshot)
 	c.pods = factory.Core().V1().Pods().Informer().GetIndexer()
@@ -70,6 +73,7 @@ func newCluster(all *objects) (*cluster, error) {
 	c.scores = unexported[[]fwk.ScorePlugin](c.framework, "scorePlugins")
 	plugins := unexported[map[string]fwk.Plugin](c.framework, "pluginsMap")
 	c.preemptor = plugins[defaultpreemption.Name].(*defaultpreemption.DefaultPreemption)
+	own.fill(ctx, c.framework, all.claims)
 	if err := c.fill(factory, all); err != nil {
 		stop()
 		return nil, err
@@ -101,6 +105,10 @@ func (c *cluster) fill(factory informers.SharedInformerFactory, all *objects) er
 			store = factory.Core().V1().Services().Informer().GetIndexer()
 		case *v1.ReplicationController:
 			store = factory.Core().V1().ReplicationControllers().Informer().GetIndexer()
+		case *resourcev1.DeviceClass:
+			store = factory.Resource().V1().DeviceClasses().Informer().GetIndexer()
+		case *resourcev1.ResourceSlice:
+			store = factory.Resource().V1().ResourceSlices().Informer().GetIndexer()
 		case *storagev1.StorageClass:
 			store = factory.Storage().V1().StorageClasses().Informer().GetIndexer()
 		case *storagev1.CSINode:

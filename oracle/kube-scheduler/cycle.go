@@ -179,6 +179,9 @@ func (c *cluster) place(pod *v1.Pod, state fwk.CycleState, feasible int, made *d
 	if s := c.framework.RunReservePluginsReserve(c.ctx, state, assumed, made.Node); !s.IsSuccess() {
 		return s.AsError()
 	}
+	if err := c.devices.use(assumed); err != nil {
+		return err
+	}
 	c.clock++
 	started := metav1.NewTime(firstBinding.Add(time.Duration(c.clock) * time.Second))
 	assumed.Status.StartTime, assumed.Status.Phase = &started, v1.PodRunning

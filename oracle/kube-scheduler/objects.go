@@ -10,6 +10,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +30,7 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	_ "k8s.io/kubernetes/pkg/apis/node/install"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
+	_ "k8s.io/kubernetes/pkg/apis/resource/install"
 	_ "k8s.io/kubernetes/pkg/apis/scheduling/install"
 	_ "k8s.io/kubernetes/pkg/apis/storage/install"
 )
@@ -44,6 +46,7 @@ type objects struct {
 	bound, pending []*v1.Pod
 	classes        map[string]*schedulingv1.PriorityClass
 	budgets        []*policyv1.PodDisruptionBudget
+	claims         []*resourcev1.ResourceClaim
 	// what is admitted with the runtime classes of the line.
 	runtimes       *runtimeclass.RuntimeClass
 	runtimeClasses informers.SharedInformerFactory
@@ -87,6 +90,13 @@ func read(raws []json.RawMessage) (*objects, []string, error) {
 				typed.Labels = map[string]string{}
 			}
 			typed.Labels[v1.LabelMetadataName] = typed.Name
+			all.others = append(all.others, typed)
+		case *resourcev1.ResourceClaim:
+			if typed.UID == "" {
+				typed.UID = types.UID("claim-" + typed.Namespace + "-" + typed.Name)
+			}
+			all.claims = append(all.claims, typed)
+		case *resourcev1.DeviceClass, *resourcev1.ResourceSlice:
 			all.others = append(all.others, typed)
 		case *v1.Node, *v1.PersistentVolume, *v1.PersistentVolumeClaim, *v1.Service, *v1.ReplicationController,
 			*storagev1.StorageClass, *storagev1.CSINode, *appsv1.ReplicaSet, *appsv1.StatefulSet:

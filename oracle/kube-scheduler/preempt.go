@@ -55,6 +55,9 @@ func (c *cluster) preempt(pod *v1.Pod, state fwk.CycleState, misfit *framework.F
 		result, s := c.framework.RunPostFilterPlugins(c.ctx, state, pod, statuses)
 		misfit.Diagnosis.PostFilterMsg = s.Message()
 		made.Message = truncate(misfit.Error())
+		if err := c.devices.read(); err != nil {
+			return err
+		}
 		if result != nil && result.Mode() == fwk.ModeOverride {
 			return c.nominate(pod, result.NominatedNodeName)
 		}

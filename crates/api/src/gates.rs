@@ -46,6 +46,9 @@ fn needs(object: &Object, declared: &Declared) -> Option<(&'static str, &'static
         Kind::Other(kind) if kind == "NodeOverlay" && object.group == "karpenter.sh" => {
             (!settings.node_overlay).then_some(("/kind", "NodeOverlay", "nodeOverlay"))
         }
+        Kind::Other(_) if crate::capacity_buffer::is_buffer(object) => {
+            (!settings.capacity_buffer).then_some(("/kind", "CapacityBuffer", "capacityBuffer"))
+        }
         _ => None,
     }
 }
@@ -78,5 +81,13 @@ mod tests {
             assumed.contains("Note CONF127") && assumed.contains("the input has no Karpenter"),
             "{assumed}"
         );
+    }
+
+    #[test]
+    fn a_buffer_without_its_gate_is_told() {
+        const BUFFER: &str = "---\napiVersion: autoscaling.x-k8s.io/v1beta1\nkind: CapacityBuffer\nmetadata: {name: a}\nspec: {replicas: 1}\n";
+        let with = |gates: &str| format!("{}{BUFFER}", KARPENTER.replace("WANTED", gates));
+        assert!(told(&with("")).contains("CapacityBuffer default/a does nothing"), "{}", told(&with("")));
+        assert_eq!(told(&with("CapacityBuffer=true")), "");
     }
 }

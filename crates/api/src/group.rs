@@ -86,11 +86,12 @@ const OTHER_CLUSTER_SCOPED: &[&str] = &[
     "VolumeSnapshotClass",
 ];
 
-/// Built-in groups whose other kinds live in a namespace.
+/// Groups whose other kinds live in a namespace.
 const NAMESPACED_GROUPS: &[&str] = &[
     "",
     "apps",
     "autoscaling",
+    "autoscaling.x-k8s.io",
     "batch",
     "coordination.k8s.io",
     "discovery.k8s.io",

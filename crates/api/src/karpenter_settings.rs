@@ -88,6 +88,7 @@ fn read(environment: &Environment) -> (KarpenterSettings, Vec<String>) {
             "StaticCapacity" => settings.static_capacity = on,
             "NodeRepair" => settings.node_repair = on,
             "NodeOverlay" => settings.node_overlay = on,
+            "CapacityBuffer" => settings.capacity_buffer = on,
             _ => {}
         }
     }

@@ -15,9 +15,9 @@ use crate::scenario::Scenario;
 use crate::tables::Tables;
 use crate::workload::MAX_PODS;
 use crate::{
-    Lowered, absent, addons, admission, autoscaler, cilium_node, claims, cni, code, gates, group_claims,
-    kinds, late, live, node, node_class, node_overlay, node_pool, owners, packaging, pod_security, profile,
-    small, storage, tables, unmodelled, webhook, workload,
+    Lowered, absent, addons, admission, autoscaler, capacity_buffer, cilium_node, claims, cni, code, device,
+    gates, group_claims, kinds, late, live, node, node_class, node_overlay, node_pool, owners, packaging,
+    pod_security, profile, small, storage, tables, unmodelled, webhook, workload,
 };
 
 /// Turns wire objects into the model. Nothing fails: what the API server would refuse is a problem and does not take
@@ -41,6 +41,7 @@ pub fn lower(objects: &[RawObject], catalog: &Catalog) -> Lowered {
         unmodelled::note(&mut declared, location, why, Decides::Unread);
     }
     rest(&objects, &context, &mut declared, &mut problems);
+    declared.capacity_buffers = capacity_buffer::buffers(&objects, &context, &mut problems);
 
     let nodes = nodes(&objects, parsed.nodes, &declared, &mut problems);
     let wanted = addons::Wanted {
@@ -193,8 +194,13 @@ fn rest(objects: &[Object], context: &Context, declared: &mut Declared, problems
             }
             Kind::CustomResourceDefinition => tables::check_crd(object, reporter),
             Kind::Other(_) if kinds::check(object, reporter) => {}
+            Kind::Other(_) if device::read(object, declared, reporter) => {}
             Kind::Other(kind) if kind == "NodeOverlay" && object.group == "karpenter.sh" => {
                 declared.node_overlays.extend(node_overlay::node_overlay(object, reporter))
+            }
+            Kind::Other(_) if capacity_buffer::is_buffer(object) => {}
+            Kind::Other(kind) if kind == "PodTemplate" && object.group.is_empty() => {
+                capacity_buffer::check_pod_template(object, reporter)
             }
             Kind::Other(kind) if kind == "RuntimeClass" => {}
             Kind::Other(kind) => {
@@ -310,7 +316,8 @@ fn finish(
         (0u32..).zip(&declared.workloads).map(|(id, workload)| (workload.key.clone(), id)).collect();
     live::select_nodes(objects, declared);
     live::add_pods(objects, owners, &by_key, declared);
-    unmodelled::of_pods(objects, declared);
+    unmodelled::of_pods(declared);
+    device::note_unknown_devices(declared);
     claims::read(objects, declared, problems);
 }
 

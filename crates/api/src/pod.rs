@@ -17,7 +17,7 @@ use crate::problem::Reporter;
 use crate::requests::{self, Part};
 use crate::role::{self, Candidate};
 use crate::runtime_class;
-use crate::{host_port, pod_level, pod_volume, requirement, selector};
+use crate::{device, host_port, pod_level, pod_volume, requirement, selector};
 
 /// Where a template stands.
 pub(crate) struct Owner<'a> {
@@ -84,6 +84,7 @@ pub(crate) fn template(
         priority: priority.1,
         preempts: priority.2,
         volumes,
+        device_claims: device::pod_claims(spec, &path, reporter),
         needs_objects,
         service_account: service_account(spec),
         image_pull_secrets: each(&spec.image_pull_secrets, |secret| &secret.name),

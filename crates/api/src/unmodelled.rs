@@ -17,9 +17,12 @@ const WOULD_MATTER: &[(&str, &str, &str)] = &[
     ("keda.sh", "ScaledObject", REPLICAS),
     ("keda.sh", "ScaledJob", PODS),
     ("autoscaling.k8s.io", "VerticalPodAutoscaler", "it may change the pods' requests"),
-    ("autoscaling.x-k8s.io", "CapacityBuffer", "it asks for nodes without pods"),
-    ("resource.k8s.io", "ResourceClaim", DEVICES),
-    ("resource.k8s.io", "ResourceClaimTemplate", DEVICES),
+    ("resource.k8s.io", "DeviceTaintRule", "it may taint devices"),
+    (
+        "kubescheduler.config.k8s.io",
+        "KubeSchedulerConfiguration",
+        "it changes what a scheduler of its own does",
+    ),
     ("argoproj.io", "Rollout", PODS),
     ("argoproj.io", "Workflow", PODS),
     ("argoproj.io", "CronWorkflow", PODS),
@@ -64,7 +67,6 @@ const WOULD_MATTER: &[(&str, &str, &str)] = &[
     ("apps.openshift.io", "DeploymentConfig", PODS),
 ];
 
-const DEVICES: &str = "pods with claims are placed by device";
 const MORE_REPLICAS: &str = "it may add pods, up to its maxReplicas";
 const REPLICAS: &str = "it may change the number of pods";
 const PODS: &str = "it makes pods that are not in the input";
@@ -78,7 +80,7 @@ pub(crate) fn note(declared: &mut Declared, location: Location, why: &str, decid
     declared.would_matter.push(Unmodelled { location, why: why.into(), decides });
 }
 
-/// What the kinds of the table could decide. A claim for a device decides nothing by itself: its pods do.
+/// What the kinds of the table could decide.
 pub(crate) fn decides(why: &str) -> Decides {
     match why {
         NODES => Decides::Nodes,
@@ -87,8 +89,8 @@ pub(crate) fn decides(why: &str) -> Decides {
     }
 }
 
-/// What pods ask for and is not modelled: other schedulers, devices.
-pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
+/// What pods ask for and is not modelled: other schedulers, Windows.
+pub(crate) fn of_pods(declared: &mut Declared) {
     let mut found = Vec::new();
     for workload in &declared.workloads {
         let scheduler = &workload.template.scheduler_name;
@@ -100,13 +102,6 @@ pub(crate) fn of_pods(objects: &[&Object], declared: &mut Declared) {
     }
     for workload in declared.workloads.iter().filter(|workload| runs_on_windows(&workload.template)) {
         found.push((workload.template.location.clone(), Name::from(WINDOWS)));
-    }
-    for object in objects {
-        for pointer in ["/spec/resourceClaims", "/spec/template/spec/resourceClaims"] {
-            if object.field(pointer).and_then(Value::as_array).is_some_and(|claims| !claims.is_empty()) {
-                found.push((object.place.at(pointer), DEVICES.into()));
-            }
-        }
     }
     for (location, why) in found {
         note(declared, location, &why, Decides::Placement);

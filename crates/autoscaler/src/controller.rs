@@ -16,6 +16,7 @@ use provisioning::class::is_provisionable;
 use provisioning::market::{Offers, Shelf};
 
 use crate::batch::Batch;
+use crate::buffers::Buffers;
 use crate::capacity_errors::CapacityErrors;
 use crate::disruption::Disruption;
 use crate::drain::Drains;
@@ -66,6 +67,7 @@ pub struct Autoscaler {
     pub(crate) disruption: Disruption,
     pub(crate) planned: Planned,
     pub(crate) static_pools: StaticPools,
+    pub(crate) buffers: Buffers,
     /// Where each pending pod is expected to go.
     pub(crate) expected: BTreeMap<PodId, ClaimOrNode>,
     /// Nodes that pods were planned for, and until when they are protected.
@@ -107,6 +109,7 @@ impl Autoscaler {
         // Whatever can go may have been able to for long.
         self.disruption = Disruption::default();
         self.disruption.changed = true;
+        self.buffers = Buffers::default();
         self.nominated.clear();
         self.capacity_errors = CapacityErrors::default();
         self.market = None;
@@ -158,6 +161,7 @@ impl Autoscaler {
             _ => {}
         }
         self.claims.observe(change, cluster);
+        self.buffers.observe(change, cluster);
         self.repair.observe(change, cluster, self.tolerated_ms());
         self.upkeep.observe(change, cluster);
         self.hear(change);
@@ -183,6 +187,7 @@ impl Autoscaler {
         self.repair(context.cluster, effects);
         self.drains.decide(context.cluster, self.reaches_cloud, effects);
         self.keep_replicas(context, effects);
+        self.look_at_buffers(context.cluster, effects);
         self.provision(context, effects);
         self.disrupt(context, effects);
         self.keep_up(context.cluster, effects);
@@ -190,7 +195,12 @@ impl Autoscaler {
 
     /// When to be asked again if nothing happens before.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let always = [self.claims.next_deadline(), self.launches.next_retry(), self.drains.wake_at()];
+        let always = [
+            self.claims.next_deadline(),
+            self.launches.next_retry(),
+            self.drains.wake_at(),
+            self.buffers.wake_at(),
+        ];
         // Before every claim is launched nothing is planned; the answer that is missing is waited for.
         let planning = [self.batch.due(), self.retry_provisioning, self.disruption.wake_at()];
         let planning = planning.into_iter().filter(|_| self.is_settled());
@@ -212,6 +222,7 @@ impl Autoscaler {
     fn hear(&mut self, change: &Change) {
         match change {
             Change::OfferingsRefused(_) => {}
+            Change::BufferStatus(..) => self.news = true,
             Change::InstanceTerminated(_) => {
                 self.news = true;
                 self.drains.changed = true;

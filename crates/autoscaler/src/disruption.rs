@@ -196,7 +196,8 @@ impl Autoscaler {
         let going = self.disruption.going();
         let facts = self.provisioner.facts(context.cluster, context.catalog);
         let policy = policy::policy(facts.as_ref());
-        let held = Held { going: &going, nominated: &self.nominated, policy };
+        let (nominated, buffered) = (&self.nominated, self.buffers.hosts());
+        let held = Held { going: &going, nominated, buffered, policy };
         self.market.as_ref().map(|market| ask(market, held))
     }
 

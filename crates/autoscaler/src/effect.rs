@@ -5,7 +5,7 @@ use cluster::network::SubnetId;
 use cluster::node_claim::{DriftReason, NewClaim};
 use cluster::node_pool::DisruptionReason;
 use cluster::rejection::PoolRejection;
-use cluster::{ClaimId, Name, NodeId, PodId};
+use cluster::{BufferStatus, ClaimId, Name, NodeId, ObjectKey, PodId};
 
 /// A wish, performed if it still makes sense. What became true comes back as a [`cluster::Change`].
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,8 @@ pub enum Effect {
     RefusePod(PodId, Vec<PoolRejection>),
     /// Says where a pod is expected to go.
     ExpectPod(PodId, ClaimOrNode),
+    /// Says what became of a CapacityBuffer; becomes [`cluster::Change::BufferStatus`].
+    SayOfBuffer(ObjectKey, Box<BufferStatus>),
 }
 
 /// What the end of a node waits for.

@@ -12,6 +12,7 @@
 //! aws/karpenter-provider-aws v1.14.1.
 
 mod batch;
+mod buffers;
 pub mod capacity_errors;
 mod controller;
 mod disruption;

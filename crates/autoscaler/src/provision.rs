@@ -9,6 +9,7 @@ use cluster::change::ClaimOrNode;
 use cluster::network::SubnetId;
 use cluster::node_pool::DisruptionReason;
 use cluster::{ClaimId, Cluster, Name, NodeClaim, PodId};
+use provisioning::buffers::solve_with_room;
 use provisioning::class::is_provisionable;
 use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
@@ -172,9 +173,9 @@ impl Autoscaler {
         self.pending.retain(|pod| is_provisionable(cluster, cluster.pod(*pod)));
         let mut pods: Vec<PodId> = self.pending.iter().copied().collect();
         pods.extend(pods_of_leaving(cluster, &budgets, &going));
-        if !pods.is_empty() {
+        if !pods.is_empty() || self.buffers.are_planned_for(cluster) {
             let facts = self.provisioner.facts(cluster, context.catalog);
-            let solution = provisioning::solve(&Input {
+            let (solution, hosted) = solve_with_room(&Input {
                 cluster,
                 market: &market,
                 pods: &pods,
@@ -183,6 +184,8 @@ impl Autoscaler {
                 policy: policy::policy(facts.as_ref()),
                 purpose: Purpose::Provisioning,
             });
+            // A node that keeps no room any more may be empty.
+            self.disruption.changed |= self.buffers.planned(cluster, hosted, effects);
             self.carry_out(cluster, solution, effects);
         }
         self.market = Some(market);

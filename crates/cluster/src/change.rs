@@ -96,6 +96,13 @@ pub enum Change {
     VolumeAttached(VolumeClaimId, NodeId),
     /// A claim's volume is detached from a node.
     VolumeDetached(VolumeClaimId, NodeId),
+    /// A claim for devices came, changed or went.
+    DeviceClaimChanged {
+        /// Which.
+        claim: crate::device::DeviceClaimId,
+        /// What happened.
+        how: DeviceClaimChange,
+    },
     /// A claim exists.
     ClaimCreated(ClaimId),
     /// The API server did not create a claim of this name.
@@ -118,6 +125,8 @@ pub enum Change {
     ClaimDeleting(ClaimId, Option<DisruptionReason>),
     /// A claim is gone.
     ClaimGone(ClaimId),
+    /// The status of a CapacityBuffer changed.
+    BufferStatus(ObjectKey, Box<crate::BufferStatus>),
     /// A fault of the scenario began or ended.
     Fault(Fault, bool),
     /// A note for the timeline only: an actor could not act, and why.
@@ -127,6 +136,19 @@ pub enum Change {
         /// What it waits for.
         needs: crate::capability::Capability,
     },
+}
+
+/// What happened to a claim for devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeviceClaimChange {
+    /// It came.
+    Created,
+    /// It has got devices, or other users.
+    Updated,
+    /// Its devices are free again.
+    Deallocated,
+    /// It is gone, and its devices are free again.
+    Gone,
 }
 
 /// A claim in flight or a node that is there.

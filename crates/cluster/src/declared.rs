@@ -11,8 +11,8 @@ use crate::pod::Stage;
 use crate::profile::Profile;
 use crate::storage::{StorageClass, Volume, VolumeClaim};
 use crate::{
-    Labels, Location, Name, Node, NodeClaim, NodeClass, NodeOverlay, NodePool, ObjectKey, Workload,
-    WorkloadId,
+    CapacityBuffer, Labels, Location, Name, Node, NodeClaim, NodeClass, NodeOverlay, NodePool, ObjectKey,
+    Workload, WorkloadId,
 };
 
 /// Everything that was declared.
@@ -32,6 +32,8 @@ pub struct Declared {
     pub node_classes: Vec<NodeClass>,
     /// NodeOverlays in name order.
     pub node_overlays: Vec<NodeOverlay>,
+    /// CapacityBuffers in the order of their keys.
+    pub capacity_buffers: Vec<CapacityBuffer>,
     /// Nodes at t=0: Node objects, then the profile's node groups. Ids and network state are set when a run
     /// starts; a group's node carries `group`.
     pub nodes: Vec<Node>,
@@ -60,6 +62,8 @@ pub struct Declared {
     pub volume_claims: Vec<VolumeClaim>,
     /// Volumes.
     pub volumes: Vec<Volume>,
+    /// Devices, and the claims for them.
+    pub devices: crate::device::Devices,
     /// Karpenter's own settings, read from its Deployment.
     pub karpenter: KarpenterSettings,
     /// Security group policies. Pods that match get a branch interface.
@@ -146,6 +150,8 @@ pub struct KarpenterSettings {
     pub node_repair: bool,
     /// Feature gate `StaticCapacity`: pools with `spec.replicas` are kept at that number.
     pub static_capacity: bool,
+    /// Feature gate `CapacityBuffer`.
+    pub capacity_buffer: bool,
 }
 
 impl Default for KarpenterSettings {
@@ -162,6 +168,7 @@ impl Default for KarpenterSettings {
             node_overlay: false,
             node_repair: false,
             static_capacity: false,
+            capacity_buffer: false,
         }
     }
 }
@@ -177,6 +184,7 @@ impl Declared {
             node_pools: Vec::new(),
             node_classes: Vec::new(),
             node_overlays: Vec::new(),
+            capacity_buffers: Vec::new(),
             nodes: Vec::new(),
             pods: Vec::new(),
             claims: Vec::new(),
@@ -190,6 +198,7 @@ impl Declared {
             storage_classes: Vec::new(),
             volume_claims: Vec::new(),
             volumes: Vec::new(),
+            devices: crate::device::Devices::default(),
             karpenter: KarpenterSettings::default(),
             security_group_policies: Vec::new(),
             objects: BTreeMap::new(),

@@ -10,8 +10,10 @@
 pub mod admission;
 pub mod arrival;
 pub mod capability;
+pub mod capacity_buffer;
 pub mod change;
 pub mod declared;
+pub mod device;
 pub mod disruption_budget;
 pub mod labels;
 pub mod location;
@@ -40,6 +42,7 @@ pub mod unmet;
 pub mod waiting;
 pub mod workload;
 
+pub use capacity_buffer::{BufferStatus, CapacityBuffer};
 pub use change::Change;
 pub use declared::Declared;
 pub use labels::{LabelSelector, Labels, SelectorOperator, SelectorRequirement};

@@ -78,6 +78,21 @@ impl Quantity {
         Quantity { nanos: i128::from(units) * NANO }
     }
 
+    /// The sum; saturates.
+    pub fn plus(self, other: Quantity) -> Quantity {
+        Quantity { nanos: self.nanos.saturating_add(other.nanos) }
+    }
+
+    /// The difference; saturates.
+    pub fn minus(self, other: Quantity) -> Quantity {
+        Quantity { nanos: self.nanos.saturating_sub(other.nanos) }
+    }
+
+    /// Whole units, where nothing is left over.
+    pub fn whole(self) -> Option<i64> {
+        i64::try_from(self.nanos / NANO).ok().filter(|_| self.nanos % NANO == 0)
+    }
+
     /// Whole units, rounded up as Kubernetes' `Value()` does.
     pub fn units(self) -> i64 {
         self.rounded_up(NANO)

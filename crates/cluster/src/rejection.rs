@@ -100,10 +100,56 @@ pub enum FilterReason {
     AffinityConflict,
     /// A `ReadWriteOncePod` claim is used by another pod.
     ClaimInUse,
+    /// `DynamicResources`: one of the pod's claims cannot be used, or not yet, wherever the pod would go.
+    DeviceClaim(DeviceClaimProblem),
+    /// A claim's devices cannot be used from this node.
+    DevicesElsewhere,
+    /// The node's devices do not satisfy the pod's claims.
+    DevicesUnavailable,
+    /// A pool of devices contradicts itself.
+    DevicePoolsInvalid,
+    /// The allocation of devices ended in an error, in upstream's words; the pod is not tried on other nodes.
+    DeviceError(Name),
     /// `preemptionPolicy: Never`: the pod may not make room for itself.
     PreemptionPolicyNever,
     /// The pod has preempted already and its victims are still ending.
     VictimsTerminating,
+}
+
+/// Why a claim for devices cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeviceClaimProblem {
+    /// There is no claim of this name.
+    Missing {
+        /// The claim, as `namespace/name`.
+        claim: Name,
+    },
+    /// The claim of a template is not there (yet).
+    NotCreated {
+        /// The pod, as `namespace/name`.
+        pod: Name,
+        /// The template.
+        template: Name,
+        /// The template is not there either.
+        template_missing: bool,
+    },
+    /// It is being deleted.
+    Deleting {
+        /// The claim.
+        claim: Name,
+    },
+    /// It is being allocated for another pod at this moment.
+    InFlight {
+        /// The claim, as `namespace/name`.
+        claim: Name,
+    },
+    /// A class that it names does not exist.
+    ClassMissing {
+        /// The request, or `request/subrequest`.
+        request: Name,
+        /// The class.
+        class: Name,
+    },
 }
 
 /// Why one pool cannot serve a pod.
@@ -175,6 +221,8 @@ pub enum PoolReason {
     },
     /// The pod's volume can only be used in places that the pool cannot make.
     VolumeTopology,
+    /// The pod has claims for devices, which the provisioner leaves alone.
+    DeviceClaims,
     /// No subnet can feed the node: its pods, its daemons and its warm pool.
     NoAddresses {
         /// Addresses that the node would take.

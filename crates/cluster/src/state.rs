@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::device::DeviceClaim;
 use crate::network::Subnet;
 use crate::node_claim::NodeClaim;
 use crate::rejection::ProvisioningRefusal;
@@ -32,6 +33,10 @@ pub struct Cluster {
     pub volume_claims: Vec<VolumeClaim>,
     /// Volumes.
     pub volumes: Vec<Volume>,
+    /// Claims for devices.
+    pub device_claims: Vec<DeviceClaim>,
+    /// What is said of CapacityBuffers, by their keys; of those that nobody has looked at nothing.
+    pub buffers: BTreeMap<crate::ObjectKey, crate::BufferStatus>,
     /// Workloads that are in the API.
     pub arrived: Vec<bool>,
     /// Workloads that a scenario deleted.
@@ -75,6 +80,8 @@ impl Cluster {
             subnets: Vec::new(),
             volume_claims: Vec::new(),
             volumes: Vec::new(),
+            device_claims: Vec::new(),
+            buffers: BTreeMap::new(),
             arrived: vec![false; declared.workloads.len()],
             deleted_workloads: BTreeSet::new(),
             arrived_objects: BTreeSet::new(),

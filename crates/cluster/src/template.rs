@@ -57,6 +57,8 @@ pub struct PodTemplate {
     pub preempts: bool,
     /// Volumes that the model knows: claims.
     pub volumes: Vec<PodVolume>,
+    /// `resourceClaims`.
+    pub device_claims: Vec<crate::device::PodDeviceClaim>,
     /// Objects that must exist before the pod can start (ConfigMaps and Secrets that are not optional).
     pub needs_objects: Vec<crate::ObjectKey>,
     /// `serviceAccountName`.

@@ -4,6 +4,7 @@
 //! (`pkg/controllers/{provisioning/scheduling/nodeclaimtemplate,nodeclaim/lifecycle/registration,node/termination}`),
 //! so that dashboards and other controllers find what they look for.
 
+mod buffer;
 mod claim;
 mod conditions;
 mod event;
@@ -33,7 +34,9 @@ pub enum Call {
     Patch {
         /// The kind.
         resource: Resource,
-        /// The object, without a namespace: only such are patched.
+        /// `metadata.namespace`; empty for kinds without one.
+        namespace: String,
+        /// The object.
         name: String,
         /// The status rather than the object.
         status: bool,
@@ -64,7 +67,7 @@ pub enum Call {
 
 /// What the calls need to be allowed: kind, subresource, verb. The ClusterRole of the chart has these, what is watched,
 /// and nothing else; a test compares them, and with what is called.
-pub const WRITES: [(Resource, &str, &str); 12] = [
+pub const WRITES: [(Resource, &str, &str); 13] = [
     (Resource::NodePool, "", "patch"),
     (Resource::NodePool, "status", "patch"),
     (Resource::NodeClaim, "", "create"),
@@ -76,6 +79,7 @@ pub const WRITES: [(Resource, &str, &str); 12] = [
     (Resource::Node, "", "delete"),
     (Resource::Pod, "", "delete"),
     (Resource::Pod, "eviction", "create"),
+    (Resource::CapacityBuffer, "status", "patch"),
     (Resource::Event, "", "create"),
 ];
 
@@ -90,6 +94,7 @@ pub(crate) const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timest
 pub fn calls(mirror: &Mirror, effect: &Effect) -> Vec<Call> {
     match effect {
         Effect::Launch(..) | Effect::Terminate(_) => Vec::new(),
+        Effect::SayOfBuffer(buffer, status) => buffer::say(mirror, buffer, status).into_iter().collect(),
         Effect::CreateClaim(new) => claim::create(mirror, new).into_iter().collect(),
         Effect::Register(node) => node::register(mirror, *node),
         Effect::InitializeClaim(claim) => claim::initialize(mirror, *claim),
@@ -124,7 +129,7 @@ fn on_pod(mirror: &Mirror, pod: PodId, call: impl Fn(String, String, String) -> 
 
 /// A patch of an object without a namespace.
 fn patch(resource: Resource, name: &str, status: bool, body: Value) -> Call {
-    Call::Patch { resource, name: name.to_owned(), status, body }
+    Call::Patch { resource, namespace: String::new(), name: name.to_owned(), status, body }
 }
 
 /// The deletion of an object without a namespace, if it is still the one of this `metadata.uid`.

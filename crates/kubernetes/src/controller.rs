@@ -140,7 +140,7 @@ async fn lead(
         None => Some(lost_tell),
     };
     let (tell, mut told) = mpsc::channel(WATCH_QUEUE);
-    for resource in Resource::WATCHED {
+    for resource in desk.edge.watched() {
         tokio::spawn(watch(client.clone(), resource, tell.clone()));
     }
     let (done_tell, mut done) = mpsc::unbounded_channel();

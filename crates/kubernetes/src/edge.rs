@@ -2,6 +2,7 @@
 //!
 //! Told what watches brought and what came of its work, it says at each instant which work is to be done.
 
+mod key;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
 use catalog::Catalog;
 use cluster::declared::KarpenterSettings;
 use cluster::node_claim::LaunchFailure;
-use cluster::{Change, ClaimId, Name, Timestamp};
+use cluster::{Change, Name, ObjectKey, Timestamp};
 
 use crate::Resource;
 use crate::calls::{self, Call, Recorder};
@@ -136,6 +137,11 @@ impl Edge {
         self.in_flight.len()
     }
 
+    /// The kinds that it needs to hear of.
+    pub fn watched(&self) -> impl Iterator<Item = Resource> + use<> {
+        Resource::watched(self.mirror.cluster().declared.karpenter.capacity_buffer)
+    }
+
     /// Whether everything is read, so that decisions are made.
     pub fn leads(&self) -> bool {
         self.leads
@@ -177,7 +183,7 @@ impl Edge {
 
     /// Once every kind has told everything, the autoscaler begins.
     fn begin(&mut self) {
-        if self.leads || self.listed.len() < Resource::WATCHED.len() {
+        if self.leads || !self.watched().all(|own| self.listed.contains(&own)) {
             return;
         }
         for resource in Resource::WATCHED {
@@ -284,6 +290,9 @@ impl Edge {
             }
             return;
         }
+        if let (Effect::SayOfBuffer(buffer, _), 1..) = (&effect, tries) {
+            return self.look_again_at(buffer);
+        }
         let (mut calls, pause) = match &effect {
             Effect::Launch(claim, _) => match self.provider.launch(&self.mirror, *claim) {
                 Ok(launch) => launch,
@@ -301,8 +310,14 @@ impl Edge {
             return self.done(&effect);
         }
         self.in_flight.push(effect.clone());
-        let key = self.key(&effect);
+        let key = key::of(self.mirror.cluster(), &effect);
         work.push(Work { effect, calls, tries, pause, key });
+    }
+
+    /// What was to be said of a buffer may not be so any more.
+    fn look_again_at(&mut self, buffer: &ObjectKey) {
+        let said = self.mirror.cluster().buffers.get(buffer).cloned().unwrap_or_default();
+        self.observe(&Change::BufferStatus(buffer.clone(), Box::new(said)));
     }
 
     /// Comes back to an effect after a pause.
@@ -324,33 +339,6 @@ impl Edge {
         let end =
             if matches!(effect, Effect::Launch(..)) { calls.len().saturating_sub(1) } else { calls.len() };
         calls.splice(end..end, after);
-    }
-
-    /// Everything about one claim and its node has one key.
-    fn key(&self, effect: &Effect) -> u32 {
-        let cluster = self.mirror.cluster();
-        let of_name = |name: &Name| name.bytes().map(u32::from).sum();
-        let of_node = |node| cluster.node(node).claim.unwrap_or(ClaimId(u32::MAX)).0;
-        match effect {
-            Effect::CreateClaim(new) => of_name(&new.name),
-            Effect::Launch(claim, _)
-            | Effect::Terminate(claim)
-            | Effect::InitializeClaim(claim)
-            | Effect::DriftClaim(claim, _)
-            | Effect::DeleteClaim(claim, _)
-            | Effect::TendClaim(claim)
-            | Effect::TellDrain(claim, _)
-            | Effect::ReleaseClaim(claim) => claim.0,
-            Effect::TendPool(pool) => of_name(pool),
-            Effect::Register(node)
-            | Effect::PatchNode(node, _)
-            | Effect::DeleteNode(node)
-            | Effect::ReleaseNode(node) => of_node(*node),
-            Effect::Evict(pod)
-            | Effect::DeletePod(pod)
-            | Effect::RefusePod(pod, _)
-            | Effect::ExpectPod(pod, _) => pod.0,
-        }
     }
 
     /// Takes in what came of some work.
@@ -381,7 +369,11 @@ impl Edge {
                 if let Effect::Evict(pod) = &effect {
                     self.recorder.eviction_failed(*pod, &why);
                 }
-                let pause_ms = (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS);
+                let pause_ms = match &effect {
+                    // It is looked at anew, as after its own requeue.
+                    Effect::SayOfBuffer(..) => 1_000,
+                    _ => (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS),
+                };
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
                 self.submit_again(effect, tries + 1, pause_ms);
             }

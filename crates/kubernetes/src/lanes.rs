@@ -110,8 +110,8 @@ async fn call_out(client: &kube::Client, call: &Call) -> kube::Result<()> {
             let api = api(client, *resource, namespace.unwrap_or_default());
             api.create(&PostParams::default(), &object).await.map(drop)
         }
-        Call::Patch { resource, name, status, body } => {
-            let (api, parameters) = (api(client, *resource, ""), PatchParams::default());
+        Call::Patch { resource, namespace, name, status, body } => {
+            let (api, parameters) = (api(client, *resource, namespace), PatchParams::default());
             let patch = Patch::Merge(body);
             if *status {
                 api.patch_status(name, &parameters, &patch).await.map(drop)

@@ -4,6 +4,7 @@
 //! milliseconds since the mirror began. Objects that cannot be read are left out and told in [`Mirror::take_unread`].
 
 mod attachments;
+mod buffers;
 mod claims;
 mod declared;
 mod nodes;
@@ -38,6 +39,8 @@ pub struct Mirror {
     start_unix_ms: i64,
     /// Everything but pods, nodes and claims, as it is in the API.
     objects: BTreeMap<ObjectKey, Arc<Value>>,
+    /// What CapacityBuffers refer to: of some kinds only that counts.
+    referred: BTreeSet<ObjectKey>,
     pods: BTreeMap<(Name, Name), pods::PodEntry>,
     nodes: BTreeMap<Name, NodeFacts>,
     claims: BTreeMap<Name, ClaimFacts>,
@@ -62,6 +65,7 @@ impl Mirror {
             cluster: Cluster::empty(Arc::new(Declared::empty(profile))),
             start_unix_ms: now_unix_ms,
             objects: BTreeMap::new(),
+            referred: BTreeSet::new(),
             pods: BTreeMap::new(),
             nodes: BTreeMap::new(),
             claims: BTreeMap::new(),

@@ -14,6 +14,10 @@ pub enum Resource {
     Pod,
     DaemonSet,
     StatefulSet,
+    Deployment,
+    ReplicaSet,
+    PodTemplate,
+    CapacityBuffer,
     PodDisruptionBudget,
     Namespace,
     StorageClass,
@@ -26,7 +30,7 @@ pub enum Resource {
 
 impl Resource {
     /// What a controller watches, in the order in which it first reads it: what others refer to comes first.
-    pub const WATCHED: [Resource; 14] = [
+    pub const WATCHED: [Resource; 18] = [
         Resource::KwokNodeClass,
         Resource::NodePool,
         Resource::Namespace,
@@ -35,6 +39,10 @@ impl Resource {
         Resource::PersistentVolumeClaim,
         Resource::DaemonSet,
         Resource::StatefulSet,
+        Resource::Deployment,
+        Resource::ReplicaSet,
+        Resource::PodTemplate,
+        Resource::CapacityBuffer,
         Resource::PodDisruptionBudget,
         Resource::NodeClaim,
         Resource::Node,
@@ -42,6 +50,24 @@ impl Resource {
         Resource::VolumeAttachment,
         Resource::Pod,
     ];
+
+    /// Of [`Resource::WATCHED`] what a controller watches with the feature gate `CapacityBuffer` open or closed.
+    pub fn watched(buffers: bool) -> impl Iterator<Item = Resource> {
+        Resource::WATCHED.into_iter().filter(move |own| buffers || !own.is_for_buffers())
+    }
+
+    /// Whether only CapacityBuffers ask for it.
+    pub fn is_for_buffers(self) -> bool {
+        let kinds =
+            [Resource::CapacityBuffer, Resource::Deployment, Resource::ReplicaSet, Resource::PodTemplate];
+        kinds.contains(&self)
+    }
+
+    /// Whether a cluster may do without the kind: where the API server does not have it, there are none. Not so for
+    /// pools and claims: taking those for gone would end their nodes.
+    pub fn is_optional(self) -> bool {
+        self == Resource::CapacityBuffer
+    }
 
     /// Group, version, kind, plural.
     fn names(self) -> (&'static str, &'static str, &'static str, &'static str) {
@@ -53,6 +79,12 @@ impl Resource {
             Resource::Pod => ("", "v1", "Pod", "pods"),
             Resource::DaemonSet => ("apps", "v1", "DaemonSet", "daemonsets"),
             Resource::StatefulSet => ("apps", "v1", "StatefulSet", "statefulsets"),
+            Resource::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            Resource::ReplicaSet => ("apps", "v1", "ReplicaSet", "replicasets"),
+            Resource::PodTemplate => ("", "v1", "PodTemplate", "podtemplates"),
+            Resource::CapacityBuffer => {
+                ("autoscaling.x-k8s.io", "v1beta1", "CapacityBuffer", "capacitybuffers")
+            }
             Resource::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
             Resource::Namespace => ("", "v1", "Namespace", "namespaces"),
             Resource::StorageClass => ("storage.k8s.io", "v1", "StorageClass", "storageclasses"),
@@ -95,6 +127,10 @@ impl Resource {
             Resource::Pod
                 | Resource::DaemonSet
                 | Resource::StatefulSet
+                | Resource::Deployment
+                | Resource::ReplicaSet
+                | Resource::PodTemplate
+                | Resource::CapacityBuffer
                 | Resource::PodDisruptionBudget
                 | Resource::PersistentVolumeClaim
                 | Resource::Event

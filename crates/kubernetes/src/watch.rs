@@ -1,4 +1,5 @@
-//! Watching one kind: what is there first, then what changes, as messages.
+//! Watching one kind: what is there first, then what changes, as messages. Of a kind that the API server does not have
+//! nothing is there, if a cluster may do without it; it is asked for again, with pauses.
 
 use std::sync::Arc;
 
@@ -40,6 +41,11 @@ pub async fn watch(client: kube::Client, resource: Resource, tell: mpsc::Sender<
                 let (namespace, name) = key(&object);
                 Told::Seen(Seen::Gone(resource, namespace, name))
             }
+            Err(error) if is_missing(resource, &error) => {
+                tracing::debug!(kind = resource.kind(), "is not served; looked for again later");
+                listed.clear();
+                Told::Listed(resource, Vec::new())
+            }
             Err(error) => {
                 tracing::warn!(kind = resource.kind(), %error, "watch broke; it begins again");
                 continue;
@@ -49,6 +55,12 @@ pub async fn watch(client: kube::Client, resource: Resource, tell: mpsc::Sender<
             return;
         }
     }
+}
+
+/// Whether an error says that the API server does not have a kind that a cluster may do without.
+fn is_missing(resource: Resource, error: &watcher::Error) -> bool {
+    let watcher::Error::InitialListFailed(kube::Error::Api(status)) = error else { return false };
+    resource.is_optional() && status.code == 404
 }
 
 fn key(object: &DynamicObject) -> (Name, Name) {
@@ -64,4 +76,23 @@ fn there(resource: Resource, mut object: DynamicObject) -> Option<Seen> {
     fields.insert("apiVersion".to_owned(), resource.api_version().into());
     fields.insert("kind".to_owned(), resource.kind().into());
     Some(Seen::There(resource, Arc::new(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn refused(code: u16) -> watcher::Error {
+        let status = Status { code, ..Status::default() };
+        watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn what_a_cluster_may_do_without_is_not_waited_for() {
+        assert!(is_missing(Resource::CapacityBuffer, &refused(404)));
+        assert!(!is_missing(Resource::CapacityBuffer, &refused(503)), "it may be there");
+        assert!(!is_missing(Resource::NodeClaim, &refused(404)), "without claims their nodes would go");
+    }
 }

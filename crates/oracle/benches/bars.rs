@@ -140,7 +140,8 @@ fn planned(plan: Solution) -> usize {
 /// Tries every node alone; how many there are.
 fn sweep(ground: &Ground) -> usize {
     let (going, nominated) = (BTreeSet::new(), BTreeMap::new());
-    let held = Held { going: &going, nominated: &nominated, policy: Policy::Karpenter };
+    let held =
+        Held { going: &going, nominated: &nominated, buffered: &BTreeSet::new(), policy: Policy::Karpenter };
     std::hint::black_box(consolidation::alone(&ground.cluster, &ground.market, held));
     ground.cluster.nodes.len()
 }

@@ -65,7 +65,8 @@ fn sweep(ground: Ground) {
     let plan = ground.solve(Policy::Karpenter);
     let ground = ground.settled(&plan);
     let (going, nominated) = (BTreeSet::new(), BTreeMap::new());
-    let held = Held { going: &going, nominated: &nominated, policy: Policy::Karpenter };
+    let held =
+        Held { going: &going, nominated: &nominated, buffered: &BTreeSet::new(), policy: Policy::Karpenter };
     measured("karpenter: each node alone", &mut || {
         std::hint::black_box(consolidation::alone(&ground.cluster, &ground.market, held));
     });

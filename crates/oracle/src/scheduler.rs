@@ -4,6 +4,7 @@
 //! an answer is made of.
 
 mod affinity;
+mod devices;
 pub mod engine;
 pub mod generate;
 pub mod known;

@@ -26,7 +26,7 @@ pub struct DaemonGroup {
     pub ports: Vec<HostPort>,
 }
 
-/// The DaemonSets that are in the API.
+/// The DaemonSets that are in the API, but for those with claims for devices, which Karpenter leaves out.
 pub fn daemon_sets(cluster: &Cluster) -> Vec<&PodTemplate> {
     let arrived = |index: usize| cluster.arrived.get(index).copied().unwrap_or(false);
     let workloads = cluster.declared.workload_ids();
@@ -35,6 +35,7 @@ pub fn daemon_sets(cluster: &Cluster) -> Vec<&PodTemplate> {
             matches!(workload.shape, Shape::DaemonSet)
                 && arrived(id.0 as usize)
                 && !cluster.deleted_workloads.contains(id)
+                && workload.template.device_claims.is_empty()
         })
         .map(|(_, workload)| workload.template.as_ref())
         .collect()

@@ -20,6 +20,7 @@ use cluster::{Cluster, NodeId};
 
 use self::candidate::{Candidate, Held};
 use self::trials::Trials;
+use crate::buffers::Imagined;
 use crate::market::Market;
 use crate::plan::PlannedClaim;
 
@@ -44,7 +45,18 @@ impl Command {
 /// The first thing that can be done: empty nodes all at once, then drifted ones of static pools, each by a command of
 /// its own, then another drifted one, then several nodes for which there is a cheaper place, then one. None: nothing,
 /// as long as nothing changes.
+///
+/// Pods of CapacityBuffers wait like others, and are in no command.
 pub fn commands(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
+    let Some(imagined) = Imagined::of(cluster) else { return commands_in(cluster, market, held) };
+    let mut commands = commands_in(&imagined.cluster, market, held);
+    for claim in commands.iter_mut().flat_map(|command| &mut command.replacements) {
+        claim.pods.retain(|pod| !imagined.has(*pod));
+    }
+    commands
+}
+
+fn commands_in(cluster: &Cluster, market: &Market, held: Held<'_>) -> Vec<Command> {
     let due = consolidation::due(cluster, market, held);
     if let Some(empty) = consolidation::empty(cluster, &due, held) {
         return vec![empty];

@@ -8,6 +8,7 @@
 //! its own estimate of a node's room, no knowledge of addresses.
 
 pub mod bits;
+pub mod buffers;
 pub mod claim;
 pub mod class;
 pub mod daemons;

@@ -30,14 +30,11 @@ pub(crate) fn explain(scheduler: &Scheduler<'_>, class: ClassId) -> Vec<PoolReje
     explained.collect()
 }
 
-/// The reasons of a pod whose volumes Karpenter cannot make sense of.
-pub(crate) fn volumes_unusable(scheduler: &Scheduler<'_>) -> Vec<PoolRejection> {
+/// One reason, whatever the pool: Karpenter does not plan for the pod.
+pub(crate) fn of_every_pool(scheduler: &Scheduler<'_>, reason: &PoolReason) -> Vec<PoolRejection> {
     let pools = scheduler.pools.iter();
     pools
-        .map(|(pool, _)| PoolRejection {
-            pool: pool_name(scheduler, *pool),
-            reason: PoolReason::VolumeTopology,
-        })
+        .map(|(pool, _)| PoolRejection { pool: pool_name(scheduler, *pool), reason: reason.clone() })
         .collect()
 }
 

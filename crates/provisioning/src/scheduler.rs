@@ -22,6 +22,7 @@ use std::rc::Rc;
 
 use cluster::PodId;
 use cluster::change::ClaimOrNode;
+use cluster::rejection::PoolReason;
 
 use crate::bits::Bits;
 use crate::claim::{CompatibleTypes, Misfit, OpenClaim};
@@ -85,7 +86,7 @@ pub(crate) struct Scheduler<'a> {
     /// Types that new claims of a class are led to, by template; empty when they are not led.
     favoured: Vec<BTreeMap<ClassId, Bits>>,
     requests: Vec<Waiting>,
-    unplannable: Vec<PodId>,
+    unplannable: Vec<(PodId, PoolReason)>,
 }
 
 impl<'a> Scheduler<'a> {
@@ -170,8 +171,8 @@ impl<'a> Scheduler<'a> {
             };
             refused.push((waiting.pod, reasons));
         }
-        for pod in &self.unplannable {
-            refused.push((*pod, refusal::volumes_unusable(&self)));
+        for (pod, reason) in &self.unplannable {
+            refused.push((*pod, refusal::of_every_pool(&self, reason)));
         }
         refused.sort_by_key(|(pod, _)| *pod);
         let claims = std::mem::take(&mut self.claims);

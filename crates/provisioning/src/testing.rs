@@ -137,6 +137,7 @@ pub fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
         priority: 0,
         preempts: true,
         volumes: vec![],
+        device_claims: vec![],
         needs_objects: vec![],
         service_account: Name::default(),
         image_pull_secrets: vec![],

@@ -6,13 +6,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cluster::device::DeviceClaimId;
 use cluster::rejection::{FilterReason, NodeReason, Plugin, Rejection};
 use cluster::storage::VolumeClaimId;
 use cluster::{Cluster, NodeId, PodId};
 
-use crate::message::{self, PreemptionWords};
+use crate::message::{self, DeviceWords, PreemptionWords};
 use crate::placements::{Placements, len};
 use crate::plugins::default_preemption::{self, Outcome};
+use crate::plugins::dynamic_resources::{self, DeviceChoice, unqueued};
 use crate::plugins::node_affinity::{self, Named};
 use crate::plugins::{inter_pod_affinity, volume_binding};
 use crate::query::{Incoming, Query};
@@ -56,6 +58,8 @@ pub enum Attempt {
         rejection: Rejection,
         /// The node that was reserved for it stays reserved: its victims are still ending.
         keeps_nomination: bool,
+        /// A claim that loses its devices, so that it may get others.
+        deallocates: Option<DeviceClaimId>,
     },
 }
 
@@ -72,6 +76,8 @@ pub struct Placement {
     pub score: Option<i64>,
     /// What must become of claims that waited for a consumer before the pod is bound.
     pub claims: Vec<ClaimChoice>,
+    /// Its claims for devices, which it uses from now on, with what they get.
+    pub devices: DeviceChoice,
 }
 
 /// What becomes of a claim that waited for its first consumer.
@@ -94,6 +100,8 @@ pub struct Preemption {
     pub violations: u32,
     /// Pods of lower priority that lose their reservation of this node.
     pub displaced: Vec<PodId>,
+    /// A claim that loses its devices, so that it may get others.
+    pub deallocates: Option<DeviceClaimId>,
     /// What the pod is told in the meantime: it is unschedulable in this cycle.
     pub rejection: Rejection,
 }
@@ -105,8 +113,7 @@ pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBr
     index.order.refresh();
     index.tenant(cluster, pod);
     let known = cluster.pod(pod);
-    let alone =
-        known.for_node.is_some() || !known.template.volumes.is_empty() || index.nominated_to(pod).is_some();
+    let alone = known.for_node.is_some() || has_claims(&known.template) || index.nominated_to(pod).is_some();
     if alone {
         return cycle(index, cluster, pod, tie);
     }
@@ -114,7 +121,7 @@ pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBr
     if let Some((version, rejection)) = &index.classes[class].refused
         && *version == index.version
     {
-        return Attempt::Reject { rejection: (**rejection).clone(), keeps_nomination: false };
+        return refused((**rejection).clone());
     }
     let outcome = cycle(index, cluster, pod, tie);
     if let Attempt::Reject { rejection, .. } = &outcome {
@@ -123,14 +130,30 @@ pub fn attempt(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBr
     outcome
 }
 
+/// Pods with volumes or devices are not like others of their class.
+pub(crate) fn has_claims(template: &cluster::PodTemplate) -> bool {
+    !template.volumes.is_empty() || !template.device_claims.is_empty()
+}
+
+/// Refused, and nothing else comes of it.
+fn refused(rejection: Rejection) -> Attempt {
+    Attempt::Reject { rejection, keeps_nomination: false, deallocates: None }
+}
+
 fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -> Attempt {
     let all = len(index.order.list());
     if all == 0 {
         let message = message::NO_NODES.to_owned();
         let rejection = Rejection { nodes: 0, reasons: Vec::new(), preemption: Vec::new(), message };
-        return Attempt::Reject { rejection, keeps_nomination: false };
+        return refused(rejection);
     }
     let incoming = Incoming::of(cluster.pod(pod));
+    if let Some(reason) = unqueued(index, cluster, &incoming) {
+        return refused(plain(
+            all,
+            NodeReason { plugin: Plugin::DynamicResources, reason, nodes: all, example: None },
+        ));
+    }
     let (query, named) = match prefilter(index, cluster, &incoming) {
         Ok(prepared) => prepared,
         Err(excluded) => {
@@ -145,14 +168,35 @@ fn cycle(index: &mut Placements, cluster: &Cluster, pod: PodId, tie: TieBreak) -
             );
         }
     };
-    let Survey { feasible, refused, searched, reserved } = survey(index, cluster, &query, named.as_ref());
+    let Survey { feasible, refused, searched, reserved, error } =
+        survey(index, cluster, &query, named.as_ref());
+    if let Some(node) = error {
+        let words = dynamic_resources::error(index, cluster, &query, node.0 as usize);
+        let words = format!("running \"DynamicResources\" filter plugin: {words}");
+        return self::refused(failed(all, words.into(), Some(node)));
+    }
     index.next_start = (index.next_start + searched as usize) % all as usize;
     if feasible.is_empty() {
         let absent = (all.saturating_sub(refused.count), reserved);
         return fail(index, cluster, &query, Failure { refused, everywhere: None, absent }, tie);
     }
+    if let Some(words) = dynamic_resources::too_many_users(cluster, &query) {
+        return self::refused(failed(all, words, None));
+    }
     let evaluated = len(&feasible) + refused.count;
     bind(index, cluster, &query, &feasible, evaluated, tie)
+}
+
+/// An error of `DynamicResources`, which is all that is said.
+fn failed(nodes: u32, words: cluster::Name, example: Option<NodeId>) -> Rejection {
+    let reason = FilterReason::DeviceError(words);
+    plain(nodes, NodeReason { plugin: Plugin::DynamicResources, reason, nodes, example })
+}
+
+/// A rejection with one reason, in its own words.
+fn plain(nodes: u32, reason: NodeReason) -> Rejection {
+    let message = message::words(reason.plugin, &reason.reason);
+    Rejection { nodes, reasons: vec![reason], preemption: Vec::new(), message }
 }
 
 type Prepared = (Query, Option<BTreeSet<cluster::Name>>);
@@ -183,7 +227,14 @@ pub(crate) fn prefilter(
         }
     }
     query.alone = inter_pod_affinity::is_skipped(index, &query);
-    query.local = query.alone && query.volumes.is_none() && query.wishes.hard_spread.is_empty();
+    match dynamic_resources::plan(index, cluster, pod) {
+        Ok(plan) => query.devices = plan,
+        Err(reason) => return Err(Box::new((query, Plugin::DynamicResources, reason))),
+    }
+    query.local = query.alone
+        && query.volumes.is_none()
+        && query.devices.is_none()
+        && query.wishes.hard_spread.is_empty();
     Ok((query, named))
 }
 
@@ -199,7 +250,11 @@ fn bind(
     let (node, score) = match feasible {
         [only] => (*only, None),
         _ => {
-            let totals = score::totals(index, query, feasible);
+            let mut totals = score::totals(index, query, feasible);
+            let of_devices = dynamic_resources::score(index, cluster, query, feasible);
+            for (total, points) in totals.iter_mut().zip(of_devices.unwrap_or_default()) {
+                *total += points;
+            }
             let most = totals.iter().copied().max().unwrap_or(0);
             let mut best: Vec<u32> = feasible
                 .iter()
@@ -220,7 +275,8 @@ fn bind(
         None => ClaimChoice::Provision(claim),
     };
     let claims = bindings.into_iter().map(choice).collect();
-    Attempt::Bind(Placement { node, feasible: len(feasible), evaluated, score, claims })
+    let devices = dynamic_resources::choice(index, cluster, query, node);
+    Attempt::Bind(Placement { node, feasible: len(feasible), evaluated, score, claims, devices })
 }
 
 /// Why no node fits.
@@ -242,7 +298,13 @@ fn fail(
 ) -> Attempt {
     let nodes = len(index.order.list());
     let kubernetes = cluster.declared.profile.kubernetes;
-    let unasked = message::post_filter_fails(failure.everywhere.is_some(), kubernetes);
+    let unasked = message::post_filter_fails(failure.everywhere.as_ref(), kubernetes);
+    let deallocates = dynamic_resources::deallocates(cluster, query, &failure.refused);
+    let devices = match (&query.devices, deallocates) {
+        (_, Some(_)) => DeviceWords::Deallocated,
+        (Some(_), None) => DeviceWords::Nothing,
+        (None, None) => DeviceWords::NoClaims,
+    };
     let rows = index.rows.len();
     index.classes[query.class.0 as usize].glances.begin(query, rows);
     let outcome = default_preemption::run(index, cluster, query, &failure.refused, tie);
@@ -253,7 +315,7 @@ fn fail(
     };
     let reject = |words: PreemptionWords<'_>, preemption| Rejection {
         nodes,
-        message: message::failed_scheduling(nodes, &reasons, everywhere, &words, kubernetes),
+        message: message::failed_scheduling(nodes, &reasons, everywhere, (devices, &words), kubernetes),
         reasons: reasons.clone(),
         preemption,
     };
@@ -266,11 +328,11 @@ fn fail(
                 example: None,
             };
             let rejection = reject(PreemptionWords::Ineligible(&reason), vec![why]);
-            Attempt::Reject { rejection, keeps_nomination: true }
+            Attempt::Reject { rejection, keeps_nomination: true, deallocates }
         }
         Outcome::Useless(preemption) => {
             let rejection = reject(PreemptionWords::Useless(&preemption), preemption.clone());
-            Attempt::Reject { rejection, keeps_nomination: unasked }
+            Attempt::Reject { rejection, keeps_nomination: unasked, deallocates }
         }
         Outcome::Chosen(candidate) => Attempt::Preempt(Preemption {
             displaced: displaced(index, query, candidate.node),
@@ -278,6 +340,7 @@ fn fail(
             node: candidate.node,
             victims: candidate.victims,
             violations: candidate.violations,
+            deallocates,
         }),
     }
 }

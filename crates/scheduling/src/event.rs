@@ -2,7 +2,8 @@
 //!
 //! Follows `pkg/scheduler/eventhandlers.go` and `framework/events.go` of v1.36.3.
 
-use cluster::change::DeletionCause;
+use cluster::change::{DeletionCause, DeviceClaimChange};
+use cluster::device::DeviceClaimId;
 use cluster::pod::Stage;
 use cluster::storage::VolumeClaimId;
 use cluster::{Change, Cluster, Kind, NodeId, PodId};
@@ -47,6 +48,15 @@ pub enum Event {
     CsiNodeChanged(NodeId),
     /// A volume was detached from a node.
     VolumeDetached,
+    /// A device class or slice came or changed.
+    DevicesDeclared,
+    /// A claim for devices came, changed or went.
+    DeviceClaimChanged {
+        /// Which claim.
+        claim: DeviceClaimId,
+        /// What happened to it.
+        how: DeviceClaimChange,
+    },
 }
 
 /// What a node was before it changed or went.
@@ -66,7 +76,18 @@ pub struct NodeDifference {
     pub(crate) extended: Vec<i64>,
 }
 
+fn declares_devices(kind: &Kind) -> bool {
+    matches!(kind.as_str(), "DeviceClass" | "ResourceSlice")
+}
+
 impl Placements {
+    /// Whether what a node can give has changed.
+    pub(crate) fn allocatable_changed(&self, cluster: &Cluster, before: &NodeDifference) -> bool {
+        let now = self.difference(cluster, before.node);
+        (now.allocatable, now.pods_allowed) != (before.allocatable, before.pods_allowed)
+            || now.extended != before.extended
+    }
+
     /// Takes over a change that the cluster already contains. Repeating a change, or one that an assumption
     /// ([`Placements::place`]) anticipated, alters nothing.
     pub fn observe(&mut self, change: &Change, cluster: &Cluster) -> Vec<Event> {
@@ -92,8 +113,20 @@ impl Placements {
             Change::ObjectArrived(key) => match key.kind {
                 Kind::StorageClass => vec![Event::StorageClassAdded],
                 Kind::PersistentVolume => vec![Event::VolumeChanged],
+                _ if declares_devices(&key.kind) => {
+                    self.devices.read_slices(cluster);
+                    vec![Event::DevicesDeclared]
+                }
                 _ => Vec::new(),
             },
+            Change::ObjectDeleted(key) if declares_devices(&key.kind) => {
+                self.devices.read_slices(cluster);
+                Vec::new()
+            }
+            Change::DeviceClaimChanged { claim, how } => {
+                self.devices.sync(cluster, *claim);
+                vec![Event::DeviceClaimChanged { claim: *claim, how: *how }]
+            }
             _ => Vec::new(),
         }
     }

@@ -5,8 +5,8 @@ use cluster::{Cluster, NodeId};
 
 use crate::placements::Placements;
 use crate::plugins::{
-    inter_pod_affinity, node_ports, node_resources_fit, node_volume_limits, pod_topology_spread,
-    taint_toleration, volume_binding, volume_zone,
+    dynamic_resources, inter_pod_affinity, node_ports, node_resources_fit, node_volume_limits,
+    pod_topology_spread, taint_toleration, volume_binding, volume_zone,
 };
 use crate::query::{Moment, Query};
 use crate::refusal::Refusal;
@@ -26,6 +26,7 @@ pub(crate) fn refusal(
     volumes(index, cluster, query, node)
         .or_else(|| spread(index, query, moment, node))
         .or_else(|| inter_pod_affinity::refuses(index, &query.wishes, &moment.felt, node))
+        .or_else(|| dynamic_resources::refuses(index, cluster, query, node))
 }
 
 /// The filters that look at nothing but the node and its room.
@@ -90,6 +91,7 @@ pub(crate) fn all_refusals(
         plan.filter(|plan| volume_zone::refuses(plan, cluster, spec)).map(|_| Refusal::VolumeZoneConflict),
         spread(index, query, moment, node),
         inter_pod_affinity::refuses(index, &query.wishes, &moment.felt, node),
+        dynamic_resources::refuses(index, cluster, query, node),
     ];
     found.into_iter().flatten().collect()
 }
@@ -128,5 +130,11 @@ pub(crate) fn reasons(
         Refusal::PodAffinity => FilterReason::PodAffinity,
         Refusal::PodAntiAffinity => FilterReason::PodAntiAffinity,
         Refusal::ExistingAntiAffinity => FilterReason::ExistingAntiAffinity,
+        Refusal::DevicesElsewhere => FilterReason::DevicesElsewhere,
+        Refusal::DevicesUnavailable => FilterReason::DevicesUnavailable,
+        Refusal::DevicePoolsInvalid => FilterReason::DevicePoolsInvalid,
+        Refusal::DeviceError => {
+            FilterReason::DeviceError(dynamic_resources::error(index, cluster, query, node))
+        }
     }]
 }

@@ -101,6 +101,7 @@ fn asks(waiter: &Waiter<'_>, plugin: Plugin, event: &Event) -> bool {
         Plugin::VolumeZone => plugins::volume_zone::may_help(waiter, event),
         Plugin::PodTopologySpread => plugins::pod_topology_spread::may_help(waiter, event),
         Plugin::InterPodAffinity => plugins::inter_pod_affinity::may_help(waiter, event),
-        Plugin::SchedulingGates | Plugin::DynamicResources | Plugin::DefaultPreemption => false,
+        Plugin::DynamicResources => plugins::dynamic_resources::may_help(waiter, event),
+        Plugin::SchedulingGates | Plugin::DefaultPreemption => false,
     }
 }

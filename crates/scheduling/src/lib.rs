@@ -15,6 +15,7 @@
 pub mod attempt;
 mod class;
 mod counter;
+mod devices;
 mod domain;
 pub mod event;
 mod explain;
@@ -49,5 +50,6 @@ pub use class::ClassId;
 pub use event::Event;
 pub use explain::{NodeVerdict, explain, fits};
 pub use placements::Placements;
+pub use plugins::dynamic_resources::{DeviceChoice, unqueued};
 pub use plugins::volume_binding::{claim_names, usable as volume_usable};
 pub use query::Incoming;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cluster::rejection::{FilterReason, NodeReason, Plugin};
+use cluster::rejection::{DeviceClaimProblem, FilterReason, NodeReason, Plugin};
 
 /// `ErrNoNodesAvailable`.
 pub(crate) const NO_NODES: &str = "no nodes available to schedule pods";
@@ -56,8 +56,55 @@ pub(crate) fn words(plugin: Plugin, reason: &FilterReason) -> String {
              another pod"
                 .into()
         }
+        FilterReason::DevicesElsewhere => "resourceclaim not available on the node".into(),
+        FilterReason::DevicesUnavailable => "cannot allocate all claims".into(),
+        FilterReason::DevicePoolsInvalid => {
+            "invalid resource pools were encountered".into()
+        }
+        FilterReason::DeviceError(words) => words.to_string(),
+        FilterReason::DeviceClaim(problem) => device_claim(problem),
         FilterReason::PreemptionPolicyNever => "not eligible due to preemptionPolicy=Never.".into(),
         FilterReason::VictimsTerminating => "not eligible due to a terminating pod on the nominated node.".into(),
+    }
+}
+
+/// Why a claim for devices cannot be used.
+fn device_claim(problem: &DeviceClaimProblem) -> String {
+    match problem {
+        DeviceClaimProblem::Missing { claim } => {
+            format!("could not find ResourceClaim \"{claim}\"")
+        }
+        DeviceClaimProblem::NotCreated { pod, .. } => {
+            format!("pod \"{pod}\": ResourceClaim not created yet")
+        }
+        DeviceClaimProblem::Deleting { claim } => format!("resourceclaim \"{claim}\" is being deleted"),
+        DeviceClaimProblem::InFlight { claim } => {
+            format!("resource claim {claim} is in the process of being allocated")
+        }
+        DeviceClaimProblem::ClassMissing { request, class } => {
+            format!("request {request}: device class {class} does not exist")
+        }
+    }
+}
+
+/// What `DynamicResources`, which is asked before preemption, says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceWords {
+    /// The pod has no claims, or they kept it off all nodes.
+    NoClaims,
+    /// Nothing can be done.
+    Nothing,
+    /// A claim lost its devices.
+    Deallocated,
+}
+
+impl DeviceWords {
+    fn text(self) -> &'static str {
+        match self {
+            DeviceWords::NoClaims => "no new claims to deallocate, ",
+            DeviceWords::Nothing => "still not schedulable, ",
+            DeviceWords::Deallocated => "deallocation of ResourceClaim completed, ",
+        }
     }
 }
 
@@ -71,8 +118,6 @@ pub(crate) enum PreemptionWords<'a> {
     Useless(&'a [NodeReason]),
 }
 
-/// What `DynamicResources`, which is asked before preemption, says about a pod without resource claims.
-const NO_CLAIMS: &str = "no new claims to deallocate, ";
 /// From this version on dynamic resource allocation is on by default.
 const DYNAMIC_RESOURCES_SINCE: (u32, u32) = (1, 34);
 
@@ -82,17 +127,17 @@ pub(crate) fn failed_scheduling(
     nodes: u32,
     reasons: &[NodeReason],
     everywhere: bool,
-    preemption: &PreemptionWords<'_>,
+    (devices, preemption): (DeviceWords, &PreemptionWords<'_>),
     kubernetes: (u32, u32),
 ) -> String {
     let mut message = match reasons.first().filter(|_| everywhere) {
         Some(only) => format!("0/{nodes} nodes are available: {}.", words(only.plugin, &only.reason)),
         None => histogram(nodes, reasons),
     };
-    let claims = if kubernetes >= DYNAMIC_RESOURCES_SINCE { NO_CLAIMS } else { "" };
+    let claims = if kubernetes >= DYNAMIC_RESOURCES_SINCE { devices.text() } else { "" };
     match preemption {
         PreemptionWords::Silent => {}
-        _ if post_filter_fails(everywhere, kubernetes) => message.push_str(" not found"),
+        _ if everywhere && post_filter_fails(reasons.first(), kubernetes) => message.push_str(" not found"),
         PreemptionWords::Ineligible(reason) => {
             message.push_str(&format!(" {claims}preemption: {}", words(Plugin::DefaultPreemption, reason)));
         }
@@ -105,8 +150,9 @@ pub(crate) fn failed_scheduling(
 
 /// Whether `PostFilter` ends in an error: a plugin that keeps the pod off all nodes in `PreFilter` does so before
 /// `DynamicResources` has noted what it then looks for.
-pub(crate) fn post_filter_fails(everywhere: bool, kubernetes: (u32, u32)) -> bool {
-    everywhere && kubernetes >= DYNAMIC_RESOURCES_SINCE
+pub(crate) fn post_filter_fails(everywhere: Option<&NodeReason>, kubernetes: (u32, u32)) -> bool {
+    everywhere.is_some_and(|reason| reason.plugin != Plugin::DynamicResources)
+        && kubernetes >= DYNAMIC_RESOURCES_SINCE
 }
 
 fn histogram(nodes: u32, reasons: &[NodeReason]) -> String {
@@ -167,7 +213,13 @@ mod tests {
             reason(Plugin::DefaultPreemption, FilterReason::NoVictims, 2),
         ];
         assert_eq!(
-            failed_scheduling(12, &reasons, false, &PreemptionWords::Useless(&useless), (1, 33)),
+            failed_scheduling(
+                12,
+                &reasons,
+                false,
+                (DeviceWords::NoClaims, &PreemptionWords::Useless(&useless)),
+                (1, 33)
+            ),
             "0/12 nodes are available: 10 node(s) had untolerated taint(s), 2 Insufficient cpu. preemption: 0/12 nodes \
              are available: 10 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod."
         );
@@ -180,7 +232,7 @@ mod tests {
             1,
             &[reason(Plugin::VolumeRestrictions, claim, 1)],
             true,
-            &PreemptionWords::Silent,
+            (DeviceWords::NoClaims, &PreemptionWords::Silent),
             (1, 36),
         );
         assert_eq!(message.len(), 1024);

@@ -10,6 +10,7 @@ use cluster::{Cluster, Name, Node, NodeId, PodId, WorkloadId};
 
 use crate::class::{Class, OwnedTerm};
 use crate::counter::{Counted, Counter};
+use crate::devices::DeviceIndex;
 use crate::domain::{Group, Inclusion, NO_DOMAIN, TopologyKey};
 use crate::nominations::Nominations;
 use crate::order::NodeOrder;
@@ -75,6 +76,8 @@ pub struct Placements {
     pub(crate) claim_nodes: BTreeMap<VolumeClaimId, NodeId>,
     /// Volumes chosen by pods that are assumed.
     pub(crate) chosen_volumes: BTreeMap<u32, VolumeClaimId>,
+    /// Devices that are given away.
+    pub(crate) devices: DeviceIndex,
     /// Images on nodes, by name.
     pub(crate) images: BTreeMap<Name, ImageSpread>,
     /// Where the next search begins, as an index into the node order.
@@ -88,7 +91,7 @@ pub struct Placements {
 impl Placements {
     /// The index of a cluster as it is now.
     pub fn new(cluster: &Cluster) -> Placements {
-        let mut index = Placements::default();
+        let mut index = Placements { devices: DeviceIndex::new(cluster), ..Placements::default() };
         for node in &cluster.nodes {
             index.put_node(cluster, node.id);
         }

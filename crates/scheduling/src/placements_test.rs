@@ -218,7 +218,7 @@ fn opinions(index: &Placements, cluster: &Cluster, probes: &[PodId]) -> Vec<Stri
         let outcome = match attempt(&mut index, cluster, *probe, TieBreak::Lowest) {
             Attempt::Bind(placement) => format!("{placement:?}"),
             Attempt::Preempt(preemption) => {
-                let Preemption { node, victims, violations, displaced, rejection } = preemption;
+                let Preemption { node, victims, violations, displaced, rejection, .. } = preemption;
                 format!("{node:?} {victims:?} {violations} {displaced:?} {}", rejection.message)
             }
             Attempt::Reject { rejection, .. } => rejection.message,

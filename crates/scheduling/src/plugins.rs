@@ -1,9 +1,10 @@
 //! One file for each plugin of the default profile that decides something here.
 //!
 //! Not here: `SchedulingGates` and `PrioritySort` (the queue's, in `simulation`), `DefaultBinder` (an effect),
-//! `DynamicResources` (resource claims are not modelled), `NodeDeclaredFeatures` (nodes declare none).
+//! `NodeDeclaredFeatures` (nodes declare none).
 
 pub mod default_preemption;
+pub mod dynamic_resources;
 pub mod image_locality;
 pub mod inter_pod_affinity;
 pub mod node_affinity;

@@ -6,6 +6,7 @@ use cluster::{Cluster, Name, NodeId, Pod, PodId, PodTemplate, WorkloadId};
 
 use crate::class::{ClassId, Wishes};
 use crate::placements::Placements;
+use crate::plugins::dynamic_resources::DevicePlan;
 use crate::plugins::inter_pod_affinity::{self, Felt};
 use crate::plugins::pod_topology_spread::{self, Rest};
 use crate::plugins::volume_binding::VolumePlan;
@@ -66,6 +67,8 @@ pub(crate) struct Query {
     pub wishes: Arc<Wishes>,
     pub pinned: Option<NodeId>,
     pub volumes: Option<VolumePlan>,
+    /// Its claims for devices; `None` for pods without.
+    pub devices: Option<DevicePlan>,
     /// `InterPodAffinity` has nothing to do: it then does not look at pods that nodes are reserved for either.
     pub alone: bool,
     /// No filter looks at other pods or at volumes: whether the pod fits a node depends on that node's room only.
@@ -96,6 +99,7 @@ impl Query {
             wishes,
             pinned: pod.pinned,
             volumes,
+            devices: None,
             alone: false,
             local: false,
         }

@@ -23,6 +23,10 @@ pub(crate) enum Refusal {
     PodAffinity,
     PodAntiAffinity,
     ExistingAntiAffinity,
+    DevicesElsewhere,
+    DevicesUnavailable,
+    DevicePoolsInvalid,
+    DeviceError,
 }
 
 impl Refusal {
@@ -45,6 +49,10 @@ impl Refusal {
             Refusal::PodAffinity | Refusal::PodAntiAffinity | Refusal::ExistingAntiAffinity => {
                 Plugin::InterPodAffinity
             }
+            Refusal::DevicesElsewhere
+            | Refusal::DevicesUnavailable
+            | Refusal::DevicePoolsInvalid
+            | Refusal::DeviceError => Plugin::DynamicResources,
         }
     }
 

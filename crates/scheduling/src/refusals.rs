@@ -50,6 +50,11 @@ impl Refusals {
         self.by_node.get(node.0 as usize).copied().flatten()
     }
 
+    /// A node on which a filter ended in an error.
+    pub fn error(&self) -> Option<NodeId> {
+        self.iter().find(|(_, refused)| refused.refusal == Refusal::DeviceError).map(|(node, _)| node)
+    }
+
     /// All of them, in id order.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, Refused)> {
         (0..).map(NodeId).zip(&self.by_node).filter_map(|(node, refused)| Some((node, (*refused)?)))

@@ -14,6 +14,7 @@ use crate::nominated;
 use crate::placements::Placements;
 use crate::plugins::pod_topology_spread::Rest;
 use crate::query::{Moment, Query};
+use crate::refusal::Refusal;
 use crate::refusals::{Refusals, Refused};
 
 /// Below this many nodes all are looked at (`minFeasibleNodesToFind`).
@@ -31,6 +32,8 @@ pub(crate) struct Survey {
     pub searched: u32,
     /// Who refused the reserved node.
     pub reserved: Option<Plugin>,
+    /// A filter ended in an error on this node: nothing else counts.
+    pub error: Option<NodeId>,
 }
 
 /// Looks at the node that is reserved for the pod, and if that does not fit at all others.
@@ -47,7 +50,7 @@ pub(crate) fn survey(
         let moment = Moment::new(index, query);
         let Some(refused) = look(index, cluster, query, &moment, node) else {
             let refused = Refusals::default();
-            return Survey { feasible: vec![node.0], refused, searched: 0, reserved: None };
+            return Survey { feasible: vec![node.0], refused, searched: 0, reserved: None, error: None };
         };
         first = Some((node, refused));
     }
@@ -58,7 +61,8 @@ pub(crate) fn survey(
         refused.note(node, why);
     }
     let searched = u32::try_from(feasible.len()).unwrap_or(u32::MAX).saturating_add(refused.count);
-    Survey { feasible, refused, searched, reserved }
+    let error = query.devices.as_ref().and_then(|_| refused.error());
+    Survey { feasible, refused, searched, reserved, error }
 }
 
 fn is_candidate(
@@ -104,7 +108,12 @@ fn search(
             _ => look(index, cluster, query, &moment, *node),
         };
         match answer {
-            Some(refusal) => refused.note(*node, refusal),
+            Some(refusal) => {
+                refused.note(*node, refusal);
+                if refusal.refusal == Refusal::DeviceError {
+                    break;
+                }
+            }
             None => feasible.push(node.0),
         }
         if feasible.len() >= enough {

@@ -110,6 +110,7 @@ pub fn template(cpu_millis: i64, memory_bytes: i64) -> PodTemplate {
         priority: 0,
         preempts: true,
         volumes: vec![],
+        device_claims: vec![],
         needs_objects: vec![],
         service_account: "default".into(),
         image_pull_secrets: vec![],

@@ -11,7 +11,7 @@ use crate::filter;
 use crate::message;
 use crate::nominated;
 use crate::placements::Placements;
-use crate::plugins::default_preemption;
+use crate::plugins::{default_preemption, dynamic_resources};
 use crate::query::{Incoming, Moment, Query};
 use crate::refusal::Refusal;
 use crate::score;
@@ -82,7 +82,12 @@ pub fn trace(index: &mut Placements, cluster: &Cluster, pod: PodId) -> Trace {
         let resolvable = nominated::is_resolvable(index, &query, refused.refusal, node);
         trace.refused.push((node, Said { plugin: refused.refusal.plugin(), resolvable, reasons }));
     }
-    let scores = if feasible.len() > 1 { score::by_plugin(index, &query, &feasible) } else { Vec::new() };
+    let mut scores = if feasible.len() > 1 { score::by_plugin(index, &query, &feasible) } else { Vec::new() };
+    if feasible.len() > 1
+        && let Some(points) = dynamic_resources::score(index, cluster, &query, &feasible)
+    {
+        scores.push(("DynamicResources", points));
+    }
     let of_node = |place: usize| scores.iter().map(|(name, values)| (*name, values[place])).collect();
     trace.feasible =
         feasible.iter().enumerate().map(|(place, node)| (NodeId(*node), of_node(place))).collect();

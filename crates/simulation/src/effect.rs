@@ -2,6 +2,7 @@
 
 use cluster::capability::Capability;
 use cluster::change::{ClaimOrNode, DeletionCause, Fault, NodePatch, Refusal};
+use cluster::device::DeviceClaimId;
 use cluster::network::EniCall;
 use cluster::node_claim::{DriftReason, LaunchFailure, Launched, NewClaim, RefusedOffering};
 use cluster::node_pool::DisruptionReason;
@@ -75,6 +76,10 @@ pub enum Effect {
     AttachVolume(VolumeClaimId, NodeId),
     /// Detaches a claim's volume from a node.
     DetachVolume(VolumeClaimId, NodeId),
+    /// Makes a pod a user of its claims for devices; those that had none get these.
+    AllocateDevices(PodId, scheduling::DeviceChoice),
+    /// Takes a claim's devices from it.
+    DeallocateDevices(DeviceClaimId),
     /// Creates a NodeClaim.
     CreateClaim(Box<NewClaim>),
     /// EC2's answer to a launch. The world takes the primary address from the subnet; if there is none left the
@@ -96,6 +101,8 @@ pub enum Effect {
     ClaimGone(ClaimId),
     /// Refuses the pods of a workload (used by admission).
     RefuseCreation(WorkloadId, Refusal),
+    /// The status of a CapacityBuffer.
+    SayOfBuffer(ObjectKey, Box<cluster::BufferStatus>),
     /// A fault begins or ends.
     Fault(Fault, bool),
     /// Notes that a controller cannot act for want of something; `None` clears it.

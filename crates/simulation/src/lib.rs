@@ -21,6 +21,7 @@ mod queued;
 pub mod redeclare;
 mod start;
 pub mod world;
+mod world_devices;
 mod world_nodes;
 mod world_volumes;
 

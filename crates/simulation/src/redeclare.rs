@@ -16,7 +16,7 @@ use cluster::{Change, Declared, Kind, Name, Node, NodeId, ObjectKey, Workload, W
 
 use crate::effect::Effect;
 use crate::world::World;
-use crate::{start, world_nodes, world_volumes};
+use crate::{start, world_devices, world_nodes, world_volumes};
 
 /// The step from `before` to `after`, with `after` brought in line; workloads in `gone` were deleted earlier,
 /// and one of the same name is a new one.
@@ -176,6 +176,10 @@ fn other_objects(before: &Declared, after: &Declared) -> (Vec<ObjectKey>, Vec<Ob
     new.extend(changed(&before.disruption_budgets, &after.disruption_budgets, |budget| {
         &budget.location.object
     }));
+    new.extend(changed(&before.capacity_buffers, &after.capacity_buffers, |buffer| &buffer.key));
+    let (old, devices) = (&before.devices, &after.devices);
+    new.extend(changed(&old.classes, &devices.classes, |class| &class.location.object));
+    new.extend(changed(&old.slices, &devices.slices, |slice| &slice.location.object));
     new.extend(lifted(before, after));
     if before.profile != after.profile {
         new.insert(after.profile.location.object.clone());
@@ -206,6 +210,7 @@ pub(crate) fn perform(world: &mut World, step: &Redeclaration, catalog: &Catalog
     }
     for key in &step.objects_deleted {
         world.cluster.arrived_objects.remove(key);
+        world.cluster.buffers.remove(key);
         changes.push(Change::ObjectDeleted(key.clone()));
     }
     for id in &step.deleted {
@@ -232,6 +237,7 @@ pub(crate) fn perform(world: &mut World, step: &Redeclaration, catalog: &Catalog
         let create = Effect::CreateVolumeClaim(namespace, name, claim.storage_class.clone());
         world_volumes::perform(world, create, changes);
     }
+    world_devices::redeclare(world, &before.devices, changes);
     patch_nodes(world, &before, &step.declared, catalog, changes);
     for index in &step.nodes {
         let mut node = step.declared.nodes[*index as usize].clone();

@@ -28,6 +28,7 @@ pub(crate) fn cluster(declared: &Arc<Declared>) -> Cluster {
         claims: declared.claims.iter().map(|claim| before_registration(claim, declared)).collect(),
         subnets: declared.profile.subnets.iter().map(addressing::space::filled).collect(),
         volumes: declared.volumes.clone(),
+        device_claims: declared.devices.claims.clone(),
         ..Cluster::empty(declared.clone())
     }
 }

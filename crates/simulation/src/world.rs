@@ -1,7 +1,7 @@
 //! The only place that changes a [`Cluster`]: performs effects, and says what became true.
 //!
 //! An effect whose subject is gone, or that would change nothing, does nothing. Admission lives in
-//! [`crate::admission`], volumes in [`crate::world_volumes`], the cloud's side of nodes and claims in
+//! [`crate::admission`], volumes in [`crate::world_volumes`], devices in [`crate::world_devices`], the cloud's side of nodes and claims in
 //! [`crate::world_nodes`].
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use cluster::pod::{NewPod, Stage};
 use cluster::{Change, Cluster, NodeId, Pod, PodId, Waiting, WorkloadId};
 
 use crate::effect::Effect;
-use crate::{admission, branch_admission, world_nodes, world_volumes};
+use crate::{admission, branch_admission, world_devices, world_nodes, world_volumes};
 
 /// The cluster, and what has to be remembered beside it to change it.
 #[derive(Clone, Debug)]
@@ -62,10 +62,19 @@ impl World {
                 }
                 changes.push(Change::Fault(fault, on));
             }
+            Effect::SayOfBuffer(key, status) => {
+                let declared = &self.cluster.declared.capacity_buffers;
+                let is_there = declared.iter().any(|buffer| buffer.key == key);
+                if is_there && self.cluster.buffers.get(&key) != Some(&*status) {
+                    self.cluster.buffers.insert(key.clone(), (*status).clone());
+                    changes.push(Change::BufferStatus(key, status));
+                }
+            }
             Effect::Redeclare(step) => crate::redeclare::perform(self, &step, catalog, changes),
             Effect::RefuseCreation(id, why) => self.refuse_creation(id, why, changes),
             Effect::Block(id, needs) => self.block(id, needs, changes),
             effect if world_nodes::concerns(&effect) => world_nodes::perform(self, effect, catalog, changes),
+            effect if world_devices::concerns(&effect) => world_devices::perform(self, effect, changes),
             effect if world_volumes::concerns(&effect) => world_volumes::perform(self, effect, changes),
             effect => self.perform_on_pod(effect, changes),
         }
@@ -160,6 +169,7 @@ impl World {
             waiting: None,
         });
         changes.push(Change::PodCreated(id));
+        world_devices::make_claims(self, id, changes);
         if let Some(name) = node_name {
             let found = self.cluster.live_nodes().find(|node| node.name == name).map(|node| node.id);
             match found {
@@ -292,6 +302,9 @@ impl World {
             }
         }
         changes.push(Change::PodStage(pod, stage));
+        if self.cluster.pod(pod).is_over() {
+            world_devices::end(self, pod, changes);
+        }
     }
 
     fn delete_pod(&mut self, pod: PodId, why: DeletionCause, changes: &mut Vec<Change>) {
@@ -324,5 +337,6 @@ impl World {
             self.note_pod_event(node);
         }
         changes.push(Change::PodGone(pod));
+        world_devices::end(self, pod, changes);
     }
 }

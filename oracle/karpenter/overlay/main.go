@@ -52,6 +52,14 @@ type DaemonOverheadGroup struct {`, 1},
 	{"pkg/controllers/static/deprovisioning/controller.go", "slices.SortFunc(nonEmptyNodes,", "slices.SortStableFunc(nonEmptyNodes,", 1},
 	{"pkg/controllers/disruption/consolidation.go", "sort.Slice(candidates,", "sort.SliceStable(candidates,", 1},
 	{"pkg/controllers/disruption/drift.go", "sort.Slice(candidates,", "sort.SliceStable(candidates,", 1},
+	// What a round of provisioning does about CapacityBuffers is called from outside.
+	{"pkg/controllers/provisioning/buffers.go", "func (p *Provisioner) listAllBuffers(", `func (p *Provisioner) SayOfBuffers(ctx context.Context, results scheduler.Results) error {
+	return p.updateBufferProvisioningStatus(ctx, results)
+}
+
+func BufferPodCounts(results scheduler.Results) map[string]int { return bufferPodCountsFromResults(results) }
+
+func (p *Provisioner) listAllBuffers(`, 1},
 	// Pools take turns by name.
 	{"pkg/controllers/disruption/singlenodeconsolidation.go", "lo.Filter(lo.Keys(nodePoolCandidates),",
 		"lo.Filter(sets.List(sets.KeySet(nodePoolCandidates)),", 1},

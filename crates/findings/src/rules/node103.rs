@@ -82,7 +82,8 @@ fn is_ours(scene: &Scene<'_>, launches: &Launches, rejection: &PoolRejection) ->
         | PoolReason::FilledByDaemons { .. }
         | PoolReason::NoInstanceType
         | PoolReason::MinValues { .. }
-        | PoolReason::VolumeTopology => true,
+        | PoolReason::VolumeTopology
+        | PoolReason::DeviceClaims => true,
         _ => false,
     }
 }

@@ -60,6 +60,9 @@ pub fn pool_reason(reason: &PoolReason) -> String {
         PoolReason::Topology { key } => format!("no domain of {key} that it can make satisfies the pods"),
         PoolReason::MinValues { key } => format!("minValues of {key} cannot be met"),
         PoolReason::VolumeTopology => "the pods' volumes are where it cannot make nodes".to_owned(),
+        PoolReason::DeviceClaims => {
+            "pods with claims for devices (dynamic resource allocation) are left alone".to_owned()
+        }
         PoolReason::NoAddresses { needed, free } => {
             format!(
                 "a node for them takes {} and no subnet has more than {free} free",

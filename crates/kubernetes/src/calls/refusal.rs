@@ -44,6 +44,10 @@ pub(crate) fn said(refusal: &PoolRejection) -> String {
         PoolReason::VolumeTopology => {
             format!("incompatible with nodepool {pool:?}, its volumes cannot be used there")
         }
+        PoolReason::DeviceClaims => {
+            "pod has Dynamic Resource Allocation requirements that are not yet supported by Karpenter"
+                .to_owned()
+        }
         PoolReason::NoAddresses { needed, free } => format!(
             "nodepool {pool:?} would need {needed} addresses for the node; its best subnet has {free} free"
         ),

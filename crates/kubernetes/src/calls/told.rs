@@ -116,6 +116,7 @@ impl Recorder {
             | Effect::DriftClaim(..)
             | Effect::TendPool(_)
             | Effect::TendClaim(_)
+            | Effect::SayOfBuffer(..)
             | Effect::TellDrain(_, DrainStage::Pods)
             | Effect::PatchNode(..) => {}
         }

@@ -18,7 +18,25 @@ impl Mirror {
         let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default();
         let key = ObjectKey::new(resource.model(), text("/metadata/namespace"), text("/metadata/name"));
         let known = self.objects.insert(key.clone(), Arc::clone(value));
-        if known.is_some_and(|known| means_the_same(resource, &known, value)) {
+        if !known.is_some_and(|known| means_the_same(resource, &known, value)) {
+            self.object_changed(resource, key.clone(), value, changes);
+        }
+        if resource == Resource::CapacityBuffer {
+            self.buffer_says(key, value, changes);
+        }
+    }
+
+    fn object_changed(
+        &mut self,
+        resource: Resource,
+        key: ObjectKey,
+        value: &Value,
+        changes: &mut Vec<Change>,
+    ) {
+        if resource == Resource::CapacityBuffer {
+            self.follow_references();
+        }
+        if !self.counts(&key) {
             return;
         }
         self.lower_again();
@@ -45,13 +63,25 @@ impl Mirror {
             return;
         }
         self.daemons.remove(&key);
+        self.cluster.buffers.remove(&key);
+        if resource == Resource::CapacityBuffer {
+            self.follow_references();
+        }
+        if !self.counts(&key) {
+            return;
+        }
         self.lower_again();
         changes.push(Change::ObjectDeleted(key));
     }
 
     /// The object as it is in the API.
     pub fn object(&self, kind: Kind, name: &Name) -> Option<&Arc<Value>> {
-        self.objects.get(&ObjectKey::new(kind, "", name.clone()))
+        self.object_of(&ObjectKey::new(kind, "", name.clone()))
+    }
+
+    /// The object as it is in the API, of a kind with namespaces as well.
+    pub fn object_of(&self, key: &ObjectKey) -> Option<&Arc<Value>> {
+        self.objects.get(key)
     }
 
     /// The workload that made a pod.
@@ -65,7 +95,8 @@ impl Mirror {
     fn lower_again(&mut self) {
         let raw =
             |value: &Arc<Value>| RawObject { value: Arc::clone(value), root: FieldPath::root(), document: 0 };
-        let objects: Vec<RawObject> = self.objects.values().map(raw).collect();
+        let counting = self.objects.iter().filter(|(key, _)| self.counts(key));
+        let objects: Vec<RawObject> = counting.map(|(_, value)| raw(value)).collect();
         let api::Lowered { mut declared, problems, .. } = api::lower(&objects, catalog::Catalog::embedded());
         let errors: Vec<api::Problem> =
             problems.into_iter().filter(|problem| problem.severity == api::Severity::Error).collect();
@@ -189,6 +220,8 @@ fn means_the_same(resource: Resource, old: &Value, new: &Value) -> bool {
         Resource::PodDisruptionBudget => &["/spec", "/status/desiredHealthy"],
         Resource::PersistentVolume | Resource::PersistentVolumeClaim => &["/spec", "/status/phase"],
         Resource::StorageClass => return old == new,
+        Resource::PodTemplate => &["/template", "/metadata/generation"],
+        Resource::CapacityBuffer => &["/spec", "/metadata/generation"],
         _ => &["/spec"],
     };
     ["/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp"]

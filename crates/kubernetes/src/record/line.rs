@@ -68,7 +68,8 @@ pub(super) fn header(settings: &Settings, start_unix_ms: i64) -> Value {
         "vmMemoryOverheadMillipercent": own.vm_memory_overhead_millipercent, "reservedEnis": own.reserved_enis,
         "ignorePreferences": own.ignore_preferences, "minValuesBestEffort": own.min_values_best_effort,
         "spotToSpot": own.spot_to_spot, "reservedCapacity": own.reserved_capacity,
-        "nodeOverlay": own.node_overlay, "nodeRepair": own.node_repair, "staticCapacity": own.static_capacity})
+        "nodeOverlay": own.node_overlay, "nodeRepair": own.node_repair, "staticCapacity": own.static_capacity,
+        "capacityBuffer": own.capacity_buffer})
 }
 
 /// What the edge wants, as it is compared.
@@ -83,8 +84,12 @@ pub(super) fn work(work: &Work) -> Value {
 fn call(call: &Call) -> Value {
     match call {
         Call::Create(resource, body) => json!({"create": resource.kind(), "body": body}),
-        Call::Patch { resource, name, status, body } => {
-            json!({"patch": resource.kind(), "name": name, "status": status, "body": body})
+        Call::Patch { resource, namespace, name, status, body } => {
+            let mut line = json!({"patch": resource.kind(), "name": name, "status": status, "body": body});
+            if !namespace.is_empty() {
+                line["namespace"] = json!(namespace);
+            }
+            line
         }
         Call::Delete { resource, namespace, name, uid } => {
             json!({"delete": resource.kind(), "namespace": namespace, "name": name, "uid": uid})
@@ -160,6 +165,7 @@ fn read_header(value: &Value) -> Result<Header, String> {
         node_overlay: flag("nodeOverlay", usual.node_overlay),
         node_repair: flag("nodeRepair", usual.node_repair),
         static_capacity: flag("staticCapacity", usual.static_capacity),
+        capacity_buffer: flag("capacityBuffer", usual.capacity_buffer),
     };
     let run = value["run"].as_str().unwrap_or_default().into();
     let settings = Settings { provisioner, run, shadow: flag("shadow", false), karpenter };

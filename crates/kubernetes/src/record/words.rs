@@ -1,6 +1,7 @@
 //! An effect in words, with why where that is known.
 
 use autoscaler::{DrainStage, Effect};
+use cluster::capacity_buffer::BufferCondition;
 use cluster::change::ClaimOrNode;
 use cluster::{ClaimId, NodeId, PodId};
 
@@ -54,6 +55,13 @@ pub(crate) fn said(mirror: &Mirror, effect: &Effect) -> String {
             format!("the node of {} waits for volumes to be detached", claim(id))
         }
         Effect::TendClaim(id) => format!("keep the conditions of {} true", claim(id)),
+        Effect::SayOfBuffer(buffer, status) => {
+            let of = |own: &Option<BufferCondition>| {
+                own.as_ref().map_or_else(|| "unknown".to_owned(), |own| own.reason.to_string())
+            };
+            let (ready, room) = (of(&status.ready), of(&status.provisioning));
+            format!("say of {buffer}: {} pods, {ready}, {room}", status.replicas.unwrap_or(0))
+        }
         Effect::RefusePod(id, reasons) => {
             let reasons: Vec<String> = reasons.iter().map(refusal::said).collect();
             format!("no place for {}: {}", pod(id), reasons.join("; "))

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod allowed;
+mod buffers;
 mod measured;
 mod recorded;
 mod said;

@@ -322,8 +322,8 @@ impl Server {
                 }
                 Ok(())
             }
-            Call::Patch { resource, name, body, .. } => {
-                let Some(known) = self.get(*resource, "", name) else { return Ok(()) };
+            Call::Patch { resource, namespace, name, body, .. } => {
+                let Some(known) = self.get(*resource, namespace, name) else { return Ok(()) };
                 let version = body.pointer("/metadata/resourceVersion");
                 if version.is_some_and(|version| *version != known["metadata"]["resourceVersion"]) {
                     return Err(Failure::Passing("conflict".to_owned()));
@@ -333,7 +333,7 @@ impl Server {
                 self.apply(*resource, value.clone());
                 let going = value.pointer("/metadata/deletionTimestamp").is_some();
                 if going {
-                    self.delete(*resource, "", name);
+                    self.delete(*resource, namespace, name);
                 }
                 Ok(())
             }

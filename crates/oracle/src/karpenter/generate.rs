@@ -2,6 +2,7 @@
 //! all of them meet. Only what the API server would admit. Nothing about what is decided.
 
 mod apps;
+mod buffers;
 mod daemons;
 mod nodes;
 mod overlays;
@@ -22,6 +23,9 @@ pub const ZONES: [&str; 3] = ["us-west-2a", "us-west-2b", "us-west-2c"];
 /// The namespaces in play.
 const NAMESPACES: [&str; 3] = ["alpha", "beta", "gamma"];
 
+/// From this seed on CapacityBuffers are in play: inputs of the seeds before stay what they were.
+pub const WITH_BUFFERS: u64 = 100_000;
+
 /// A Thursday, in seconds since 1970; an input's clock is within the week after it.
 const EPOCH: i64 = 1_760_000_000;
 
@@ -39,6 +43,8 @@ pub struct Draw {
     on: Vec<Feature>,
     /// Names of the nodes in the API, with their zones.
     pub nodes: Vec<nodes::Place>,
+    /// Whether CapacityBuffers are in play.
+    buffers: bool,
     /// Pods so far: a counter for uids.
     pub pods: usize,
     objects: Vec<Value>,
@@ -112,6 +118,7 @@ pub fn generate(seed: u64) -> (Vec<Value>, Vec<String>) {
     let percent = *rng.pick(&[10, 20, 35, 50]);
     let on = rng.some(FEATURES, percent);
     let now = EPOCH + i64::try_from(rng.below(7 * 86_400)).unwrap_or(0);
+    let buffers = seed >= WITH_BUFFERS;
     let mut draw = Draw {
         rng,
         now,
@@ -120,6 +127,7 @@ pub fn generate(seed: u64) -> (Vec<Value>, Vec<String>) {
         on,
         nodes: Vec::new(),
         pods: 0,
+        buffers,
         objects: Vec::new(),
     };
     let ask = draw.ask();
@@ -133,7 +141,11 @@ pub fn generate(seed: u64) -> (Vec<Value>, Vec<String>) {
     nodes::add(&mut draw, disrupt);
     daemons::run(&mut draw);
     apps::add(&mut draw, disrupt);
-    let features = draw.on.iter().map(|feature| format!("{feature:?}")).collect();
+    if buffers {
+        buffers::add(&mut draw);
+    }
+    let named = draw.on.iter().map(|feature| format!("{feature:?}"));
+    let features = named.chain(buffers.then(|| "Buffers".to_owned())).collect();
     (draw.objects, features)
 }
 
@@ -173,7 +185,7 @@ impl Draw {
     }
 
     fn settings(&mut self, ask: Ask) {
-        let settings = json!({
+        let mut settings = json!({
             "apiVersion": "oracle/v1",
             "kind": "Settings",
             "metadata": {"name": "settings"},
@@ -185,6 +197,9 @@ impl Draw {
             "reservedCapacity": self.rng.chance(80),
             "nodeOverlay": self.now_and_then(Feature::Overlays, 85),
         });
+        if self.buffers {
+            settings["capacityBuffer"] = true.into();
+        }
         self.put(settings);
     }
 

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use cluster::change::ClaimOrNode;
 use cluster::requirements::{Requirement, Requirements};
-use cluster::{Cluster, Name, PodId, Resources};
+use cluster::{BufferStatus, Cluster, Name, PodId, Resources};
+use provisioning::buffers::{Hosted, Imagined, status};
 use provisioning::class::is_provisionable;
 use provisioning::disruption::Command;
 use provisioning::disruption::candidate::Held;
 use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
-use provisioning::{Input, Market, PlannedClaim, Policy, Purpose, static_pools};
+use provisioning::{Input, Market, PlannedClaim, Policy, Purpose, Solution, static_pools};
 use serde_json::{Value, json};
 
 use super::{question, state};
@@ -22,11 +23,21 @@ pub fn answer(objects: &[Value]) -> Result<Value> {
     let pools: Vec<Name> = cluster.declared.node_pools.iter().map(|pool| pool.name.clone()).collect();
     let (market, _) = question::market(objects, &pools).overlaid(&cluster.declared);
     state::note_drift(&mut cluster, &market, objects);
+    look_at_buffers(&mut cluster);
     Ok(match question::settings(objects)["ask"].as_str() {
-        Some("disrupt") => disrupt(&cluster, &market),
+        Some("disrupt") => disrupt(&mut cluster, &market),
         Some("replicas") => replicas(&cluster, &market),
-        _ => provision(&cluster, &market),
+        _ => provision(&mut cluster, &market),
     })
+}
+
+/// The controller has looked at every buffer.
+fn look_at_buffers(cluster: &mut Cluster) {
+    if cluster.declared.karpenter.capacity_buffer {
+        let buffers = cluster.declared.capacity_buffers.iter();
+        cluster.buffers =
+            buffers.map(|buffer| (buffer.key.clone(), status::resolved(cluster, buffer))).collect();
+    }
 }
 
 fn replicas(cluster: &Cluster, market: &Market) -> Value {
@@ -45,29 +56,77 @@ fn replicas(cluster: &Cluster, market: &Market) -> Value {
     json!({"replicas": pools})
 }
 
-fn provision(cluster: &Cluster, market: &Market) -> Value {
-    let none = BTreeSet::new();
-    let pods = pods_to_place(cluster);
-    let solution = provisioning::solve(&Input {
-        cluster,
-        market,
-        pods: &pods,
-        leaving: &none,
-        settling: &none,
-        policy: Policy::Karpenter,
-        purpose: Purpose::Provisioning,
-    });
+fn provision(cluster: &mut Cluster, market: &Market) -> Value {
+    let (solution, hosted) = plan(cluster, market);
+    let imagined = Imagined::of(cluster);
+    note_plan(cluster, &hosted);
+    let all = imagined.as_ref().map_or(&*cluster, |imagined| &imagined.cluster);
     let mut existing: BTreeMap<String, Vec<Name>> = BTreeMap::new();
     for (pod, place) in &solution.on_existing {
         let name = match place {
             ClaimOrNode::Node(node) => cluster.node(*node).name.clone(),
             ClaimOrNode::Claim(claim) => cluster.claim(*claim).name.clone(),
         };
-        existing.entry(name.to_string()).or_default().push(cluster.pod_name(*pod));
+        existing.entry(name.to_string()).or_default().push(all.pod_name(*pod));
     }
-    let mut claims: Vec<Value> = solution.new_claims.iter().map(|claim| claim_of(cluster, claim)).collect();
-    claims.sort_by_key(|claim| claim["pods"].to_string());
-    json!({"claims": claims, "existing": existing})
+    let mut claims: Vec<Value> = solution.new_claims.iter().map(|claim| claim_of(all, claim)).collect();
+    claims.sort_by_cached_key(claim_order);
+    with_buffers(json!({"claims": claims, "existing": existing}), cluster)
+}
+
+/// One round of provisioning, pods of buffers and all.
+fn plan(cluster: &Cluster, market: &Market) -> (Solution, Hosted) {
+    let (none, mut pods) = (BTreeSet::new(), pods_to_place(cluster));
+    let imagined = Imagined::of(cluster);
+    pods.extend(imagined.iter().flat_map(Imagined::pods));
+    let input = Input {
+        cluster: imagined.as_ref().map_or(cluster, |imagined| &imagined.cluster),
+        market,
+        pods: &pods,
+        leaving: &none,
+        settling: &none,
+        policy: Policy::Karpenter,
+        purpose: Purpose::Provisioning,
+    };
+    let solution = provisioning::solve(&input);
+    let hosted = imagined.as_ref().map(|imagined| imagined.take_out(&input, &mut solution.clone()));
+    (solution, hosted.unwrap_or_default())
+}
+
+fn note_plan(cluster: &mut Cluster, hosted: &Hosted) {
+    if cluster.declared.karpenter.capacity_buffer {
+        let said = status::after_plan(cluster, hosted);
+        cluster.buffers.extend(said);
+    }
+}
+
+/// What is said of the buffers, beside the rest of an answer.
+fn with_buffers(mut answer: Value, cluster: &Cluster) -> Value {
+    if cluster.declared.karpenter.capacity_buffer {
+        let said = cluster.buffers.iter();
+        let said =
+            said.map(|(key, status)| (format!("{}/{}", key.namespace, key.name), describe_buffer(status)));
+        answer["buffers"] = json!(said.collect::<BTreeMap<String, String>>());
+    }
+    answer
+}
+
+fn describe_buffer(status: &BufferStatus) -> String {
+    fn or_none(value: Option<impl std::fmt::Display>) -> String {
+        value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+    }
+    let mut text = format!(
+        "template {}@{} replicas {} strategy {}",
+        or_none(status.pod_template.as_ref()),
+        or_none(status.pod_template_generation),
+        or_none(status.replicas),
+        or_none(status.strategy.as_ref()),
+    );
+    for (kind, own) in [("ReadyForProvisioning", &status.ready), ("Provisioning", &status.provisioning)] {
+        let own = own.iter().map(|own| format!(" {kind}={} {}: {}", own.holds, own.reason, own.message));
+        text.extend(own);
+    }
+    text
 }
 
 /// Pods that wait, and those of nodes that go.
@@ -80,12 +139,29 @@ pub(super) fn pods_to_place(cluster: &Cluster) -> Vec<PodId> {
     pods
 }
 
-fn disrupt(cluster: &Cluster, market: &Market) -> Value {
-    let held = Held { going: &BTreeSet::new(), nominated: &BTreeMap::new(), policy: Policy::Karpenter };
+fn disrupt(cluster: &mut Cluster, market: &Market) -> Value {
+    let (mut nominated, mut buffered) = (BTreeMap::new(), BTreeSet::new());
+    if cluster.declared.karpenter.capacity_buffer {
+        let (solution, hosted) = plan(cluster, market);
+        note_plan(cluster, &hosted);
+        let real = cluster.pods.len();
+        for (_, place) in solution.on_existing.iter().filter(|(pod, _)| (pod.0 as usize) < real) {
+            if let ClaimOrNode::Node(node) = place {
+                nominated.insert(*node, cluster.now.after_ms(1));
+            }
+        }
+        buffered = hosted.on;
+    }
+    let held = Held {
+        going: &BTreeSet::new(),
+        nominated: &nominated,
+        buffered: &buffered,
+        policy: Policy::Karpenter,
+    };
     let commands = provisioning::disruption::commands(cluster, market, held);
     let mut commands: Vec<Value> = commands.iter().map(|command| command_of(cluster, command)).collect();
     commands.sort_by_key(|command| command["nodes"].to_string());
-    json!({"commands": commands})
+    with_buffers(json!({"commands": commands}), cluster)
 }
 
 fn command_of(cluster: &Cluster, command: &Command) -> Value {
@@ -93,7 +169,7 @@ fn command_of(cluster: &Cluster, command: &Command) -> Value {
     nodes.sort_unstable();
     let mut replacements: Vec<Value> =
         command.replacements.iter().map(|claim| claim_of(cluster, claim)).collect();
-    replacements.sort_by_key(|claim| claim["pods"].to_string());
+    replacements.sort_by_cached_key(claim_order);
     json!({"reason": format!("{:?}", command.reason), "nodes": nodes, "replacements": replacements})
 }
 
@@ -110,6 +186,11 @@ fn claim_of(cluster: &Cluster, claim: &PlannedClaim) -> Value {
         "requirements": describe(&claim.requirements),
         "requests": amounts(&claim.requests),
     })
+}
+
+/// In which order claims are compared: theirs is no decision. Those for buffers only have no pods to be told apart by.
+fn claim_order(claim: &Value) -> (String, String) {
+    (claim["pods"].to_string(), claim.to_string())
 }
 
 fn amounts(requests: &Resources) -> BTreeMap<String, String> {
@@ -155,16 +236,24 @@ pub fn normalised(theirs: &Value) -> Value {
                 nodes.sort_unstable();
                 let mut replacements: Vec<Value> =
                     list(&command["replacements"]).iter().map(claim_of_theirs).collect();
-                replacements.sort_by_key(|claim| claim["pods"].to_string());
+                replacements.sort_by_cached_key(claim_order);
                 json!({"reason": command["reason"], "nodes": nodes, "replacements": replacements})
             })
             .collect();
         commands.sort_by_key(|command| command["nodes"].to_string());
-        return json!({"commands": commands});
+        return beside(json!({"commands": commands}), theirs);
     }
     let mut claims: Vec<Value> = list(&theirs["claims"]).iter().map(claim_of_theirs).collect();
-    claims.sort_by_key(|claim| claim["pods"].to_string());
-    json!({"claims": claims, "existing": theirs["existing"]})
+    claims.sort_by_cached_key(claim_order);
+    beside(json!({"claims": claims, "existing": theirs["existing"]}), theirs)
+}
+
+/// With what is said of buffers, where that was asked.
+fn beside(mut answer: Value, theirs: &Value) -> Value {
+    if theirs["buffers"].is_object() {
+        answer["buffers"] = theirs["buffers"].clone();
+    }
+    answer
 }
 
 fn claim_of_theirs(claim: &Value) -> Value {

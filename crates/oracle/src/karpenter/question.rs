@@ -49,6 +49,7 @@ pub fn line(seed: u64, objects: &[Value]) -> Value {
             "spotToSpot": settings["spotToSpot"] == true,
             "reservedCapacity": settings["reservedCapacity"] == true,
             "nodeOverlay": settings["nodeOverlay"] == true,
+            "capacityBuffer": settings["capacityBuffer"] == true,
         },
         "wellKnown": WELL_KNOWN_LABELS.as_slice(),
         "instanceTypes": instance_types(objects),

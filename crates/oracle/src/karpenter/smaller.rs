@@ -8,7 +8,12 @@ use crate::difference::Difference;
 use crate::shrink;
 
 /// Kinds whose fields hang together: they are left out whole or not at all.
-const WHOLE: [&str; 11] = [
+const WHOLE: [&str; 16] = [
+    "CapacityBuffer",
+    "PodTemplate",
+    "Deployment",
+    "StatefulSet",
+    "ReplicaSet",
     "NodePool",
     "NodeOverlay",
     "InstanceType",

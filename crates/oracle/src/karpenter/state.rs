@@ -38,6 +38,7 @@ pub fn cluster(objects: &[Value]) -> Result<Cluster> {
     declared.karpenter.min_values_best_effort = settings["minValuesBestEffort"] == true;
     declared.karpenter.spot_to_spot = settings["spotToSpot"] == true;
     declared.karpenter.node_overlay = settings["nodeOverlay"] == true;
+    declared.karpenter.capacity_buffer = settings["capacityBuffer"] == true;
     declared.karpenter.reserved_capacity = settings["reservedCapacity"] == true;
     let now_ms = question::now(objects).saturating_mul(1000);
     declared.profile.now_unix_ms = now_ms - SINCE_START_MS;

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use api::{RawObject, Severity};
 use catalog::Catalog;
-use cluster::change::DeletionCause;
+use cluster::change::{DeletionCause, DeviceClaimChange};
+use cluster::device::{Consumer, DeviceClaimId};
 use cluster::pod::Stage;
+use cluster::rejection::FilterReason;
 use cluster::workload::Shape;
 use cluster::{Change, Cluster, Declared, FieldPath, Kind, NodeId, Pod, PodId, Timestamp, WorkloadId};
 use scheduling::trace::{Said, Trace, trace};
-use scheduling::{Attempt, Placements, TieBreak, attempt};
+use scheduling::{Attempt, DeviceChoice, Incoming, Placements, TieBreak, attempt, unqueued};
 use serde_json::{Map, Value, json};
 
 /// Starts that a line tells are before this: 2026-06-01, in seconds since the epoch.
@@ -106,6 +108,10 @@ impl Player {
             decision.insert("outcome".into(), "gated".into());
             return decision.into();
         }
+        if unqueued(&self.index, &self.cluster, &Incoming::of(pod)).is_some() {
+            decision.insert("outcome".into(), "gated".into());
+            return decision.into();
+        }
         if pod.deleted.is_some() {
             decision.insert("outcome".into(), "skipped".into());
             return decision.into();
@@ -124,6 +130,7 @@ impl Player {
                 decision.insert("node".into(), self.node(placement.node).into());
                 self.bind(id, placement.node);
                 self.index.reserve_claims(placement.node, &placement.claims);
+                self.allocate(id, placement.devices);
             }
             Attempt::Preempt(preemption) => {
                 decision.insert("outcome".into(), "preempts".into());
@@ -132,12 +139,14 @@ impl Player {
                 decision.insert("message".into(), preemption.rejection.message.clone().into());
                 self.evict(id, &preemption);
             }
-            Attempt::Reject { rejection, keeps_nomination } => {
+            Attempt::Reject { rejection, keeps_nomination, deallocates } => {
+                self.deallocate(deallocates);
                 if !keeps_nomination {
                     self.nominate(id, None);
                 }
                 decision.insert("outcome".into(), "rejected".into());
-                if seen.everywhere.is_none() {
+                let failed = rejection.reasons.iter().any(|told| is_error(&told.reason));
+                if seen.everywhere.is_none() && !failed {
                     fill(&mut decision, "refused", self.refused(&seen));
                 }
                 decision.insert("message".into(), rejection.message.into());
@@ -209,6 +218,29 @@ impl Player {
         self.index.set_nominated(&self.cluster, id, None);
     }
 
+    /// Its claims are the pod's.
+    fn allocate(&mut self, id: PodId, choice: DeviceChoice) {
+        for (claim, allocation) in choice {
+            let known = &mut self.cluster.device_claims[claim.0 as usize];
+            known.allocation = allocation.or(known.allocation.take());
+            if !known.reserved_for.contains(&Consumer::Pod(id)) {
+                known.reserved_for.push(Consumer::Pod(id));
+            }
+            self.claim_changed(claim, DeviceClaimChange::Updated);
+        }
+    }
+
+    fn deallocate(&mut self, claim: Option<DeviceClaimId>) {
+        let Some(claim) = claim else { return };
+        let known = &mut self.cluster.device_claims[claim.0 as usize];
+        (known.allocation, known.reserved_for) = (None, Vec::new());
+        self.claim_changed(claim, DeviceClaimChange::Deallocated);
+    }
+
+    fn claim_changed(&mut self, claim: DeviceClaimId, how: DeviceClaimChange) {
+        self.index.observe(&Change::DeviceClaimChanged { claim, how }, &self.cluster);
+    }
+
     fn evict(&mut self, id: PodId, preemption: &scheduling::Preemption) {
         for victim in &preemption.victims {
             self.cluster.pods[victim.0 as usize].stage = Stage::Gone;
@@ -237,8 +269,20 @@ fn plugin(said: &Said) -> String {
     format!("{:?}", said.plugin)
 }
 
+/// A plugin ended in an error, and the cycle with it.
+fn is_error(reason: &FilterReason) -> bool {
+    matches!(reason, FilterReason::DeviceError(_))
+}
+
 fn say(said: &Said, named: bool) -> Value {
-    let code = if said.resolvable { "Unschedulable" } else { "UnschedulableAndUnresolvable" };
+    let failed = said.reasons.iter().any(is_error);
+    let code = if failed {
+        "Error"
+    } else if said.resolvable {
+        "Unschedulable"
+    } else {
+        "UnschedulableAndUnresolvable"
+    };
     // Upstream walks a map of the resources that are not its own.
     let mut words = said.words();
     words.sort();
@@ -268,6 +312,7 @@ fn empty(declared: Arc<Declared>) -> Cluster {
     Cluster {
         nodes: declared.nodes.clone(),
         volume_claims: declared.volume_claims.clone(),
+        device_claims: declared.devices.claims.clone(),
         volumes: declared.volumes.clone(),
         arrived: vec![true; declared.workloads.len()],
         ..Cluster::empty(declared)

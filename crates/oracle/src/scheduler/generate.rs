@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::vocabulary::{NAMESPACES, PRIORITIES};
-use super::{nodes, owned, pods, volumes};
+use super::{devices, nodes, owned, pods, volumes};
 use crate::rng::Rng;
 
 /// How much of what a cluster has; chances in percent.
@@ -89,6 +89,7 @@ pub fn cluster(seed: u64) -> Vec<Value> {
     objects.extend(volumes::storage(&mut rng, &mood));
     objects.extend(owned::sets(&mut rng, &mood));
     objects.extend(pods::pods(&mut rng, &mood));
+    devices::add(seed, &mut objects);
     objects
 }
 

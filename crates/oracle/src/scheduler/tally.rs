@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 /// The filters that are compared, in the order in which they are asked.
-pub const FILTERS: [&str; 12] = [
+pub const FILTERS: [&str; 13] = [
     "NodeUnschedulable",
     "NodeName",
     "TaintToleration",
@@ -18,9 +18,10 @@ pub const FILTERS: [&str; 12] = [
     "VolumeZone",
     "PodTopologySpread",
     "InterPodAffinity",
+    "DynamicResources",
 ];
 /// The score plugins that are compared.
-pub const SCORES: [&str; 7] = [
+pub const SCORES: [&str; 8] = [
     "TaintToleration",
     "NodeAffinity",
     "NodeResourcesFit",
@@ -28,6 +29,7 @@ pub const SCORES: [&str; 7] = [
     "InterPodAffinity",
     "NodeResourcesBalancedAllocation",
     "ImageLocality",
+    "DynamicResources",
 ];
 
 /// What a filter was asked.

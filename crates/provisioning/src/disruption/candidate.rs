@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cluster::change::ClaimOrNode;
 use cluster::requirements::Requirements;
 use cluster::{Cluster, Labels, NodeId, NodePool, Pod, PodId, Timestamp};
 
@@ -51,8 +52,19 @@ pub struct Held<'a> {
     pub going: &'a BTreeSet<NodeId>,
     /// Nodes that pods were planned for, and until when they are protected.
     pub nominated: &'a BTreeMap<NodeId, Timestamp>,
+    /// Nodes, and claims on their way, that the last plan had pods of CapacityBuffers on: they are not empty.
+    pub buffered: &'a BTreeSet<ClaimOrNode>,
     /// Whose decisions: where pods of nodes that go are tried.
     pub policy: Policy<'a>,
+}
+
+impl Held<'_> {
+    /// Whether the last plan had pods of CapacityBuffers on this node.
+    pub fn is_buffered(&self, cluster: &Cluster, node: NodeId) -> bool {
+        let of_claim =
+            || cluster.node(node).claim.is_some_and(|id| self.buffered.contains(&ClaimOrNode::Claim(id)));
+        self.buffered.contains(&ClaimOrNode::Node(node)) || of_claim()
+    }
 }
 
 /// How long a disruption can wait for pods that must not be moved.

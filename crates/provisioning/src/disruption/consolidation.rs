@@ -17,6 +17,7 @@ use super::pdb::PodBudgets;
 use super::trials::Trials;
 use super::{Command, budget, pods};
 use crate::bits::Bits;
+use crate::buffers::Imagined;
 use crate::existing::View;
 use crate::market::{CAPACITY_TYPE, Market};
 use crate::plan::PlannedClaim;
@@ -42,6 +43,8 @@ pub(super) fn due<'a>(cluster: &'a Cluster, market: &'a Market, held: Held<'_>) 
 /// Whether a command still makes sense: its nodes are still candidates within budget, and a simulation comes to
 /// no worse a result.
 pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, command: &Command) -> bool {
+    let imagined = Imagined::of(cluster);
+    let cluster = imagined.as_ref().map_or(cluster, |imagined| &imagined.cluster);
     let all = candidate::candidates(cluster, market, held, Class::Graceful);
     let mut left = budget::allowed(cluster, command.reason, held.going);
     let mut found: Vec<&Candidate<'_>> = Vec::new();
@@ -50,7 +53,8 @@ pub fn is_still_valid(cluster: &Cluster, market: &Market, held: Held<'_>, comman
         if !is_due(cluster, candidate) || !spend(cluster, candidate, &mut left) {
             return false;
         }
-        if command.reason == DisruptionReason::Empty && !candidate.is_empty() {
+        let keeps_room = || held.is_buffered(cluster, candidate.node);
+        if command.reason == DisruptionReason::Empty && (!candidate.is_empty() || keeps_room()) {
             return false;
         }
         found.push(candidate);
@@ -105,10 +109,12 @@ pub(super) fn spend(cluster: &Cluster, candidate: &Candidate<'_>, left: &mut BTr
     }
 }
 
-/// Every empty node that budgets let go.
+/// Every empty node that budgets let go. One that keeps room for a buffer is not empty.
 pub(super) fn empty(cluster: &Cluster, due: &[Candidate<'_>], held: Held<'_>) -> Option<Command> {
     let mut left = budget::allowed(cluster, DisruptionReason::Empty, held.going);
-    let empty = due.iter().filter(|candidate| candidate.is_empty());
+    let is_empty =
+        |candidate: &&Candidate<'_>| candidate.is_empty() && !held.is_buffered(cluster, candidate.node);
+    let empty = due.iter().filter(is_empty);
     let nodes: Vec<NodeId> = empty
         .filter(|candidate| spend(cluster, candidate, &mut left))
         .map(|candidate| candidate.node)

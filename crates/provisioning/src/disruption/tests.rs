@@ -61,7 +61,8 @@ pub(crate) fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &st
 
 fn find(fixture: &mut Fixture) -> Option<Command> {
     let (going, nominated) = (BTreeSet::new(), BTreeMap::new());
-    let held = Held { going: &going, nominated: &nominated, policy: Policy::Karpenter };
+    let held =
+        Held { going: &going, nominated: &nominated, buffered: &BTreeSet::new(), policy: Policy::Karpenter };
     let market = fixture.market();
     let found = commands(fixture.sealed(), &market, held).into_iter().next();
     if let Some(found) = &found {

@@ -3,6 +3,7 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/provisioning/scheduling/queue.go` and
 //! `pkg/controllers/provisioning/provisioner.go` (`Validate`). Only what is known before any pod is placed.
 
+use cluster::rejection::PoolReason;
 use cluster::{PodId, PodTemplate, Resources};
 
 use crate::class::{ClassId, Classes, Constraints};
@@ -26,15 +27,20 @@ pub(super) fn queue(
     volumes: &VolumeIndex<'_>,
     classes: &mut Classes,
     sets: &mut Sets,
-) -> (Vec<Waiting>, Vec<PodId>) {
+) -> (Vec<Waiting>, Vec<(PodId, PoolReason)>) {
     let ignore_preferences = input.cluster.declared.karpenter.ignore_preferences;
     let (mut queue, mut unplannable) = (Vec::new(), Vec::new());
     for &id in input.pods {
         let pod = input.cluster.pod(id);
         let pending = pod.node.is_none();
+        // `IGNORE_DRA_REQUESTS`, which is on: such pods are not planned for.
+        if pending && !pod.template.device_claims.is_empty() {
+            unplannable.push((id, PoolReason::DeviceClaims));
+            continue;
+        }
         let alternatives = volumes.alternatives(input.cluster, pod, pending);
         if alternatives.is_none() && pending {
-            unplannable.push(id);
+            unplannable.push((id, PoolReason::VolumeTopology));
             continue;
         }
         let untracked = alternatives.is_none();

@@ -37,7 +37,8 @@ fn drift(fixture: &mut Fixture, claims: &[usize]) {
 
 fn found(fixture: &mut Fixture, going: &BTreeSet<NodeId>) -> Vec<Command> {
     let market = fixture.market();
-    let held = Held { going, nominated: &BTreeMap::new(), policy: Policy::Karpenter };
+    let held =
+        Held { going, nominated: &BTreeMap::new(), buffered: &BTreeSet::new(), policy: Policy::Karpenter };
     commands(fixture.sealed(), &market, held)
 }
 

@@ -215,7 +215,7 @@ fn a_pod_whose_victims_are_still_ending_waits() {
     assert!(matches!(attempt(&mut index, &cluster, pod, TieBreak::Lowest), Attempt::Preempt(_)));
     index.set_nominated(&cluster, pod, Some(n));
     index.expect_preemption(victim);
-    let Attempt::Reject { rejection, keeps_nomination } =
+    let Attempt::Reject { rejection, keeps_nomination, .. } =
         attempt(&mut index, &cluster, pod, TieBreak::Lowest)
     else {
         panic!()

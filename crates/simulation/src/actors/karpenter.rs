@@ -156,6 +156,7 @@ impl Karpenter {
             Wanted::TendPool(_) | Wanted::TendClaim(_) | Wanted::TellDrain(..) => return,
             Wanted::RefusePod(pod, reasons) => Effect::RefusePod(pod, reasons),
             Wanted::ExpectPod(pod, place) => Effect::ExpectPod(pod, place),
+            Wanted::SayOfBuffer(key, status) => Effect::SayOfBuffer(key, status),
         });
     }
 }

@@ -15,7 +15,8 @@ use cluster::storage::VolumeClaimId;
 use cluster::{Change, Cluster, NodeId, PodId, Timestamp, Waiting};
 use scheduling::trace::{Trace, trace};
 use scheduling::{
-    Attempt, ClaimChoice, Event, Placement, Placements, Preemption, TieBreak, attempt, volume_usable,
+    Attempt, ClaimChoice, DeviceChoice, Event, Placement, Placements, Preemption, TieBreak, attempt,
+    volume_usable,
 };
 
 use crate::actor::{Actor, Context};
@@ -94,6 +95,8 @@ struct Assumed {
     since: Timestamp,
     /// What must become of its claims first.
     claims: Vec<ClaimChoice>,
+    /// Devices that it was given.
+    devices: DeviceChoice,
     /// The binding was asked for, and takes effect at this instant.
     binds_at: Option<Timestamp>,
 }
@@ -177,6 +180,7 @@ impl State {
         let assumed = self.assumed.remove(&pod);
         if let Some(assumed) = &assumed {
             self.index.release_claims(&assumed.claims);
+            self.index.release_devices(&assumed.devices);
         }
         assumed.is_some()
     }
@@ -211,8 +215,9 @@ impl State {
         match outcome {
             Attempt::Bind(placement) => self.bind(cluster, pod, placement, effects),
             Attempt::Preempt(preemption) => self.preempt(cluster, pod, preemption, effects),
-            Attempt::Reject { rejection, keeps_nomination } => {
+            Attempt::Reject { rejection, keeps_nomination, deallocates } => {
                 self.refuse(cluster, pod, rejection, effects);
+                deallocates.into_iter().for_each(|claim| effects.now(Effect::DeallocateDevices(claim)));
                 if !keeps_nomination {
                     self.clear_nomination(cluster, pod, effects);
                 }
@@ -221,10 +226,14 @@ impl State {
     }
 
     fn bind(&mut self, cluster: &Cluster, pod: PodId, placement: Placement, effects: &mut Effects) {
-        let Placement { node, claims, .. } = placement;
+        let Placement { node, claims, devices, .. } = placement;
         self.index.place(cluster, pod, node);
         self.index.set_nominated(cluster, pod, None);
         self.index.reserve_claims(node, &claims);
+        if !devices.is_empty() {
+            self.index.reserve_devices(&devices);
+            effects.now(Effect::AllocateDevices(pod, devices.clone()));
+        }
         for choice in &claims {
             match choice {
                 ClaimChoice::Provision(claim) if selected(cluster, *claim) == Some(node) => {}
@@ -238,7 +247,7 @@ impl State {
         if claims.is_empty() {
             effects.now(Effect::BindPod(pod, node));
         }
-        self.assumed.insert(pod, Assumed { node, since: cluster.now, claims, binds_at });
+        self.assumed.insert(pod, Assumed { node, since: cluster.now, claims, devices, binds_at });
     }
 
     /// Binds pods whose claims have become bound, at the next poll; gives up on bindings that came to nothing.
@@ -272,8 +281,9 @@ impl State {
     }
 
     fn preempt(&mut self, cluster: &Cluster, pod: PodId, preemption: Preemption, effects: &mut Effects) {
-        let Preemption { node, victims, displaced, rejection, .. } = preemption;
+        let Preemption { node, victims, displaced, rejection, deallocates, .. } = preemption;
         self.refuse(cluster, pod, rejection, effects);
+        deallocates.into_iter().for_each(|claim| effects.now(Effect::DeallocateDevices(claim)));
         self.index.set_nominated(cluster, pod, Some(node));
         effects.now(Effect::NominatePod(pod, node));
         for other in displaced {
@@ -299,7 +309,8 @@ impl State {
         } else {
             let known = cluster.pod(pod);
             let class = self.index.class_of(cluster, known);
-            let kin = known.template.volumes.is_empty().then_some((class, known.for_node));
+            let alike = known.template.volumes.is_empty() && known.template.device_claims.is_empty();
+            let kin = alike.then_some((class, known.for_node));
             self.queue.refuse(pod, plugins, kin, cluster.now);
         }
         effects.now(Effect::PodWaits(pod, Box::new(Waiting::Unschedulable(Box::new(rejection)))));

@@ -45,7 +45,7 @@ fn one(draw: &mut Draw, app: usize, apps: usize, disrupt: bool) {
 }
 
 /// Labels, annotations and containers.
-fn template(draw: &mut Draw, app: usize) -> Value {
+pub(super) fn template(draw: &mut Draw, app: usize) -> Value {
     let cpu = *draw.rng.pick(&[0, 50, 250, 500, 500, 900, 1000, 1900, 3900, 12_000]);
     let memory = *draw.rng.pick(&[0, 64, 256, 512, 1024, 1024, 3000, 7000, 30_000]);
     let mut container = container("main", cpu, memory);

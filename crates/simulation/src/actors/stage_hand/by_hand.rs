@@ -45,6 +45,7 @@ pub fn template(image: &str) -> PodTemplate {
         priority: 0,
         preempts: true,
         volumes: Vec::new(),
+        device_claims: Vec::new(),
         needs_objects: Vec::new(),
         service_account: "default".into(),
         image_pull_secrets: Vec::new(),
