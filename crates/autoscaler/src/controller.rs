@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use cluster::change::ClaimOrNode;
-use cluster::{Change, Cluster, Kind, Name, NodeId, PodId, Timestamp, Waiting};
+use cluster::{Change, Cluster, Kind, Name, PodId, Timestamp, Waiting};
 use provisioning::Market;
 use provisioning::class::is_provisionable;
 use provisioning::market::{Offers, Shelf};
@@ -21,6 +21,7 @@ use crate::drain::Drains;
 use crate::effect::Effect;
 use crate::launches::Launches;
 use crate::lifecycle::Claims;
+use crate::nominations::Nominations;
 use crate::policy::Provisioner;
 use crate::provision::Planned;
 use crate::static_pools::StaticPools;
@@ -66,7 +67,7 @@ pub struct Autoscaler {
     /// Where each pending pod is expected to go.
     pub(crate) expected: BTreeMap<PodId, ClaimOrNode>,
     /// Nodes that pods were planned for, and until when they are protected.
-    pub(crate) nominated: BTreeMap<NodeId, Timestamp>,
+    pub(crate) nominated: Nominations,
     pub(crate) claims: Claims,
     /// Pods that may be provisionable: a superset of those that are.
     pub(crate) pending: BTreeSet<PodId>,
@@ -94,7 +95,8 @@ impl Autoscaler {
     pub fn lead(&mut self, cluster: &Cluster) {
         self.batch = Batch::default();
         self.disruption = Disruption::default();
-        self.nominated.clear();
+        self.disruption.changed = true;
+        self.nominated = Nominations::default();
         self.capacity_errors = CapacityErrors::default();
         self.market = None;
         self.claims.take_over(cluster);

@@ -19,6 +19,7 @@ mod drain;
 pub mod effect;
 mod launches;
 mod lifecycle;
+mod nominations;
 mod policy;
 mod provision;
 mod static_pools;

@@ -13,7 +13,6 @@ use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::{Input, PlannedClaim, Purpose, Solution, pool};
 
-use crate::batch::REQUEUE_MS;
 use crate::controller::{Autoscaler, Context};
 use crate::effect::Effect;
 use crate::policy;
@@ -148,6 +147,7 @@ impl Autoscaler {
         self.pending.retain(|pod| is_provisionable(cluster, cluster.pod(*pod)));
         let mut pods: Vec<PodId> = self.pending.iter().copied().collect();
         pods.extend(pods_of_leaving(cluster, &budgets, &going));
+        self.nominated.replan();
         if !pods.is_empty() {
             let facts = self.provisioner.facts(cluster, context.catalog);
             let solution = provisioning::solve(&Input {
@@ -167,8 +167,7 @@ impl Autoscaler {
     fn carry_out(&mut self, cluster: &Cluster, solution: Solution, effects: &mut Vec<Effect>) {
         for (pod, place) in solution.on_existing {
             if let ClaimOrNode::Node(node) = place {
-                let window_ms = cluster.declared.karpenter.batch_max_ms.saturating_mul(2).max(REQUEUE_MS);
-                self.nominated.insert(node, cluster.now.after_ms(window_ms));
+                self.nominated.note(cluster, node, pod);
             }
             if is_provisionable(cluster, cluster.pod(pod)) {
                 self.expect(pod, place, effects);
