@@ -4,6 +4,7 @@
 //! (`pkg/controllers/{provisioning/scheduling/nodeclaimtemplate,nodeclaim/lifecycle/registration,node/termination}`),
 //! so that dashboards and other controllers find what they look for.
 
+mod answer;
 mod claim;
 mod event;
 mod node;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use crate::Resource;
 use crate::mirror::Mirror;
 
+pub use answer::judge;
 pub use claim::{condition, launched};
 pub use event::Recorder;
 

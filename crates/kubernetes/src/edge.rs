@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
 use catalog::Catalog;
-use cluster::node_claim::LaunchFailure;
+use cluster::node_claim::{LaunchFailure, RefusedOffering};
 use cluster::{Change, ClaimId, Name, Timestamp};
 
 use crate::Resource;
@@ -69,12 +69,14 @@ pub struct Done {
 }
 
 /// Why a call failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// Trying again can help: somebody was faster, a budget is used up, the server is busy or away.
     Passing(String),
     /// It cannot.
     Final(String),
+    /// The cloud had none of these; nothing was launched.
+    SoldOut(Vec<RefusedOffering>),
 }
 
 /// The edge.
@@ -265,6 +267,7 @@ impl Edge {
         self.mirror.advance(now_unix_ms);
         match (result, &effect) {
             (Ok(()), _) => self.done(&effect),
+            (Err(Failure::SoldOut(refused)), effect) => self.sold_out(refused, effect),
             // Provider errors are the autoscaler's to retry.
             (Err(Failure::Passing(why) | Failure::Final(why)), Effect::Launch(claim, _)) => {
                 tracing::warn!(why, "launch failed");
@@ -281,6 +284,16 @@ impl Edge {
                 let at = self.mirror.cluster().now.after_ms(i64::try_from(pause_ms).unwrap_or(i64::MAX));
                 self.again.push((at, effect, tries + 1));
             }
+        }
+    }
+
+    /// The cloud has none of what was asked for: the next plan does without it.
+    fn sold_out(&mut self, refused: Vec<RefusedOffering>, effect: &Effect) {
+        tracing::warn!(offerings = refused.len(), "sold out");
+        self.provider.sold_out(&refused, self.mirror.cluster().now);
+        self.observe(&Change::OfferingsRefused(refused));
+        if let Effect::Launch(claim, _) = effect {
+            self.observe(&Change::ClaimFailed(*claim, LaunchFailure::InsufficientCapacity));
         }
     }
 

@@ -8,7 +8,7 @@ use kube::api::{
 use tokio::sync::mpsc;
 
 use crate::Resource;
-use crate::calls::Call;
+use crate::calls::{self, Call};
 use crate::edge::{Done, Failure, Work};
 
 /// Lanes side by side.
@@ -105,17 +105,8 @@ fn api(client: &kube::Client, resource: Resource, namespace: &str) -> Api<Dynami
     }
 }
 
-/// What an error means: done already, worth another try, or the end of it.
 fn judge(call: &Call, error: &kube::Error) -> Result<(), Failure> {
     let text = error.to_string();
     let kube::Error::Api(status) = error else { return Err(Failure::Passing(text)) };
-    match (status.code, call) {
-        // It is there, or gone, as it was wanted.
-        (409, Call::Create(..)) if status.reason == "AlreadyExists" => Ok(()),
-        (404, Call::Delete { .. } | Call::Evict { .. } | Call::Patch { .. }) => Ok(()),
-        // Another object of the name.
-        (409, Call::Delete { .. }) => Ok(()),
-        (409 | 429 | 500.., _) => Err(Failure::Passing(text)),
-        _ => Err(Failure::Final(text)),
-    }
+    calls::judge(call, status.code, &status.reason, text)
 }

@@ -71,19 +71,25 @@ pub fn launched(
     ]
 }
 
-/// The claim's node is initialized; so is the claim, which is Ready with that.
+/// The claim's node is initialized; so is the claim, which is Ready with that. It is registered: the one who registered
+/// the node may have been killed before it said so.
 pub(super) fn initialize(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
     let claim = mirror.cluster().claim(claim);
     let conditions = conditions(
         mirror,
         claim.id,
-        &[("Initialized", true, "Initialized", ""), ("Ready", true, "Ready", "")],
+        &[
+            ("Registered", true, "Registered", ""),
+            ("Initialized", true, "Initialized", ""),
+            ("Ready", true, "Ready", ""),
+        ],
     );
     let node = claim.node.map(|node| mirror.cluster().node(node));
+    let node_name = node.map(|node| node.name.as_str());
     let label = json!({"metadata": {"labels": {"karpenter.sh/initialized": "true"}}});
     let mut calls: Vec<Call> =
         node.map(|node| patch(Resource::Node, &node.name, false, label)).into_iter().collect();
-    calls.push(status(mirror, claim.id, json!({"conditions": conditions})));
+    calls.push(status(mirror, claim.id, json!({"nodeName": node_name, "conditions": conditions})));
     calls
 }
 

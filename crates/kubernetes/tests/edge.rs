@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-mod server;
+use std::sync::Arc;
 
+use autoscaler::Provisioner;
+use faults::World;
+use faults::fault::Faults;
+use faults::json::holds;
+use faults::owners::Workload;
 use kubernetes::Resource;
 use serde_json::{Value, json};
-use server::Server;
 
 fn pool(name: &str, consolidate_after: &str) -> Value {
     json!({
@@ -33,28 +37,30 @@ fn class() -> Value {
         "spec": {}})
 }
 
-fn pod(name: &str, cpu: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop", "labels": {"app": "web"},
-            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "r",
-                "controller": true}]},
-        "spec": {"containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu, "memory": "1Gi"}}}]},
-        "status": {"phase": "Pending"},
-    })
+fn pod_of(cpu: &str) -> Value {
+    let requests = json!({"cpu": cpu, "memory": "1Gi"});
+    json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "c", "image": "i", "resources": {"requests": requests}}]}})
 }
 
-/// A server with one pool and so many pods of one CPU.
-fn started(pods: usize) -> Server {
-    let mut server = Server::new();
-    server.apply(Resource::KwokNodeClass, class());
-    server.apply(Resource::NodePool, pool("default", "0s"));
-    (0..pods).for_each(|index| server.apply(Resource::Pod, pod(&format!("web-{index}"), "1")));
-    server
+/// A cluster with one pool and so many pods of one CPU.
+fn started(pods: i64) -> World {
+    let mut world = World::new(Provisioner::Karpenter, Faults::default());
+    world.apply(Resource::KwokNodeClass, &class());
+    world.apply(Resource::NodePool, &pool("default", "0s"));
+    let template = pod_of("1");
+    let web = Workload { name: "web".to_owned(), replicas: pods, stateful: false, template, revision: 0 };
+    world.owners.workloads.push(web);
+    world
 }
 
-fn holds(claim: &Value, condition: &str) -> bool {
-    let conditions = claim.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|own| own["type"] == condition && own["status"] == "True")
+fn without_pods(world: &mut World) {
+    world.owners.workloads.clear();
+    world.delete_all(Resource::Pod);
+}
+
+fn unbound(world: &World) -> usize {
+    world.store.all(Resource::Pod).filter(|pod| pod.pointer("/spec/nodeName").is_none()).count()
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn pods_get_nodes_and_claims_come_to_their_end() {
     let mut server = started(20);
     server.run_for_s(60);
     let claims = server.all(Resource::NodeClaim);
-    assert!(!claims.is_empty(), "{:#?}", server.log);
+    assert!(!claims.is_empty(), "{:#?}", server.trace());
     for claim in &claims {
         for condition in ["Launched", "Registered", "Initialized", "Ready"] {
             assert!(holds(claim, condition), "{condition} of {claim:#}");
@@ -79,7 +85,7 @@ fn pods_get_nodes_and_claims_come_to_their_end() {
         assert_eq!(node["metadata"]["finalizers"], json!(["karpenter.sh/termination"]));
         assert_eq!(node["spec"]["taints"], json!([]), "pods may go there");
     }
-    assert_eq!(server.unbound(), 0);
+    assert_eq!(unbound(&server), 0);
     // 20 CPUs: what the policy takes is 20 % above that at most.
     let cpus: i64 =
         nodes.iter().map(|node| node["status"]["capacity"]["cpu"].as_str().map_or(0, millis)).sum();
@@ -94,10 +100,10 @@ fn millis(text: &str) -> i64 {
 fn nodes_without_pods_go_and_leave_nothing() {
     let mut server = started(20);
     server.run_for_s(60);
-    server.delete_all(Resource::Pod);
+    without_pods(&mut server);
     server.run_for_s(180);
-    assert_eq!(server.all(Resource::NodeClaim), Vec::<Value>::new());
-    assert_eq!(server.all(Resource::Node), Vec::<Value>::new());
+    assert_eq!(server.all(Resource::NodeClaim), Vec::<Arc<Value>>::new());
+    assert_eq!(server.all(Resource::Node), Vec::<Arc<Value>>::new());
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn a_disruption_budget_holds_an_eviction_back_until_it_allows_it() {
     let mut server = started(4);
     server.apply(
         Resource::PodDisruptionBudget,
-        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        &json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
             "metadata": {"name": "web", "namespace": "shop"},
             "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}},
             "status": {"desiredHealthy": 4}}),
@@ -114,11 +120,11 @@ fn a_disruption_budget_holds_an_eviction_back_until_it_allows_it() {
     let claim = server.all(Resource::NodeClaim)[0]["metadata"]["name"].as_str().unwrap().to_owned();
     server.delete(Resource::NodeClaim, "", &claim);
     server.run_for_s(120);
-    assert!(server.get(Resource::NodeClaim, "", &claim).is_some(), "its pods may not go");
+    assert!(server.store.get(Resource::NodeClaim, "", &claim).is_some(), "its pods may not go");
     assert_eq!(server.evicted, 0);
     server.delete_all(Resource::PodDisruptionBudget);
     server.run_for_s(120);
-    assert!(server.get(Resource::NodeClaim, "", &claim).is_none());
+    assert!(server.store.get(Resource::NodeClaim, "", &claim).is_none());
     assert!(server.evicted > 0);
 }
 
@@ -130,10 +136,10 @@ fn another_one_takes_over_at_any_moment() {
         server.run_for_ms(moment_ms);
         server.replace_the_controller();
         server.run_for_s(90);
-        assert_eq!(server.unbound(), 0, "after {moment_ms} ms");
+        assert_eq!(unbound(&server), 0, "after {moment_ms} ms");
         let (claims, nodes) = (server.all(Resource::NodeClaim), server.all(Resource::Node));
         assert_eq!(claims.len(), nodes.len(), "after {moment_ms} ms");
-        server.delete_all(Resource::Pod);
+        without_pods(&mut server);
         server.run_for_ms(moment_ms * 3);
         server.replace_the_controller();
         server.run_for_s(180);
@@ -147,9 +153,9 @@ fn the_same_is_written_every_time() {
     let written = || {
         let mut server = started(25);
         server.run_for_s(60);
-        server.delete_all(Resource::Pod);
+        without_pods(&mut server);
         server.run_for_s(60);
-        server.log
+        server.trace()
     };
     let first = written();
     assert!(first.len() > 20, "{first:?}");
@@ -165,24 +171,31 @@ fn a_pool_that_changes_back_in_time_keeps_its_nodes() {
     let mut arm = pool("default", "0s");
     let requirements = arm.pointer_mut("/spec/template/spec/requirements").unwrap().as_array_mut().unwrap();
     requirements.push(json!({"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}));
-    server.apply(Resource::NodePool, arm);
+    server.apply(Resource::NodePool, &arm);
     server.run_for_s(2);
     let told = server.all(Resource::NodeClaim);
     assert!(told.iter().any(|claim| holds(claim, "Drifted")), "{told:#?}");
     // Changed back in time: nothing is replaced.
-    server.apply(Resource::NodePool, pool("default", "0s"));
+    server.apply(Resource::NodePool, &pool("default", "0s"));
     server.run_for_s(5);
     let told = server.all(Resource::NodeClaim);
     assert!(!told.iter().any(|claim| holds(claim, "Drifted")), "{told:#?}");
-    let names =
-        |claims: &[Value]| claims.iter().map(|claim| claim["metadata"]["name"].clone()).collect::<Vec<_>>();
+    let names = |claims: &[Arc<Value>]| {
+        claims.iter().map(|claim| claim["metadata"]["name"].clone()).collect::<Vec<_>>()
+    };
     assert_eq!(names(&told), names(&before));
 }
 
 #[test]
 fn a_pod_that_no_pool_can_take_is_told_why() {
     let mut server = started(0);
-    server.apply(Resource::Pod, pod("huge", "500"));
+    let mut huge = pod_of("500");
+    faults::json::merge(
+        &mut huge,
+        &json!({"apiVersion": "v1", "kind": "Pod", "status": {"phase": "Pending"},
+        "metadata": {"name": "huge", "namespace": "shop"}}),
+    );
+    server.apply(Resource::Pod, &huge);
     server.run_for_s(30);
     assert!(server.all(Resource::NodeClaim).is_empty());
     let events = server.all(Resource::Event);

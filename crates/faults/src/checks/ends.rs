@@ -1,0 +1,197 @@
+//! What still waits when everything should be at rest, and for what. What waits for something that nobody will do is
+//! well: a pod that no pool can take, a node whose pods must not be disrupted.
+
+use std::collections::BTreeSet;
+
+use kubernetes::{Resource, kwok};
+use serde_json::Value;
+
+use super::pool;
+use crate::eviction::about;
+use crate::json::{amount, has_labels, holds, is_going, is_kept_off, list, text};
+use crate::scheduler::wants;
+use crate::store::Store;
+use crate::world::World;
+
+/// Everything that waits, each as `rule: what`.
+pub fn waits(world: &World) -> Vec<String> {
+    let store = &world.store;
+    let mut waits = Vec::new();
+    pods(store, &mut waits);
+    claims(store, &mut waits);
+    nodes(store, &mut waits);
+    let providers = provider_ids(store, Resource::NodeClaim, "/status/providerID");
+    for (name, instance) in &world.cloud.instances {
+        if !providers.contains(&format!("{}{name}", kwok::PROVIDER_PREFIX)) {
+            waits.push(format!("an instance without a claim: {name} of {}", instance.claim));
+        }
+    }
+    waits
+}
+
+fn provider_ids(store: &Store, kind: Resource, path: &str) -> BTreeSet<String> {
+    store.all(kind).map(|value| text(value, path).to_owned()).collect()
+}
+
+fn pods(store: &Store, waits: &mut Vec<String>) {
+    for pod in store.all(Resource::Pod) {
+        let name = text(pod, "/metadata/name");
+        if is_going(pod) {
+            waits.push(format!("a pod that does not end: {name}"));
+        } else if text(pod, "/spec/nodeName").is_empty() {
+            let takes = store.all(Resource::NodePool).find(|own| could_take(store, own, pod));
+            if let Some(taker) = takes {
+                waits.push(format!(
+                    "a pod without a node: {name}, which {} could take",
+                    text(taker, "/metadata/name")
+                ));
+            }
+        }
+    }
+}
+
+/// Whether a pool could make a node for a pod: it tolerates the taints, its selector fits, and the smallest type that
+/// holds it is within the limits.
+fn could_take(store: &Store, own: &Value, pod: &Value) -> bool {
+    let name = text(own, "/metadata/name");
+    let spec = &own["spec"]["template"]["spec"];
+    if is_going(own) || is_kept_off(&spec["taints"], pod) {
+        return false;
+    }
+    let allows = |key: &str, value: &str| {
+        list(spec, "/requirements").filter(|entry| entry["key"] == key).all(|entry| {
+            match text(entry, "/operator") {
+                "In" => list(entry, "/values").any(|own| own == value),
+                "Lt" => {
+                    let bound = list(entry, "/values")
+                        .filter_map(Value::as_str)
+                        .find_map(|own| own.parse::<i64>().ok());
+                    value.parse::<i64>().is_ok_and(|value| bound.is_some_and(|bound| value < bound))
+                }
+                _ => true,
+            }
+        })
+    };
+    let selected = pod["spec"]["nodeSelector"].as_object().into_iter().flatten().all(|(key, value)| {
+        let value = value.as_str().unwrap_or_default();
+        if key == "karpenter.sh/nodepool" { value == name } else { allows(key, value) }
+    });
+    let daemons: Vec<[i64; 3]> = store
+        .all(Resource::DaemonSet)
+        .map(|set| &set["spec"]["template"])
+        .filter(|template| !is_kept_off(&spec["taints"], template))
+        .map(wants)
+        .collect();
+    let wanted: Vec<i64> =
+        (0..3).map(|index| wants(pod)[index] + daemons.iter().map(|own| own[index]).sum::<i64>()).collect();
+    let used: i64 = store
+        .all(Resource::NodeClaim)
+        .filter(|claim| pool(claim) == name)
+        .map(|claim| amount("cpu", &claim["status"]["capacity"]["cpu"]))
+        .sum();
+    let limit = own.pointer("/spec/limits/cpu").map(|limit| amount("cpu", limit));
+    let offers = kwok::offers();
+    let smallest = offers
+        .iter()
+        .filter(|offered| offered.name.ends_with("-linux"))
+        .filter(|offered| {
+            allows("karpenter.kwok.sh/instance-size", &(offered.capacity.cpu_millis / 1_000).to_string())
+        })
+        .filter(|offered| {
+            let room =
+                [offered.allocatable.cpu_millis, offered.allocatable.memory_bytes, offered.allocatable.pods];
+            room.iter().zip(&wanted).all(|(room, wanted)| room >= wanted)
+        })
+        .map(|offered| offered.capacity.cpu_millis)
+        .min();
+    let fits = smallest.is_some_and(|cpu| limit.is_none_or(|limit| used + cpu <= limit));
+    selected && fits && zone_is_free(store, own, pod)
+}
+
+/// A pod that is spread over zones cannot run where the emptiest of them takes none: then nobody can help it.
+fn zone_is_free(store: &Store, own: &Value, pod: &Value) -> bool {
+    let spread =
+        list(pod, "/spec/topologySpreadConstraints").any(|own| text(own, "/topologyKey").ends_with("zone"));
+    let zones = |pool: &Value| -> BTreeSet<String> {
+        let all = ["test-zone-a", "test-zone-b", "test-zone-c", "test-zone-d"];
+        let entries = list(pool, "/spec/template/spec/requirements");
+        let own = entries.filter(|entry| text(entry, "/key").ends_with("/zone"));
+        let named: Option<BTreeSet<String>> = own
+            .map(|entry| list(entry, "/values").filter_map(Value::as_str).map(str::to_owned).collect())
+            .next();
+        named.unwrap_or_else(|| all.iter().map(|zone| (*zone).to_owned()).collect())
+    };
+    // Zones of other pools count as well, and those may be full.
+    !spread
+        || store
+            .all(Resource::NodePool)
+            .all(|other| zones(other) == zones(own) && other.pointer("/spec/limits").is_none())
+}
+
+fn claims(store: &Store, waits: &mut Vec<String>) {
+    let nodes = provider_ids(store, Resource::Node, "/spec/providerID");
+    for claim in store.all(Resource::NodeClaim) {
+        let name = text(claim, "/metadata/name");
+        let provider = text(claim, "/status/providerID");
+        let node = store.all(Resource::Node).find(|node| text(node, "/spec/providerID") == provider);
+        if is_going(claim) {
+            if !node.is_some_and(|node| is_held(store, node)) {
+                waits.push(format!("a claim that does not go: {name}"));
+            }
+        } else if !nodes.contains(provider) || provider.is_empty() {
+            waits.push(format!("a claim without a node: {name}"));
+        } else if let Some(lacks) =
+            ["Launched", "Registered", "Initialized", "Ready"].iter().find(|own| !holds(claim, own))
+        {
+            waits.push(format!("a claim that is not {lacks}: {name}"));
+        }
+    }
+}
+
+/// Whether something on a node must not be disrupted.
+fn is_held(store: &Store, node: &Value) -> bool {
+    let on_node =
+        store.all(Resource::Pod).filter(|pod| text(pod, "/spec/nodeName") == text(node, "/metadata/name"));
+    on_node.into_iter().any(|pod| {
+        let protected = text(pod, "/metadata/annotations/karpenter.sh~1do-not-disrupt") == "true";
+        let allows_none = about(store, pod).any(|own| own["status"]["disruptionsAllowed"] == 0);
+        protected || allows_none
+    })
+}
+
+fn nodes(store: &Store, waits: &mut Vec<String>) {
+    let claims = provider_ids(store, Resource::NodeClaim, "/status/providerID");
+    for node in store.all(Resource::Node) {
+        let name = text(node, "/metadata/name");
+        let provider = text(node, "/spec/providerID");
+        let claim =
+            store.all(Resource::NodeClaim).find(|claim| text(claim, "/status/providerID") == provider);
+        let goes = is_going(node) || claim.is_some_and(|claim| is_going(claim));
+        let has_taint = |key: &str| list(node, "/spec/taints").any(|taint| taint["key"] == key);
+        if !claims.contains(provider) {
+            waits.push(format!("a node without a claim: {name}"));
+        } else if goes && !is_held(store, node) {
+            waits.push(format!("a node that does not go: {name}"));
+        } else if !goes && has_taint("karpenter.sh/disrupted") {
+            waits.push(format!("a taint that nobody takes back: {name}"));
+        } else if has_taint("karpenter.sh/unregistered") {
+            waits.push(format!("a node that is not registered: {name}"));
+        } else if !goes && is_idle(store, node) {
+            waits.push(format!("a node that nobody needs: {name}"));
+        }
+    }
+}
+
+/// Nothing but DaemonSets' pods on it, and its pool's budgets let it go at any time.
+fn is_idle(store: &Store, node: &Value) -> bool {
+    let Some(pool) = store.get(Resource::NodePool, "", pool(node)) else { return false };
+    let on_node =
+        store.all(Resource::Pod).filter(|pod| text(pod, "/spec/nodeName") == text(node, "/metadata/name"));
+    let is_empty = on_node
+        .into_iter()
+        .all(|pod| list(pod, "/metadata/ownerReferences").any(|own| own["kind"] == "DaemonSet"));
+    let scheduled = list(pool, "/spec/disruption/budgets").any(|own| own.get("schedule").is_some());
+    // A pod that waits may be nominated there.
+    let pending = store.all(Resource::Pod).any(|pod| text(pod, "/spec/nodeName").is_empty());
+    is_empty && !scheduled && !pending && has_labels(node, &pool["spec"]["template"]["metadata"]["labels"])
+}
