@@ -55,6 +55,9 @@ impl Mirror {
         self.nodes.insert(name.clone(), facts);
         self.tie_by_provider(&seen.provider_id);
         changes.push(Change::NodeRegistered(id));
+        if let Some(claim) = self.cluster.node(id).claim.filter(|claim| self.says_initialized(*claim)) {
+            self.initialize(claim, changes);
+        }
         changes.extend(self.cluster.node(id).ready.then_some(Change::NodeReady(id, true)));
         changes.extend(deleted.map(|_| Change::NodeDeleting(id)));
         for pod in self.homeless.remove(&name).unwrap_or_default() {
