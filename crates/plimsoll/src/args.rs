@@ -200,6 +200,26 @@ pub struct SimulateArgs {
     /// Why a pod went where it went, node by node: its name, or that of its workload, with its namespace or without.
     #[arg(long, value_name = "[NAMESPACE/]POD")]
     pub why: Option<String>,
+    /// Play plimsoll's controller on a cluster that goes wrong, made from `--seed`, rather than an input: API errors,
+    /// watches that break, crashes, no capacity, zones and clocks. Exits with 1 when it does not come to rest.
+    #[arg(long, conflicts_with_all = ["with", "why", "policy", "paths", "filename", "kustomize"])]
+    pub faults: bool,
+    /// Only faults of these groups: api, watch, crash, cloud, zone, clock, pods.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', requires = "faults")]
+    pub faults_of: Vec<FaultGroup>,
+}
+
+/// See [`SimulateArgs::faults_of`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum FaultGroup {
+    Api,
+    Watch,
+    Crash,
+    Cloud,
+    Zone,
+    Clock,
+    Pods,
 }
 
 /// `plan`.
