@@ -137,6 +137,7 @@ pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporte
         last_pod_event: Timestamp::ZERO,
         made_under: None,
         template_hash: template_hash(&object.annotations),
+        terminate_by: None,
         drifted: drifted(&wire.status, stage),
     })
 }

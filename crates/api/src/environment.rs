@@ -73,7 +73,6 @@ impl Environment {
     }
 
     /// Sets a variable.
-    #[cfg(test)]
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Name>) {
         self.variables.insert(name.into(), value.into());
     }

@@ -130,6 +130,7 @@ fn claim(node: &Node, id: ClaimId, position: usize, declared: &Declared) -> Node
         last_pod_event: Timestamp::ZERO,
         made_under: None,
         template_hash: None,
+        terminate_by: None,
         drifted: None,
     }
 }

@@ -3,12 +3,17 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/operator/options` and `aws/karpenter-provider-aws` v1.14.1
 //! `pkg/operator/options`.
 
+use std::sync::Arc;
+
+use cluster::FieldPath;
 use cluster::declared::KarpenterSettings;
+use serde_json::json;
 
 use crate::code;
 use crate::duration;
 use crate::environment::{Environment, parse_bool};
-use crate::problem::Reporter;
+use crate::object::{RawObject, read_all};
+use crate::problem::{Problems, Reporter};
 
 /// The settings; what does not parse keeps Karpenter from starting, and is reported.
 pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -> KarpenterSettings {
@@ -57,7 +62,7 @@ pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -
             "SpotToSpotConsolidation" => settings.spot_to_spot = on,
             "ReservedCapacity" => settings.reserved_capacity = on,
             "StaticCapacity" => settings.static_capacity = on,
-            "NodeRepair" => {}
+            "NodeRepair" => settings.node_repair = on,
             "NodeOverlay" => settings.node_overlay = on,
             "CapacityBuffer" if on => {
                 reporter.warning(
@@ -71,6 +76,25 @@ pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -
         }
     }
     settings
+}
+
+/// The settings that environment variables say.
+///
+/// # Errors
+/// The first one that keeps Karpenter from starting: its flag, and what it should be.
+pub fn karpenter_settings(variables: &[(&str, &str)]) -> Result<KarpenterSettings, String> {
+    let mut environment = Environment::default();
+    variables.iter().for_each(|(name, value)| environment.set(name, *value));
+    let nobody = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "karpenter"}});
+    let raw = RawObject { value: Arc::new(nobody), root: FieldPath::root(), document: 0 };
+    let mut problems = Problems::default();
+    let Some(object) = read_all(&[raw], &mut problems).pop() else { return Ok(KarpenterSettings::default()) };
+    let settings = settings(&environment, &mut Reporter::new(&mut problems, &object));
+    let problems = problems.finish();
+    match problems.iter().find(|problem| problem.code == code::BAD_VALUE) {
+        Some(problem) => Err(problem.message.split(": Karpenter").next().unwrap_or_default().to_owned()),
+        None => Ok(settings),
+    }
 }
 
 /// A share (`0.075`) in thousandths of a percent (7500), without floats.
@@ -90,7 +114,6 @@ fn parse_share(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Problems;
 
     #[test]
     fn shares_are_read_without_floats() {
@@ -104,25 +127,20 @@ mod tests {
 
     #[test]
     fn settings_are_read_from_the_environment() {
-        let mut environment = Environment::default();
-        environment.set("BATCH_IDLE_DURATION", "2s");
-        environment.set("RESERVED_ENIS", "1");
-        environment.set("PREFERENCE_POLICY", "Ignore");
-        environment.set(
-            "FEATURE_GATES",
-            "ReservedCapacity=false, SpotToSpotConsolidation=true, StaticCapacity=true",
-        );
-        let object = crate::testing::object(
-            &serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "karpenter"}}),
-        );
-        let mut problems = Problems::default();
-        let settings = settings(&environment, &mut Reporter::new(&mut problems, &object));
+        let settings = karpenter_settings(&[
+            ("BATCH_IDLE_DURATION", "2s"),
+            ("RESERVED_ENIS", "1"),
+            ("PREFERENCE_POLICY", "Ignore"),
+            ("FEATURE_GATES", "ReservedCapacity=false, SpotToSpotConsolidation=true, StaticCapacity=true"),
+        ])
+        .unwrap();
         assert_eq!(
             (settings.batch_idle_ms, settings.batch_max_ms, settings.reserved_enis),
             (2_000, 10_000, 1)
         );
         assert!(settings.ignore_preferences && settings.spot_to_spot && !settings.reserved_capacity);
         assert!(settings.static_capacity && !KarpenterSettings::default().static_capacity);
-        assert!(problems.finish().is_empty());
+        let wrong = karpenter_settings(&[("BATCH_IDLE_DURATION", "soon")]).unwrap_err();
+        assert_eq!(wrong, "batch-idle-duration: \"soon\" is not a duration");
     }
 }

@@ -81,6 +81,7 @@ pub fn duration_ms(text: &str) -> Result<i64, String> {
 
 pub use addons::{Addon, addon, addon_names};
 pub use code::{CODES, Code};
+pub use karpenter_settings::karpenter_settings;
 pub use lower::lower;
 pub use nodepool_hash::{VERSION as NODEPOOL_HASH_VERSION, nodepool_hash};
 pub use object::{RawObject, generated_name};

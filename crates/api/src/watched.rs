@@ -60,6 +60,8 @@ pub struct WatchedNode {
     pub created_unix_ms: i64,
     /// Asked to go.
     pub deleting: bool,
+    /// Since when its condition `Ready` has been False or Unknown, milliseconds of the Unix epoch.
+    pub unready_since_unix_ms: Option<i64>,
 }
 
 /// A NodeClaim as it is now.
@@ -81,6 +83,8 @@ pub struct WatchedClaim {
     pub last_pod_event_unix_ms: Option<i64>,
     /// `metadata.annotations`.
     pub annotations: Labels,
+    /// The condition `Registered` holds.
+    pub registered: bool,
     /// The condition `Initialized` holds.
     pub initialized: bool,
 }
@@ -141,6 +145,7 @@ pub fn node(value: &Arc<Value>) -> Result<WatchedNode, Vec<Problem>> {
         provider_id: text(&object, "/spec/providerID").unwrap_or_default().into(),
         created_unix_ms: instant(&object, "/metadata/creationTimestamp").unwrap_or(0),
         deleting: object.field("/metadata/deletionTimestamp").is_some(),
+        unready_since_unix_ms: unready_since(&object),
     })
     .ok_or(())
     .or_else(|()| refuse(problems))
@@ -164,6 +169,7 @@ pub fn claim(value: &Arc<Value>, declared: &Declared) -> Result<WatchedClaim, Ve
         deleted_unix_ms: instant(&object, "/metadata/deletionTimestamp"),
         last_pod_event_unix_ms: instant(&object, "/status/lastPodEventTime"),
         annotations: object.annotations.clone(),
+        registered: holds(&object, "Registered"),
         initialized: holds(&object, "Initialized"),
     })
 }
@@ -189,6 +195,14 @@ fn text<'o>(object: &'o Object, path: &str) -> Option<&'o str> {
 /// An RFC 3339 instant in milliseconds of the Unix epoch.
 fn instant(object: &Object, path: &str) -> Option<i64> {
     text(object, path)?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+/// When a node's condition `Ready` became what it is, unless it holds.
+fn unready_since(object: &Object) -> Option<i64> {
+    let conditions = object.field("/status/conditions")?.as_array()?;
+    let ready = conditions.iter().find(|own| own["type"] == "Ready" && own["status"] != "True")?;
+    let since = ready["lastTransitionTime"].as_str()?.parse::<jiff::Timestamp>().ok()?;
+    Some(since.as_millisecond())
 }
 
 /// Whether a condition of the status is true.

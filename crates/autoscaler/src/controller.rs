@@ -1,7 +1,7 @@
 //! The controller: what it learns, and in which order it acts.
 //!
 //! [`crate::batch`], [`crate::provision`], [`crate::static_pools`], [`crate::launches`], [`crate::lifecycle`],
-//! [`crate::drain`] and [`crate::disruption`] each hold one of its loops. Polls are events here: after a change that could matter it looks
+//! [`crate::drain`], [`crate::disruption`], [`crate::repair`] and [`crate::upkeep`] each hold one of its loops. Polls are events here: after a change that could matter it looks
 //! again at the next instant at which its own requeue would have come. Where nothing changes it has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,9 @@ use crate::lifecycle::Claims;
 use crate::nominations::Nominations;
 use crate::policy::Provisioner;
 use crate::provision::Planned;
+use crate::repair::Repair;
 use crate::static_pools::StaticPools;
+use crate::upkeep::Upkeep;
 
 /// What whoever decides may look at.
 #[derive(Clone, Copy)]
@@ -56,7 +58,7 @@ pub struct Autoscaler {
     pub(crate) provisioner: Provisioner,
     pub(crate) reaches_cloud: bool,
     pub(crate) market: Option<Market>,
-    shop: Shop,
+    pub(crate) shop: Shop,
     pub(crate) capacity_errors: CapacityErrors,
     pub(crate) batch: Batch,
     pub(crate) launches: Launches,
@@ -69,6 +71,8 @@ pub struct Autoscaler {
     /// Nodes that pods were planned for, and until when they are protected.
     pub(crate) nominated: Nominations,
     pub(crate) claims: Claims,
+    pub(crate) repair: Repair,
+    pub(crate) upkeep: Upkeep,
     /// Pods that may be provisionable: a superset of those that are.
     pub(crate) pending: BTreeSet<PodId>,
     /// Pods that the last plan had no place for.
@@ -91,9 +95,16 @@ impl Autoscaler {
         }
     }
 
+    /// Keeps statuses and hashes in the API true as well, from now on: there is none in a simulation.
+    pub fn keeping_up(mut self) -> Autoscaler {
+        self.upkeep.begin();
+        self
+    }
+
     /// Begins to lead: knows nothing of what another had in mind, and looks at everything.
     pub fn lead(&mut self, cluster: &Cluster) {
         self.batch = Batch::default();
+        // Whatever can go may have been able to for long.
         self.disruption = Disruption::default();
         self.disruption.changed = true;
         self.nominated = Nominations::default();
@@ -102,6 +113,7 @@ impl Autoscaler {
         self.claims.take_over(cluster);
         self.drains.take_over(cluster);
         self.launches.take_over(cluster);
+        self.upkeep.take_over(cluster);
         for pod in cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)) {
             self.pending.insert(pod.id);
             self.batch.trigger(pod.id, cluster.now);
@@ -119,7 +131,11 @@ impl Autoscaler {
     pub fn observe(&mut self, change: &Change, context: Context<'_>) {
         let cluster = context.cluster;
         match change {
-            Change::ClaimCreated(claim) => self.planned.created(cluster.claim(*claim)),
+            Change::ClaimCreated(claim) => {
+                if !self.planned.created(cluster.claim(*claim)) {
+                    self.launches.submit(*claim, None);
+                }
+            }
             Change::ClaimNotCreated(name) => self.planned.not_created(name),
             Change::ClaimFailed(claim, why) => {
                 self.launches.failed(cluster, *claim, why, &mut self.capacity_errors);
@@ -145,6 +161,8 @@ impl Autoscaler {
             _ => {}
         }
         self.claims.observe(change, cluster);
+        self.repair.observe(change, cluster, self.tolerated_ms());
+        self.upkeep.observe(change, cluster);
         self.hear(change);
     }
 
@@ -158,10 +176,12 @@ impl Autoscaler {
     pub fn decide(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         self.news = false;
         self.look_after_claims(context.cluster, effects);
+        self.repair(context.cluster, effects);
         self.drains.decide(context.cluster, self.reaches_cloud, effects);
         self.keep_replicas(context, effects);
         self.provision(context, effects);
         self.disrupt(context, effects);
+        self.keep_up(context.cluster, effects);
     }
 
     /// When to be asked again if nothing happens before.
@@ -176,7 +196,8 @@ impl Autoscaler {
     /// Like [`Autoscaler::wake_at`], for what goes on for ever in a settled cluster: expiry and budgets' schedules.
     pub fn background_wake_at(&self) -> Option<Timestamp> {
         let own = [self.claims.next_expiry(), self.disruption.next_budget_change()];
-        own.into_iter().chain([self.static_pools.next_retry()]).flatten().min()
+        let others = [self.static_pools.next_retry(), self.upkeep.next_due(), self.repair.wake_at()];
+        own.into_iter().chain(others).flatten().min()
     }
 
     /// Whether every claim that was asked for is there, and launched or gone.

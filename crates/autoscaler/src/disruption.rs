@@ -47,7 +47,25 @@ struct Running {
     started: Timestamp,
 }
 
+/// A command that is being carried out, for whoever counts and tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun<'a> {
+    /// Its number; later ones have higher ones.
+    pub id: u32,
+    /// The nodes that go.
+    pub nodes: &'a [NodeId],
+    /// Why.
+    pub reason: cluster::node_pool::DisruptionReason,
+    /// How many claims replace them.
+    pub replacements: usize,
+}
+
 impl Disruption {
+    /// Why a command takes nodes away.
+    pub fn reason(&self, command: u32) -> Option<cluster::node_pool::DisruptionReason> {
+        self.running.get(&command).map(|running| running.reason)
+    }
+
     /// Nodes that a command is about: their room does not count.
     pub fn going(&self) -> BTreeSet<NodeId> {
         self.running.values().flat_map(|command| command.nodes.iter().copied()).collect()
@@ -79,6 +97,21 @@ impl Disruption {
 }
 
 impl Autoscaler {
+    /// The commands after the one with this number that are being carried out.
+    pub fn commands_after(&self, id: u32) -> impl Iterator<Item = Begun<'_>> {
+        self.disruption.running.range(id.saturating_add(1)..).map(|(id, running)| Begun {
+            id: *id,
+            nodes: &running.nodes,
+            reason: running.reason,
+            replacements: running.replacements.1,
+        })
+    }
+
+    /// Nodes that commands are about.
+    pub fn going(&self) -> BTreeSet<NodeId> {
+        self.disruption.going()
+    }
+
     pub(crate) fn disrupt(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         let (cluster, now) = (context.cluster, context.cluster.now);
         self.follow_commands(cluster, effects);

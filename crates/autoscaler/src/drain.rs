@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::change::NodePatch;
 use cluster::node_claim::ClaimStage;
+use cluster::node_pool::DisruptionReason;
 use cluster::{ClaimId, Cluster, Node, NodeClaim, NodeId, Pod, Timestamp};
 use provisioning::class::of_daemon_set;
 use provisioning::disruption::pdb::PodBudgets;
@@ -20,10 +21,15 @@ const MIN_DRAIN_MS: i64 = 5_000;
 /// Between two looks at a node that drains.
 const REQUEUE_MS: i64 = 1_000;
 
+/// The label of nodes that a claim had.
+const REGISTERED: &str = "karpenter.sh/registered";
+
 /// Nodes that are taken down.
 #[derive(Clone, Debug, Default)]
 pub struct Drains {
     nodes: BTreeMap<NodeId, Drain>,
+    /// Nodes that go and have no claim (any more): nothing is left to be done for them.
+    orphans: BTreeSet<NodeId>,
     /// Claims without a node that go.
     unregistered: BTreeSet<ClaimId>,
     /// Instances that the cloud was asked to end, and whether it has answered.
@@ -58,8 +64,11 @@ impl Drains {
 
     /// A node was asked to go.
     pub fn begin(&mut self, cluster: &Cluster, node: NodeId) {
-        if cluster.node(node).claim.is_some() {
+        let claim = cluster.node(node).claim.map(|claim| cluster.claim(claim));
+        if claim.is_some_and(|claim| claim.stage != ClaimStage::Gone) {
             self.nodes.entry(node).or_insert(Drain { since: cluster.now });
+        } else if cluster.node(node).labels.contains_key(REGISTERED) {
+            self.orphans.insert(node);
         }
     }
 
@@ -81,6 +90,8 @@ impl Drains {
     pub fn decide(&mut self, cluster: &Cluster, reaches_cloud: bool, effects: &mut Vec<Effect>) {
         let now = cluster.now;
         self.finish_unregistered(reaches_cloud, effects);
+        let orphans = std::mem::take(&mut self.orphans);
+        effects.extend(orphans.into_iter().map(Effect::ReleaseNode));
         self.nodes.retain(|node, _| cluster.node(*node).exists());
         self.terminations.retain(|claim, _| cluster.claim(*claim).stage != ClaimStage::Gone);
         let due = self.wake.is_some_and(|at| at <= now) || self.changed;
@@ -189,10 +200,13 @@ fn taint(node: &Node, effects: &mut Vec<Effect>) {
     effects.push(Effect::PatchNode(node.id, Box::new(patch)));
 }
 
-/// When `terminationGracePeriod` runs out.
+/// When `terminationGracePeriod` runs out; an unhealthy node has none.
 fn deadline(claim: &NodeClaim) -> Option<Timestamp> {
-    let (deleted, _) = claim.deleted?;
-    claim.termination_grace_period_ms.map(|grace| deleted.after_ms(grace))
+    let (deleted, why) = claim.deleted?;
+    if why == Some(DisruptionReason::Unhealthy) {
+        return Some(deleted);
+    }
+    claim.terminate_by.or_else(|| claim.termination_grace_period_ms.map(|grace| deleted.after_ms(grace)))
 }
 
 /// Evicts the first group that is not gone, and deletes pods whose time has come.

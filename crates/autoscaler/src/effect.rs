@@ -5,7 +5,7 @@ use cluster::network::SubnetId;
 use cluster::node_claim::{DriftReason, NewClaim};
 use cluster::node_pool::DisruptionReason;
 use cluster::rejection::PoolRejection;
-use cluster::{ClaimId, NodeId, PodId};
+use cluster::{ClaimId, Name, NodeId, PodId};
 
 /// A wish, performed if it still makes sense. What became true comes back as a [`cluster::Change`].
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,10 @@ pub enum Effect {
     Evict(PodId),
     /// Deletes a pod whatever its budgets say: the node's time is over.
     DeletePod(PodId),
+    /// Brings what the API says of a pool up to date: its hash, its status.
+    TendPool(Name),
+    /// The same for a claim: its hash, its conditions.
+    TendClaim(ClaimId),
     /// Says why no pool can take a pod.
     RefusePod(PodId, Vec<PoolRejection>),
     /// Says where a pod is expected to go.

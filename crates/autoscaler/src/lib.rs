@@ -22,8 +22,11 @@ mod lifecycle;
 mod nominations;
 mod policy;
 mod provision;
+mod repair;
 mod static_pools;
+mod upkeep;
 
 pub use controller::{Autoscaler, Context, Shop};
+pub use disruption::Begun;
 pub use effect::Effect;
 pub use policy::Provisioner;

@@ -11,7 +11,7 @@ use cluster::{Change, ClaimId, Cluster, Kind, Node, NodeClaim, NodeId, Timestamp
 use provisioning::disruption::drift;
 use provisioning::existing::{UNREGISTERED, is_ephemeral};
 
-use crate::controller::Autoscaler;
+use crate::controller::{Autoscaler, Shop};
 use crate::effect::Effect;
 
 /// Without a launch by then, a claim is deleted.
@@ -44,7 +44,9 @@ impl Claims {
                 self.due.insert(*claim);
                 self.unlaunched.remove(claim);
             }
-            Change::ClaimInitialized(claim) | Change::ClaimDeleting(claim, _) => {
+            Change::ClaimInitialized(claim)
+            | Change::ClaimUpdated(claim)
+            | Change::ClaimDeleting(claim, _) => {
                 self.due.insert(*claim);
             }
             // Nodes may not be any more what they would make.
@@ -55,6 +57,7 @@ impl Claims {
             Change::NodeRegistered(node)
             | Change::NodeReady(node, _)
             | Change::NodeUpdated(node)
+            | Change::NodeUnreadySince(node, _)
             | Change::NodeDeleting(node)
             | Change::NodeGone(node) => self.due.extend(of_node(*node)),
             _ => {}
@@ -122,7 +125,7 @@ impl Autoscaler {
             if claim.deleted.is_some() {
                 self.finalize(cluster, claim, effects);
             } else {
-                advance(cluster, claim, effects);
+                self.advance(cluster, claim, effects);
             }
         }
     }
@@ -136,25 +139,32 @@ impl Autoscaler {
             None => effects.push(Effect::ReleaseClaim(claim.id)),
         }
     }
-}
 
-fn advance(cluster: &Cluster, claim: &NodeClaim, effects: &mut Vec<Effect>) {
-    if timeout(claim).is_some_and(|at| at <= cluster.now) {
-        effects.push(Effect::DeleteClaim(claim.id, None));
-        return;
-    }
-    if expires(claim).is_some_and(|at| at <= cluster.now) {
-        effects.push(Effect::DeleteClaim(claim.id, Some(DisruptionReason::Expired)));
-        return;
-    }
-    let drift = drift::reason(cluster, claim);
-    if drift != claim.drifted.map(|(_, why)| why) {
-        effects.push(Effect::DriftClaim(claim.id, drift));
-    }
-    let Some(node) = claim.node.map(|node| cluster.node(node)).filter(|node| node.exists()) else { return };
-    register(node, effects);
-    if claim.stage == ClaimStage::Registered && is_initialized(node, claim) {
-        effects.push(Effect::InitializeClaim(claim.id));
+    /// One step of a claim that stays.
+    fn advance(&self, cluster: &Cluster, claim: &NodeClaim, effects: &mut Vec<Effect>) {
+        if timeout(claim).is_some_and(|at| at <= cluster.now) {
+            effects.push(Effect::DeleteClaim(claim.id, None));
+            return;
+        }
+        if expires(claim).is_some_and(|at| at <= cluster.now) {
+            effects.push(Effect::DeleteClaim(claim.id, Some(DisruptionReason::Expired)));
+            return;
+        }
+        let drift = drift::reason(cluster, claim);
+        if drift != claim.drifted.map(|(_, why)| why) {
+            effects.push(Effect::DriftClaim(claim.id, drift));
+        }
+        let Some(node) = claim.node.map(|node| cluster.node(node)).filter(|node| node.exists()) else {
+            // The instance is gone with its node (`pkg/controllers/nodeclaim/garbagecollection`).
+            if claim.stage >= ClaimStage::Registered && matches!(self.shop, Shop::Listed(..)) {
+                effects.push(Effect::DeleteClaim(claim.id, None));
+            }
+            return;
+        };
+        register(node, effects);
+        if claim.stage == ClaimStage::Registered && is_initialized(node, claim) {
+            effects.push(Effect::InitializeClaim(claim.id));
+        }
     }
 }
 

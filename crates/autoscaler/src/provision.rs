@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::change::ClaimOrNode;
 use cluster::network::SubnetId;
+use cluster::node_pool::DisruptionReason;
 use cluster::{ClaimId, Cluster, Name, NodeClaim, PodId};
 use provisioning::class::is_provisionable;
 use provisioning::disruption::consolidation::pods_of_leaving;
@@ -59,11 +60,12 @@ impl Planned {
         Name::from(format!("{}{suffix}", &pool[..end]))
     }
 
-    /// The API has a claim: one that was asked for, or somebody else's.
-    pub fn created(&mut self, claim: &NodeClaim) {
-        if let Some(asked) = self.asked.remove(&claim.name) {
-            self.created.push((claim.id, asked));
-        }
+    /// The API has a claim; false if it was not asked for: somebody else made it.
+    pub fn created(&mut self, claim: &NodeClaim) -> bool {
+        let asked = self.asked.remove(&claim.name);
+        let known = asked.is_some();
+        self.created.extend(asked.map(|asked| (claim.id, asked)));
+        known
     }
 
     /// The API will not have a claim that was asked for.
@@ -83,6 +85,17 @@ impl Planned {
 }
 
 impl Autoscaler {
+    /// What the claims were disrupted for that a claim which is asked for replaces.
+    pub fn replaces(&self, claim: &Name) -> Option<DisruptionReason> {
+        let asked = self.planned.asked.get(claim)?;
+        self.disruption.reason(asked.command?)
+    }
+
+    /// How many pods the last plan had no place for and that still wait.
+    pub fn refused_pods(&self) -> usize {
+        self.refused.intersection(&self.pending).count()
+    }
+
     /// Plans when the window closes.
     pub(crate) fn provision(&mut self, context: Context<'_>, effects: &mut Vec<Effect>) {
         let (cluster, now) = (context.cluster, context.cluster.now);

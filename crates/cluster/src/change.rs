@@ -8,7 +8,7 @@ use crate::pod::{PodId, Stage};
 use crate::rejection::PoolRejection;
 use crate::storage::VolumeClaimId;
 use crate::waiting::Waiting;
-use crate::{Name, NodeId, ObjectKey, Taint, WorkloadId};
+use crate::{Name, NodeId, ObjectKey, Taint, Timestamp, WorkloadId};
 
 /// A fact about the cluster. The [`crate::Cluster`] already contains it when it is observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub enum Change {
     },
     /// A pod exists.
     PodCreated(PodId),
+    /// Somebody changed a pod's labels, annotations or resources.
+    PodUpdated(PodId),
     /// A pod is bound to a node.
     PodBound(PodId, NodeId),
     /// Preemption reserved a node for a pod.
@@ -63,6 +65,8 @@ pub enum Change {
     NodeRegistered(NodeId),
     /// A node became Ready, or lost it.
     NodeReady(NodeId, bool),
+    /// A node is not Ready, by its own words since this instant, which may be long past.
+    NodeUnreadySince(NodeId, Timestamp),
     /// A node's taints, labels or `unschedulable` changed.
     NodeUpdated(NodeId),
     /// A node was asked to go.
@@ -106,6 +110,8 @@ pub enum Change {
     InstanceTerminated(ClaimId),
     /// A claim's node is initialized.
     ClaimInitialized(ClaimId),
+    /// Somebody changed a claim's labels or annotations.
+    ClaimUpdated(ClaimId),
     /// A claim has drifted, or has not any more.
     ClaimDrifted(ClaimId, Option<DriftReason>),
     /// A claim was asked to go.

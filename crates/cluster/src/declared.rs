@@ -142,6 +142,8 @@ pub struct KarpenterSettings {
     pub reserved_capacity: bool,
     /// Feature gate `NodeOverlay`.
     pub node_overlay: bool,
+    /// Feature gate `NodeRepair`: nodes that are not Ready for too long are replaced.
+    pub node_repair: bool,
     /// Feature gate `StaticCapacity`: pools with `spec.replicas` are kept at that number.
     pub static_capacity: bool,
 }
@@ -158,6 +160,7 @@ impl Default for KarpenterSettings {
             spot_to_spot: false,
             reserved_capacity: true,
             node_overlay: false,
+            node_repair: false,
             static_capacity: false,
         }
     }

@@ -35,6 +35,8 @@ pub struct NodeClaim {
     pub expire_after_ms: Option<i64>,
     /// `spec.terminationGracePeriod` in milliseconds.
     pub termination_grace_period_ms: Option<i64>,
+    /// When all waiting for its pods ends, if that was decided already: `karpenter.sh/nodeclaim-termination-timestamp`.
+    pub terminate_by: Option<Timestamp>,
     /// When it was created.
     pub created: Timestamp,
     /// How far it has come.

@@ -109,4 +109,5 @@ pub enum DisruptionReason {
     Underutilized,
     Drifted,
     Expired,
+    Unhealthy,
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use autoscaler::Provisioner;
+use cluster::declared::KarpenterSettings;
 use kubernetes::edge::{Done, Edge, Failure, Settings, Work};
 
 use crate::fault::Faults;
@@ -43,12 +44,8 @@ struct Job {
 impl Client {
     /// Begins a life.
     pub fn begin(run: u32, provisioner: Provisioner, store: &Store, faults: &Faults) -> Client {
-        let settings = Settings {
-            provisioner,
-            run: format!("r{run}").into(),
-            batch_idle_ms: 1_000,
-            batch_max_ms: 10_000,
-        };
+        let settings =
+            Settings { provisioner, run: format!("r{run}").into(), karpenter: KarpenterSettings::default() };
         Client {
             run,
             edge: Edge::new(settings, clock(store, faults)),

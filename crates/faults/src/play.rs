@@ -132,7 +132,8 @@ pub fn play(play: &Play) -> Outcome {
 
 fn set_up(world: &mut World, play: &Play) {
     let class = json!({"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass",
-        "metadata": {"name": "default"}, "spec": {}});
+        "metadata": {"name": "default"}, "spec": {},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
     world.apply(Resource::KwokNodeClass, &class);
     play.pools.iter().for_each(|pool| world.apply(Resource::NodePool, pool));
     play.daemons.iter().for_each(|set| world.apply(Resource::DaemonSet, set));

@@ -6,9 +6,12 @@
 
 mod answer;
 mod claim;
+mod conditions;
 mod event;
 mod node;
-mod refusal;
+mod pool;
+pub(crate) mod refusal;
+mod told;
 
 use autoscaler::Effect;
 use cluster::PodId;
@@ -18,7 +21,9 @@ use crate::Resource;
 use crate::mirror::Mirror;
 
 pub use answer::judge;
-pub use claim::{condition, launched};
+pub use claim::launched;
+pub(crate) use claim::terminating;
+pub use conditions::{Conditions, Status};
 pub use event::Recorder;
 
 /// A call to the API server.
@@ -59,19 +64,38 @@ pub enum Call {
     },
 }
 
+/// What the calls need to be allowed: kind, subresource, verb. The ClusterRole of the chart has these, what is watched,
+/// and nothing else; a test compares them, and with what is called.
+pub const WRITES: [(Resource, &str, &str); 12] = [
+    (Resource::NodePool, "", "patch"),
+    (Resource::NodePool, "status", "patch"),
+    (Resource::NodeClaim, "", "create"),
+    (Resource::NodeClaim, "", "patch"),
+    (Resource::NodeClaim, "", "delete"),
+    (Resource::NodeClaim, "status", "patch"),
+    (Resource::Node, "", "create"),
+    (Resource::Node, "", "patch"),
+    (Resource::Node, "", "delete"),
+    (Resource::Pod, "", "delete"),
+    (Resource::Pod, "eviction", "create"),
+    (Resource::Event, "", "create"),
+];
+
 /// The finalizer of nodes and claims.
 pub const FINALIZER: &str = "karpenter.sh/termination";
 
-/// The calls of an effect, in order. Launches and terminations are the provider's; they have none here.
-pub fn calls(mirror: &Mirror, effect: &Effect, recorder: &mut Recorder) -> Vec<Call> {
-    let cluster = mirror.cluster();
+/// The calls of an effect, in order. Launches and terminations are the provider's; they have none here. Nor have
+/// events: see [`Recorder`].
+pub fn calls(mirror: &Mirror, effect: &Effect) -> Vec<Call> {
     match effect {
         Effect::Launch(..) | Effect::Terminate(_) => Vec::new(),
         Effect::CreateClaim(new) => claim::create(mirror, new).into_iter().collect(),
         Effect::Register(node) => node::register(mirror, *node),
         Effect::InitializeClaim(claim) => claim::initialize(mirror, *claim),
         Effect::DriftClaim(claim, why) => claim::drift(mirror, *claim, *why),
-        Effect::DeleteClaim(claim, _) => claim::delete(mirror, *claim),
+        Effect::DeleteClaim(claim, why) => claim::delete(mirror, *claim, *why),
+        Effect::TendPool(pool) => pool::tend(mirror, pool),
+        Effect::TendClaim(claim) => claim::tend(mirror, *claim),
         Effect::ReleaseClaim(claim) => claim::release(mirror, *claim),
         Effect::PatchNode(node, patch) => node::patch(mirror, *node, patch),
         Effect::DeleteNode(node) => node::delete(mirror, *node),
@@ -85,21 +109,8 @@ pub fn calls(mirror: &Mirror, effect: &Effect, recorder: &mut Recorder) -> Vec<C
             name,
             uid: Some(uid),
         }),
-        Effect::RefusePod(pod, reasons) => {
-            let reasons: Vec<String> = reasons.iter().map(refusal::said).collect();
-            let text = format!("Failed to schedule pod, {}", reasons.join("; "));
-            recorder.about_pod(mirror, *pod, "Warning", "FailedScheduling", &text).into_iter().collect()
-        }
-        Effect::ExpectPod(pod, place) => {
-            let place = match place {
-                cluster::change::ClaimOrNode::Claim(claim) => {
-                    format!("nodeclaim/{}", cluster.claim(*claim).name)
-                }
-                cluster::change::ClaimOrNode::Node(node) => format!("node/{}", cluster.node(*node).name),
-            };
-            let text = format!("Pod should schedule on: {place}");
-            recorder.about_pod(mirror, *pod, "Normal", "Nominated", &text).into_iter().collect()
-        }
+        // Events are all that they are.
+        Effect::RefusePod(..) | Effect::ExpectPod(..) => Vec::new(),
     }
 }
 

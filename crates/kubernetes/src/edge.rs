@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
 use catalog::Catalog;
+use cluster::declared::KarpenterSettings;
 use cluster::node_claim::{LaunchFailure, RefusedOffering};
 use cluster::{Change, ClaimId, Name, Timestamp};
 
 use crate::Resource;
 use crate::calls::{self, Call, Recorder};
+use crate::metrics::{self, Metrics, registry::Registry};
 use crate::mirror::{Mirror, Seen};
 use crate::provider::Provider;
+use crate::record::Tape;
 
 /// The pause after the first failure; each further one doubles it.
 const RETRY_FIRST_MS: u64 = 200;
@@ -27,10 +30,8 @@ pub struct Settings {
     pub provisioner: Provisioner,
     /// Tells this run's claims from those of others; a few letters and digits.
     pub run: Name,
-    /// `BATCH_IDLE_DURATION`, milliseconds.
-    pub batch_idle_ms: i64,
-    /// `BATCH_MAX_DURATION`, milliseconds.
-    pub batch_max_ms: i64,
+    /// Those that are Karpenter's as well.
+    pub karpenter: KarpenterSettings,
 }
 
 /// What a watch tells.
@@ -86,6 +87,8 @@ pub struct Edge {
     mind: Autoscaler,
     provider: Provider,
     recorder: Recorder,
+    metrics: Metrics,
+    tape: Option<Box<Tape>>,
     /// What each kind told before all had told everything.
     first: BTreeMap<Resource, Vec<Seen>>,
     listed: BTreeSet<Resource>,
@@ -101,12 +104,14 @@ impl Edge {
         let provider = Provider::kwok();
         let shop = Shop::Listed(crate::kwok::node_class(), provider.offers());
         let mut mirror = Mirror::new(now_unix_ms);
-        mirror.configure(settings.batch_idle_ms, settings.batch_max_ms);
+        mirror.configure(settings.karpenter);
         Edge {
             mirror,
-            mind: Autoscaler::new(shop, settings.provisioner, settings.run),
+            mind: Autoscaler::new(shop, settings.provisioner, settings.run).keeping_up(),
             provider,
             recorder: Recorder::default(),
+            metrics: Metrics::new("kwok"),
+            tape: None,
             first: BTreeMap::new(),
             listed: BTreeSet::new(),
             leads: false,
@@ -118,6 +123,38 @@ impl Edge {
     /// The model of the cluster.
     pub fn mirror(&self) -> &Mirror {
         &self.mirror
+    }
+
+    /// Writes down what it hears and wants from now on; to be begun before anything is heard.
+    pub fn record(&mut self, tape: Tape) {
+        self.tape = Some(Box::new(tape));
+    }
+
+    /// Writes nothing down any more.
+    pub fn end_recording(&mut self) {
+        self.tape = None;
+    }
+
+    /// The recording that is being made.
+    pub fn tape(&mut self) -> Option<&mut Tape> {
+        self.tape.as_deref_mut()
+    }
+
+    /// Everything that is measured, at this instant.
+    pub fn scrape(&mut self, now_unix_ms: i64) -> Registry {
+        self.mirror.advance(now_unix_ms);
+        let work = metrics::Work { in_flight: self.in_flight.len(), again: self.again.len() };
+        self.metrics.scrape(&self.mirror, &self.mind, &self.provider.offers(), work)
+    }
+
+    /// How much work is under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether everything is read, so that decisions are made.
+    pub fn leads(&self) -> bool {
+        self.leads
     }
 
     /// How long nothing needs to be done if nothing is heard.
@@ -132,6 +169,9 @@ impl Edge {
 
     /// Takes in what a watch told.
     pub fn hear(&mut self, told: Told, now_unix_ms: i64) {
+        if let Some(tape) = &mut self.tape {
+            tape.hear(&told, now_unix_ms);
+        }
         self.mirror.advance(now_unix_ms);
         match told {
             Told::Seen(seen) if self.leads => self.see(&seen),
@@ -163,6 +203,7 @@ impl Edge {
         }
         self.mind.lead(self.mirror.cluster());
         self.leads = true;
+        self.metrics.begin(&self.mirror);
         let cluster = self.mirror.cluster();
         tracing::info!(
             nodes = cluster.nodes.len(),
@@ -173,25 +214,40 @@ impl Edge {
     }
 
     fn see(&mut self, seen: &Seen) {
+        self.metrics.see(&self.mirror, seen);
         let changes = self.mirror.see(seen);
-        for what in self.mirror.take_unread() {
+        let unread = self.mirror.take_unread();
+        self.metrics.left_out(unread.len());
+        for what in unread {
             tracing::warn!(what, "left out");
         }
         changes.iter().for_each(|change| self.observe(change));
     }
 
     fn observe(&mut self, change: &Change) {
+        if let Change::ClaimFailed(claim, why) = change {
+            self.recorder.launch_failed(*claim, why);
+        }
+        self.metrics.learn(&self.mirror, change);
         let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
         self.mind.observe(change, context);
     }
 
     /// What is to be done now.
     pub fn act(&mut self, now_unix_ms: i64) -> Vec<Work> {
-        let mut work = Vec::new();
         if !self.leads {
-            return work;
+            return Vec::new();
         }
         self.mirror.advance(now_unix_ms);
+        let work = self.decide();
+        if let Some(tape) = &mut self.tape {
+            tape.act(&work, now_unix_ms);
+        }
+        work
+    }
+
+    fn decide(&mut self) -> Vec<Work> {
+        let mut work = Vec::new();
         let now = self.mirror.cluster().now;
         let due = |(at, ..): &(Timestamp, Effect, u32)| *at <= now;
         let (again, later) = std::mem::take(&mut self.again).into_iter().partition(due);
@@ -207,6 +263,7 @@ impl Edge {
             let mut effects = Vec::new();
             let context = Context { cluster: self.mirror.cluster(), catalog: Catalog::embedded() };
             self.mind.decide(context, &mut effects);
+            self.metrics.decided(&self.mirror, &self.mind, &effects);
             if effects.is_empty() {
                 break;
             }
@@ -219,16 +276,26 @@ impl Edge {
 
     fn submit(&mut self, effect: Effect, tries: u32, work: &mut Vec<Work>) {
         if self.in_flight.contains(&effect) {
+            // What is written now may be of what was known before.
+            if matches!(effect, Effect::TendPool(_) | Effect::TendClaim(_)) {
+                let at =
+                    self.mirror.cluster().now.after_ms(i64::try_from(RETRY_FIRST_MS).unwrap_or(i64::MAX));
+                self.again.push((at, effect, tries));
+            }
             return;
         }
-        let (calls, pause) = match &effect {
+        let (mut calls, pause) = match &effect {
             Effect::Launch(claim, _) => match self.provider.launch(&self.mirror, *claim) {
                 Ok(launch) => launch,
                 Err(why) => return self.observe(&Change::ClaimFailed(*claim, why)),
             },
             Effect::Terminate(claim) => (self.provider.terminate(&self.mirror, *claim), Duration::ZERO),
-            other => (calls::calls(&self.mirror, other, &mut self.recorder), Duration::ZERO),
+            other => (calls::calls(&self.mirror, other), Duration::ZERO),
         };
+        let says = matches!(effect, Effect::RefusePod(..) | Effect::ExpectPod(..));
+        if says || !calls.is_empty() {
+            self.tell(&effect, &mut calls);
+        }
         tracing::debug!(?effect, tries, calls = calls.len(), "wanted");
         if calls.is_empty() {
             return self.done(&effect);
@@ -236,6 +303,21 @@ impl Edge {
         self.in_flight.push(effect.clone());
         let key = self.key(&effect);
         work.push(Work { effect, calls, tries, pause, key });
+    }
+
+    /// Puts the events that go with an effect around its calls. The last call of a launch stays the last: a pause
+    /// comes before it.
+    fn tell(&mut self, effect: &Effect, calls: &mut Vec<Call>) {
+        if let Effect::CreateClaim(new) = effect
+            && let Some(why) = self.mind.replaces(&new.name)
+        {
+            self.recorder.replaces(new.name.clone(), why);
+        }
+        let (before, after) = self.recorder.about(&self.mirror, effect);
+        calls.splice(0..0, before);
+        let end =
+            if matches!(effect, Effect::Launch(..)) { calls.len().saturating_sub(1) } else { calls.len() };
+        calls.splice(end..end, after);
     }
 
     /// Everything about one claim and its node has one key.
@@ -249,7 +331,9 @@ impl Edge {
             | Effect::InitializeClaim(claim)
             | Effect::DriftClaim(claim, _)
             | Effect::DeleteClaim(claim, _)
+            | Effect::TendClaim(claim)
             | Effect::ReleaseClaim(claim) => claim.0,
+            Effect::TendPool(pool) => pool.bytes().map(u32::from).sum(),
             Effect::Register(node)
             | Effect::PatchNode(node, _)
             | Effect::DeleteNode(node)
@@ -262,7 +346,11 @@ impl Edge {
     }
 
     /// Takes in what came of some work.
-    pub fn finish(&mut self, Done { effect, tries, result }: Done, now_unix_ms: i64) {
+    pub fn finish(&mut self, done: Done, now_unix_ms: i64) {
+        if let Some(tape) = &mut self.tape {
+            tape.finish(&done, now_unix_ms);
+        }
+        let Done { effect, tries, result } = done;
         self.in_flight.retain(|own| *own != effect);
         self.mirror.advance(now_unix_ms);
         match (result, &effect) {
@@ -275,10 +363,17 @@ impl Edge {
             }
             (Err(Failure::Final(why)), Effect::CreateClaim(new)) => {
                 tracing::error!(why, claim = new.name.as_str(), "the API server refuses the claim");
+                self.metrics.gave_up();
                 self.observe(&Change::ClaimNotCreated(new.name.clone()));
             }
-            (Err(Failure::Final(why)), _) => tracing::error!(why, ?effect, "given up"),
+            (Err(Failure::Final(why)), _) => {
+                self.metrics.gave_up();
+                tracing::error!(why, ?effect, "given up");
+            }
             (Err(Failure::Passing(why)), _) => {
+                if let Effect::Evict(pod) = &effect {
+                    self.recorder.eviction_failed(*pod, &why);
+                }
                 let pause_ms = (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS);
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
                 let at = self.mirror.cluster().now.after_ms(i64::try_from(pause_ms).unwrap_or(i64::MAX));
@@ -299,6 +394,8 @@ impl Edge {
 
     /// What an effect brought about that no watch tells.
     fn done(&mut self, effect: &Effect) {
+        self.metrics.done(&self.mirror, effect);
+        crate::log::done(&self.mirror, effect);
         if let Effect::Terminate(claim) = effect {
             self.observe(&Change::InstanceTerminated(*claim));
         }

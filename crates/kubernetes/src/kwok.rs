@@ -104,20 +104,31 @@ fn memory_text(gib: i64) -> String {
     if gib % 1_024 == 0 { format!("{}Ti", gib / 1_024) } else { format!("{gib}Gi") }
 }
 
-/// What is launched for a claim with these requirements: the cheapest type and offering that they leave and that was
-/// not sold out lately.
+/// What is launched for a claim with these requirements and requests: the cheapest type and offering that they leave and
+/// that was not sold out lately.
 pub fn choose<'o>(
     offers: &'o Offers,
     wanted: &Requirements,
+    requests: &Resources,
     sold_out: &CapacityErrors,
 ) -> Option<(&'o TypeOnOffer, &'o Offering)> {
     let types = wanted.get(INSTANCE_TYPE);
     let named = |offered: &&TypeOnOffer| types.is_none_or(|types| types.has(&offered.name));
-    let all = offers.iter().filter(named).flat_map(|offered| {
+    let allocatable = |offered: &TypeOnOffer, name: &str| {
+        let own = offered.allocatable.iter().find(|(own, _)| *own == name);
+        own.map_or(0, |(_, amount)| amount)
+    };
+    // What KWOK's nodes do not have of themselves they are given.
+    let known = |name: &str| matches!(name, "cpu" | "memory" | "pods" | "ephemeral-storage");
+    let fits = |offered: &&TypeOnOffer| {
+        requests.iter().all(|(name, amount)| !known(name) || amount <= allocatable(offered, name))
+    };
+    let agrees = |offered: &&TypeOnOffer| wanted.intersects(&offered.requirements);
+    let all = offers.iter().filter(named).filter(agrees).filter(fits).flat_map(|offered| {
         let own = offered.offerings.iter().filter(|own| own.available && own.satisfies(wanted));
         own.map(move |offering| (offered, offering))
     });
-    let known = |(offered, own): &(&TypeOnOffer, &Offering)| {
+    let gone = |(offered, own): &(&TypeOnOffer, &Offering)| {
         sold_out.covers(&LaunchOption {
             instance_type: offered.name.clone(),
             zone: own.zone.clone(),
@@ -125,7 +136,7 @@ pub fn choose<'o>(
             price_micro_usd: own.price_micro_usd,
         })
     };
-    let all = all.filter(|offer| sold_out.is_empty() || !known(offer));
+    let all = all.filter(|offer| sold_out.is_empty() || !gone(offer));
     all.min_by_key(|(offered, offering)| (offering.price_micro_usd, &offered.name, &offering.zone))
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Everything about one claim and its node goes through one lane, so that a later call never overtakes an earlier one.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use kube::api::{
     Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams, Preconditions,
 };
@@ -10,6 +12,8 @@ use tokio::sync::mpsc;
 use crate::Resource;
 use crate::calls::{self, Call};
 use crate::edge::{Done, Failure, Work};
+use crate::metrics::registry::Registry;
+use crate::metrics::traffic;
 
 /// Lanes side by side.
 const LANES: u32 = 32;
@@ -20,17 +24,36 @@ const QUEUE: usize = 4_096;
 #[derive(Debug)]
 pub struct Lanes {
     lanes: Vec<mpsc::Sender<Work>>,
+    traffic: Traffic,
+}
+
+/// What was counted of calls so far.
+type Traffic = Arc<Mutex<Registry>>;
+
+/// What a lane works with.
+#[derive(Clone)]
+struct Line {
+    client: kube::Client,
+    traffic: Traffic,
+    now: fn() -> i64,
 }
 
 impl Lanes {
-    /// Opens them.
-    pub fn open(client: &kube::Client, done: &mpsc::UnboundedSender<Done>) -> Lanes {
+    /// Opens them; `now` is the wall clock, milliseconds.
+    pub fn open(client: &kube::Client, now: fn() -> i64, done: &mpsc::UnboundedSender<Done>) -> Lanes {
+        let traffic = Traffic::default();
         let lanes = (0..LANES).map(|_| {
             let (send, receive) = mpsc::channel(QUEUE);
-            tokio::spawn(lane(client.clone(), receive, done.clone()));
+            let line = Line { client: client.clone(), traffic: Arc::clone(&traffic), now };
+            tokio::spawn(lane(line, receive, done.clone()));
             send
         });
-        Lanes { lanes: lanes.collect() }
+        Lanes { lanes: lanes.collect(), traffic }
+    }
+
+    /// What was counted of calls so far.
+    pub fn traffic(&self) -> Registry {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Submits work to the lane of its key.
@@ -41,7 +64,7 @@ impl Lanes {
     }
 }
 
-async fn lane(client: kube::Client, mut work: mpsc::Receiver<Work>, done: mpsc::UnboundedSender<Done>) {
+async fn lane(line: Line, mut work: mpsc::Receiver<Work>, done: mpsc::UnboundedSender<Done>) {
     while let Some(Work { effect, calls, tries, pause, .. }) = work.recv().await {
         let last = calls.len().saturating_sub(1);
         let mut result = Ok(());
@@ -49,7 +72,7 @@ async fn lane(client: kube::Client, mut work: mpsc::Receiver<Work>, done: mpsc::
             if index == last && !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            result = perform(&client, call).await;
+            result = line.perform(call).await;
             if result.is_err() {
                 break;
             }
@@ -60,12 +83,30 @@ async fn lane(client: kube::Client, mut work: mpsc::Receiver<Work>, done: mpsc::
     }
 }
 
-async fn perform(client: &kube::Client, call: &Call) -> Result<(), Failure> {
+impl Line {
+    async fn perform(&self, call: &Call) -> Result<(), Failure> {
+        let since = (self.now)();
+        let outcome = call_out(&self.client, call).await;
+        let code = match &outcome {
+            Ok(()) => Some(if matches!(call, Call::Create(..) | Call::Evict { .. }) { 201 } else { 200 }),
+            Err(kube::Error::Api(status)) => Some(status.code),
+            Err(_) => None,
+        };
+        let ms = (self.now)().saturating_sub(since);
+        {
+            let mut registry = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+            traffic::count(&mut registry, call, code, ms);
+        }
+        outcome.or_else(|error| judge(call, &error))
+    }
+}
+
+async fn call_out(client: &kube::Client, call: &Call) -> kube::Result<()> {
     let outcome = match call {
         Call::Create(resource, body) => {
             let namespace = body.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
             let object: DynamicObject =
-                serde_json::from_value(body.clone()).map_err(|error| Failure::Final(error.to_string()))?;
+                serde_json::from_value(body.clone()).map_err(kube::Error::SerdeError)?;
             let api = api(client, *resource, namespace.unwrap_or_default());
             api.create(&PostParams::default(), &object).await.map(drop)
         }
@@ -89,7 +130,7 @@ async fn perform(client: &kube::Client, call: &Call) -> Result<(), Failure> {
             api.evict(name, &parameters).await.map(drop)
         }
     };
-    outcome.or_else(|error| judge(call, &error))
+    outcome
 }
 
 fn only(uid: Option<String>) -> DeleteParams {
@@ -107,6 +148,10 @@ fn api(client: &kube::Client, resource: Resource, namespace: &str) -> Api<Dynami
 
 fn judge(call: &Call, error: &kube::Error) -> Result<(), Failure> {
     let text = error.to_string();
-    let kube::Error::Api(status) = error else { return Err(Failure::Passing(text)) };
-    calls::judge(call, status.code, &status.reason, text)
+    match error {
+        kube::Error::Api(status) => calls::judge(call, status.code, &status.reason, text),
+        // Ours is not an object: another try would not be one either.
+        kube::Error::SerdeError(_) => Err(Failure::Final(text)),
+        _ => Err(Failure::Passing(text)),
+    }
 }

@@ -35,6 +35,11 @@ impl Lease {
         Lease { api, name: name.to_owned(), identity: identity.to_owned(), now }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Waits until the lease is held.
     pub async fn acquire(&self) {
         // By this clock: when the lease was last seen to change, and how it was then.

@@ -8,11 +8,15 @@
 pub mod calls;
 pub mod controller;
 pub mod edge;
+pub mod health;
 pub mod kwok;
 mod lanes;
 pub mod lease;
+mod log;
+pub mod metrics;
 pub mod mirror;
 mod provider;
+pub mod record;
 mod resource;
 mod watch;
 mod wire;

@@ -11,6 +11,7 @@ mod pods;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cluster::declared::KarpenterSettings;
 use cluster::profile::Profile;
 use cluster::{Change, Cluster, Declared, Name, ObjectKey, PodTemplate, Timestamp};
 use serde_json::Value;
@@ -41,6 +42,8 @@ pub struct Mirror {
     /// Pods on nodes that are not known yet.
     homeless: BTreeMap<Name, Vec<cluster::PodId>>,
     templates: BTreeMap<(Name, Name), Vec<Arc<PodTemplate>>>,
+    /// The newest pod of each DaemonSet: when it was created, and what it asks for.
+    daemons: BTreeMap<ObjectKey, (i64, Arc<PodTemplate>)>,
     unread: Vec<String>,
 }
 
@@ -57,14 +60,14 @@ impl Mirror {
             claims: BTreeMap::new(),
             homeless: BTreeMap::new(),
             templates: BTreeMap::new(),
+            daemons: BTreeMap::new(),
             unread: Vec::new(),
         }
     }
 
-    /// Takes over settings of the controller, in milliseconds.
-    pub fn configure(&mut self, batch_idle_ms: i64, batch_max_ms: i64) {
-        let declared = Arc::make_mut(&mut self.cluster.declared);
-        (declared.karpenter.batch_idle_ms, declared.karpenter.batch_max_ms) = (batch_idle_ms, batch_max_ms);
+    /// Takes over settings of the controller.
+    pub fn configure(&mut self, settings: KarpenterSettings) {
+        Arc::make_mut(&mut self.cluster.declared).karpenter = settings;
     }
 
     /// What of a kind is known and was not in a list of everything, by namespace and name.

@@ -57,8 +57,8 @@ impl Provider {
             ));
         };
         let wanted = requirements(&facts.value);
-        let (offered, offering) =
-            kwok::choose(&self.offers, &wanted, &self.sold_out).ok_or(LaunchFailure::InsufficientCapacity)?;
+        let (offered, offering) = kwok::choose(&self.offers, &wanted, &claim.requests, &self.sold_out)
+            .ok_or(LaunchFailure::InsufficientCapacity)?;
         let name = kwok::node_name(&claim.name, &facts.uid);
         let labels = kwok::labels(offered, offering, &wanted);
         let node = kwok::node(&name, claim, &labels, offered, offering.price_micro_usd);
@@ -75,11 +75,15 @@ impl Provider {
     pub fn terminate(&self, mirror: &Mirror, id: ClaimId) -> Vec<Call> {
         let claim = mirror.cluster().claim(id);
         let Some(facts) = mirror.claim_facts(&claim.name) else { return Vec::new() };
+        let terminating = calls::terminating(mirror, id);
         if claim.node.is_some() {
-            return Vec::new();
+            return vec![terminating];
         }
         let name = kwok::node_name(&claim.name, &facts.uid);
-        vec![Call::Delete { resource: Resource::Node, namespace: String::new(), name, uid: None }]
+        vec![
+            terminating,
+            Call::Delete { resource: Resource::Node, namespace: String::new(), name, uid: None },
+        ]
     }
 }
 

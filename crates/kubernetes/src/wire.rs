@@ -1,5 +1,6 @@
 //! The model's values as the API writes them.
 
+use cluster::quantity::format_cpu;
 use cluster::{Effect, Labels, Resources, SelectorRequirement, Taint};
 use serde_json::{Map, Value, json};
 
@@ -11,6 +12,19 @@ pub(crate) fn resources(resources: &Resources) -> Value {
 
 fn quantity(name: &str, amount: i64) -> Value {
     Value::String(if name == "cpu" { format!("{amount}m") } else { amount.to_string() })
+}
+
+/// A resource list as people read it, zeros included.
+pub(crate) fn amounts(resources: &Resources) -> Value {
+    let whole = |name: &str, amount: i64| match name {
+        "cpu" => format_cpu(amount),
+        _ => [("Gi", 30), ("Mi", 20), ("Ki", 10)]
+            .iter()
+            .find(|(_, shift)| amount != 0 && amount % (1_i64 << shift) == 0)
+            .map_or_else(|| amount.to_string(), |(suffix, shift)| format!("{}{suffix}", amount >> shift)),
+    };
+    let amounts = resources.iter().map(|(name, amount)| (name.to_owned(), json!(whole(name, amount))));
+    Value::Object(amounts.collect())
 }
 
 /// Labels or annotations.

@@ -137,11 +137,21 @@ pub struct ControllerArgs {
     #[arg(long, value_enum, default_value_t = PolicyName::Plimsoll, env = "PLIMSOLL_POLICY")]
     pub policy: PolicyName,
     /// A plan is made when no further pod has come for this long.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration, env = "BATCH_IDLE_DURATION")]
-    pub batch_idle_duration: i64,
+    #[arg(long, value_name = "DURATION", default_value = "1s", env = "BATCH_IDLE_DURATION")]
+    pub batch_idle_duration: String,
     /// A plan is made at the latest so long after the first pod.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, env = "BATCH_MAX_DURATION")]
-    pub batch_max_duration: i64,
+    #[arg(long, value_name = "DURATION", default_value = "10s", env = "BATCH_MAX_DURATION")]
+    pub batch_max_duration: String,
+    /// What pods would rather have: `Respect` it, or `Ignore` it.
+    #[arg(long, value_name = "POLICY", default_value = "Respect", env = "PREFERENCE_POLICY")]
+    pub preference_policy: String,
+    /// `minValues` that cannot be met: `Strict` refuses, `BestEffort` relaxes them.
+    #[arg(long, value_name = "POLICY", default_value = "Strict", env = "MIN_VALUES_POLICY")]
+    pub min_values_policy: String,
+    /// `StaticCapacity`, `NodeRepair`, `NodeOverlay`, `CapacityBuffer`, `SpotToSpotConsolidation`,
+    /// `ReservedCapacity`, each `=true` or `=false`, with commas between.
+    #[arg(long, value_name = "GATES", default_value = "", env = "FEATURE_GATES")]
+    pub feature_gates: String,
     /// Where the lease is by which one of several controllers leads.
     #[arg(long, value_name = "NAMESPACE", default_value = "kube-system", env = "LEADER_ELECTION_NAMESPACE")]
     pub leader_election_namespace: String,
@@ -151,6 +161,19 @@ pub struct ControllerArgs {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "LOG_LEVEL")]
     pub log_level: String,
+    /// Where `/metrics` is served; 0 for nowhere.
+    #[arg(long, value_name = "PORT", default_value_t = 8080, env = "METRICS_PORT")]
+    pub metrics_port: u16,
+    /// Where `/healthz` and `/readyz` are served; 0 for nowhere.
+    #[arg(long, value_name = "PORT", default_value_t = 8081, env = "HEALTH_PROBE_PORT")]
+    pub health_probe_port: u16,
+    /// Writes what watches tell and what comes of it to a file, which `plimsoll simulate --replay FILE` explains
+    /// offline. Nothing of Secrets, environment variables, commands and probes gets in.
+    #[arg(long, value_name = "FILE", env = "PLIMSOLL_RECORD")]
+    pub record: Option<PathBuf>,
+    /// The recording ends when it has so many bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, env = "PLIMSOLL_RECORD_LIMIT")]
+    pub record_limit: u64,
 }
 
 /// Whose decisions are made.
@@ -160,11 +183,6 @@ pub enum PolicyName {
     Karpenter,
     /// plimsoll's own: addresses count, and the cheapest of several plans is taken.
     Plimsoll,
-}
-
-/// A duration as Go writes them, in milliseconds.
-fn duration(text: &str) -> Result<i64, String> {
-    api::duration_ms(text)
 }
 
 /// `check`.
@@ -200,26 +218,10 @@ pub struct SimulateArgs {
     /// Why a pod went where it went, node by node: its name, or that of its workload, with its namespace or without.
     #[arg(long, value_name = "[NAMESPACE/]POD")]
     pub why: Option<String>,
-    /// Play plimsoll's controller on a cluster that goes wrong, made from `--seed`, rather than an input: API errors,
-    /// watches that break, crashes, no capacity, zones and clocks. Exits with 1 when it does not come to rest.
-    #[arg(long, conflicts_with_all = ["with", "why", "policy", "paths", "filename", "kustomize"])]
-    pub faults: bool,
-    /// Only faults of these groups: api, watch, crash, cloud, zone, clock, pods.
-    #[arg(long, value_name = "GROUP", value_delimiter = ',', requires = "faults")]
-    pub faults_of: Vec<FaultGroup>,
-}
-
-/// See [`SimulateArgs::faults_of`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum FaultGroup {
-    Api,
-    Watch,
-    Crash,
-    Cloud,
-    Zone,
-    Clock,
-    Pods,
+    /// Plays a recording of `plimsoll controller --record` instead: what was decided and why, and whether it is decided
+    /// again, byte for byte. With `-o json` for programs.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "filename", "kustomize", "with", "why", "policy"])]
+    pub replay: Option<PathBuf>,
 }
 
 /// `plan`.

@@ -8,6 +8,7 @@ mod load;
 mod output;
 mod plan;
 mod progress;
+mod replay;
 mod simulate;
 mod suppress;
 mod timings;
@@ -43,7 +44,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Check(args) => check(&args),
-        Command::Simulate(args) => simulate(&args),
+        Command::Simulate(args) => match &args.replay {
+            Some(path) => replay::replay(path, &args.output.output),
+            None => simulate(&args),
+        },
         Command::Plan(args) => plan::plan(&args),
         Command::Controller(args) => controller::run(&args).map(|()| 0),
         Command::Explain(args) => explain(&args.what),
@@ -88,9 +92,6 @@ fn check(args: &CheckArgs) -> anyhow::Result<u8> {
 }
 
 fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
-    if args.faults {
-        return simulate::faults(args);
-    }
     let mut timings = Timings::start(args.output.timings);
     let mut loaded = load::load(&args.input)?;
     loaded.cases = load::patched(loaded.cases, &args.with)?;

@@ -164,6 +164,7 @@ pub fn spread(key: &str, app: &str) -> TopologySpread {
 
 pub fn pool(name: &str) -> NodePool {
     NodePool {
+        template_hash: None,
         name: name.into(),
         location: location(),
         arrival: Arrival::default(),

@@ -248,6 +248,7 @@ fn create_claim(world: &mut World, new: NewClaim, changes: &mut Vec<Change>) {
         last_pod_event: now,
         made_under: Some(world.cluster.declared.clone()),
         template_hash: None,
+        terminate_by: None,
         drifted: None,
     });
     changes.push(Change::ClaimCreated(id));

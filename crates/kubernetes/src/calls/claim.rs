@@ -1,9 +1,14 @@
 //! Calls about NodeClaims.
 
-use cluster::node_claim::{DriftReason, NewClaim};
-use cluster::{ClaimId, Kind, Labels};
-use serde_json::{Value, json};
+use cluster::node_claim::{ClaimStage, DriftReason, NewClaim};
+use cluster::node_pool::DisruptionReason;
+use cluster::{ClaimId, Cluster, Kind, Labels, NodeClaim};
+use provisioning::disruption::candidate::consolidatable_at;
+use provisioning::existing::View;
+use serde_json::{Map, Value, json};
 
+use super::conditions::{Conditions, Status};
+use super::pool::hash_of;
 use super::{Call, FINALIZER, at_version, patch};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
@@ -32,12 +37,14 @@ pub(super) fn create(mirror: &Mirror, new: &NewClaim) -> Option<Call> {
             spec[field] = value.clone();
         }
     }
+    let mut annotations = wire::labels(&pool.annotations);
+    hash_of(template).into_iter().for_each(|(key, value)| annotations[key] = json!(value));
     let body = json!({
         "apiVersion": Resource::NodeClaim.api_version(), "kind": Resource::NodeClaim.kind(),
         "metadata": {
             "name": new.name.as_str(),
             "labels": wire::labels(&labels),
-            "annotations": wire::labels(&pool.annotations),
+            "annotations": annotations,
             "finalizers": [FINALIZER],
             "ownerReferences": [{
                 "apiVersion": Resource::NodePool.api_version(), "kind": Resource::NodePool.kind(),
@@ -58,15 +65,26 @@ pub fn launched(
     provider_id: &str,
     (capacity, allocatable): (Value, Value),
 ) -> Vec<Call> {
-    let name = mirror.cluster().claim(claim).name.as_str();
+    let name = &mirror.cluster().claim(claim).name;
+    let mut metadata = json!({"labels": wire::labels(labels)});
+    // A claim that somebody made by hand.
+    if let Some(facts) = mirror.claim_facts(name) {
+        metadata["finalizers"] = with_finalizer(&facts.value);
+    }
+    let mut conditions = of(mirror, claim);
+    conditions.set("Launched", (Status::True, "Launched", ""));
+    for later in ["Registered", "Initialized", "Ready"] {
+        conditions
+            .set(later, (Status::Unknown, "AwaitingReconciliation", "object is awaiting reconciliation"));
+    }
     let status = json!({
         "providerID": provider_id,
         "capacity": capacity,
         "allocatable": allocatable,
-        "conditions": conditions(mirror, claim, &[("Launched", true, "Launched", "")]),
+        "conditions": conditions.written(),
     });
     vec![
-        patch(Resource::NodeClaim, name, false, json!({"metadata": {"labels": wire::labels(labels)}})),
+        patch(Resource::NodeClaim, name, false, json!({"metadata": metadata})),
         patch(Resource::NodeClaim, name, true, json!({"status": status})),
     ]
 }
@@ -74,38 +92,114 @@ pub fn launched(
 /// The claim's node is initialized; so is the claim, which is Ready with that. It is registered: the one who registered
 /// the node may have been killed before it said so.
 pub(super) fn initialize(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
-    let claim = mirror.cluster().claim(claim);
-    let conditions = conditions(
-        mirror,
-        claim.id,
-        &[
-            ("Registered", true, "Registered", ""),
-            ("Initialized", true, "Initialized", ""),
-            ("Ready", true, "Ready", ""),
-        ],
-    );
-    let node = claim.node.map(|node| mirror.cluster().node(node));
-    let node_name = node.map(|node| node.name.as_str());
+    let mut conditions = of(mirror, claim);
+    conditions.set("Registered", (Status::True, "Registered", ""));
+    conditions.set("Initialized", (Status::True, "Initialized", ""));
+    conditions.set("Ready", (Status::True, "Ready", ""));
+    let node = mirror.cluster().claim(claim).node.map(|node| mirror.cluster().node(node));
     let label = json!({"metadata": {"labels": {"karpenter.sh/initialized": "true"}}});
     let mut calls: Vec<Call> =
         node.map(|node| patch(Resource::Node, &node.name, false, label)).into_iter().collect();
-    calls.push(status(mirror, claim.id, json!({"nodeName": node_name, "conditions": conditions})));
+    calls.push(status(mirror, claim, conditions));
     calls
 }
 
 /// The condition `Drifted`.
 pub(super) fn drift(mirror: &Mirror, claim: ClaimId, why: Option<DriftReason>) -> Vec<Call> {
-    let reason = why.map_or("Drifted", DriftReason::as_str);
-    let conditions = conditions(mirror, claim, &[("Drifted", why.is_some(), reason, "")]);
-    vec![status(mirror, claim, json!({"conditions": conditions}))]
+    let mut conditions = of(mirror, claim);
+    match why {
+        Some(why) => conditions.set("Drifted", (Status::True, why.as_str(), why.as_str())),
+        None => conditions.clear("Drifted"),
+    }
+    vec![status(mirror, claim, conditions)]
 }
 
-/// Asks a claim to go.
-pub(super) fn delete(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
+/// The claim's instance is being ended.
+pub(crate) fn terminating(mirror: &Mirror, claim: ClaimId) -> Call {
+    let mut conditions = of(mirror, claim);
+    conditions.set("InstanceTerminating", (Status::True, "InstanceTerminating", ""));
+    status(mirror, claim, conditions)
+}
+
+/// What is not so any more: the hash of the template that it was made from (`pkg/controllers/nodepool/hash`), the end
+/// of its grace period, `Consolidatable`, and when its node last gained or lost a pod.
+pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
+    let cluster = mirror.cluster();
+    let claim = cluster.claim(id);
+    let Some(facts) = mirror.claim_facts(&claim.name).filter(|facts| facts.id == id) else {
+        return Vec::new();
+    };
+    let mut calls = Vec::new();
+    let annotations = annotations(mirror, claim, &facts.value);
+    if !annotations.is_empty() {
+        let body = json!({"metadata": {"annotations": annotations}});
+        calls.push(patch(Resource::NodeClaim, &claim.name, false, body));
+    }
+    let mut changed = json!({});
+    let mut conditions = of(mirror, id);
+    let is_consolidatable = conditions.status("Consolidatable") == Some(Status::True);
+    match (is_consolidatable, becomes_consolidatable(cluster, claim)) {
+        (false, true) => conditions.set("Consolidatable", (Status::True, "Consolidatable", "")),
+        (true, false) => conditions.clear("Consolidatable"),
+        _ => {}
+    }
+    if is_consolidatable != (conditions.status("Consolidatable") == Some(Status::True)) {
+        changed["conditions"] = json!(conditions.written());
+    }
+    let pod_event = wire::instant(mirror.unix_ms(claim.last_pod_event));
+    if claim.last_pod_event > claim.created && facts.value["status"]["lastPodEventTime"] != pod_event {
+        changed["lastPodEventTime"] = pod_event;
+    }
+    if changed.as_object().is_some_and(|changed| !changed.is_empty()) {
+        let metadata = if calls.is_empty() { at_version(Some(&facts.value)) } else { json!({}) };
+        let body = json!({"metadata": metadata, "status": changed});
+        calls.push(patch(Resource::NodeClaim, &claim.name, true, body));
+    }
+    calls
+}
+
+fn becomes_consolidatable(cluster: &Cluster, claim: &NodeClaim) -> bool {
+    let node = claim.node.map(|node| cluster.node(node)).filter(|node| node.exists());
+    let at = node.and_then(|node| consolidatable_at(cluster, &View::of_node(cluster, node)));
+    claim.stage == ClaimStage::Initialized && at.is_some_and(|at| at <= cluster.now)
+}
+
+/// Annotations that a claim lacks.
+fn annotations(mirror: &Mirror, claim: &NodeClaim, written: &Value) -> Map<String, Value> {
+    let mut lacking = Map::new();
+    let pool = mirror.cluster().declared.pool_of(claim);
+    let template = pool.and_then(|pool| mirror.object(Kind::NodePool, &pool.name));
+    let known = claim.template_hash.as_ref().map(|known| known.version.as_str());
+    if let Some(template) = template.filter(|_| known != Some(api::NODEPOOL_HASH_VERSION)) {
+        let [hash, version] = hash_of(&template["spec"]["template"]);
+        // One that has drifted stays so: hashes of two versions cannot be compared.
+        let hash = (claim.drifted.is_none()).then_some(hash);
+        lacking.extend(hash.into_iter().chain([version]).map(|(key, value)| (key.to_owned(), json!(value))));
+    }
+    let ends = claim.deleted.zip(claim.termination_grace_period_ms).filter(|_| claim.terminate_by.is_none());
+    if let Some(((deleted, _), grace)) =
+        ends.filter(|_| written["metadata"]["annotations"][TERMINATE_BY].is_null())
+    {
+        lacking.insert(TERMINATE_BY.to_owned(), wire::instant(mirror.unix_ms(deleted.after_ms(grace))));
+    }
+    lacking
+}
+
+/// When all waiting for pods of the node ends.
+const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timestamp";
+
+/// Asks a claim to go; one of an unhealthy node at once.
+pub(super) fn delete(mirror: &Mirror, claim: ClaimId, why: Option<DisruptionReason>) -> Vec<Call> {
     let claim = mirror.cluster().claim(claim);
     let uid = mirror.claim_facts(&claim.name).map(|facts| facts.uid.to_string());
+    let now = wire::instant(mirror.unix_ms(mirror.cluster().now));
+    let by_force = (why == Some(DisruptionReason::Unhealthy)).then(|| {
+        let body = json!({"metadata": {"annotations": {TERMINATE_BY: now}}});
+        patch(Resource::NodeClaim, &claim.name, false, body)
+    });
     let name = claim.name.to_string();
-    vec![Call::Delete { resource: Resource::NodeClaim, namespace: String::new(), name, uid }]
+    let delete = Call::Delete { resource: Resource::NodeClaim, namespace: String::new(), name, uid };
+    by_force.into_iter().chain([delete]).collect()
 }
 
 /// Takes the finalizer off: the claim goes at once.
@@ -113,6 +207,16 @@ pub(super) fn release(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
     let claim = mirror.cluster().claim(claim);
     let value = mirror.claim_facts(&claim.name).map(|facts| facts.value.as_ref());
     without_finalizer(Resource::NodeClaim, &claim.name, value)
+}
+
+/// An object's finalizers with ours.
+pub(super) fn with_finalizer(value: &Value) -> Value {
+    let mut all =
+        value.pointer("/metadata/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
+    if !all.iter().any(|own| own == FINALIZER) {
+        all.push(json!(FINALIZER));
+    }
+    Value::Array(all)
 }
 
 /// Takes our finalizer off an object, if it is there.
@@ -125,44 +229,20 @@ pub(super) fn without_finalizer(resource: Resource, name: &str, value: Option<&V
     vec![patch(resource, name, false, json!({"metadata": metadata}))]
 }
 
-/// A patch of a claim's status as it is known: conditions that somebody else wrote meanwhile are not lost.
-pub(super) fn status(mirror: &Mirror, claim: ClaimId, status: Value) -> Call {
+/// A claim's conditions.
+pub(super) fn of(mirror: &Mirror, claim: ClaimId) -> Conditions {
+    let facts = mirror.claim_facts(&mirror.cluster().claim(claim).name);
+    Conditions::of(mirror, facts.map(|facts| facts.value.as_ref()))
+}
+
+/// A patch of a claim's conditions as they are known: what somebody else wrote meanwhile is not lost.
+pub(super) fn status(mirror: &Mirror, claim: ClaimId, conditions: Conditions) -> Call {
+    status_with(mirror, claim, json!({"conditions": conditions.written()}))
+}
+
+/// A patch of a claim's status as it is known.
+pub(super) fn status_with(mirror: &Mirror, claim: ClaimId, status: Value) -> Call {
     let name = &mirror.cluster().claim(claim).name;
     let known = mirror.claim_facts(name).map(|facts| facts.value.as_ref());
     patch(Resource::NodeClaim, name, true, json!({"metadata": at_version(known), "status": status}))
-}
-
-/// A claim's conditions with these set: type, whether it holds, reason, message. A merge patch replaces the list, so
-/// the others are written again as they are; one that holds already keeps its instant.
-pub(super) fn conditions(mirror: &Mirror, claim: ClaimId, set: &[(&str, bool, &str, &str)]) -> Vec<Value> {
-    let name = &mirror.cluster().claim(claim).name;
-    let facts = mirror.claim_facts(name);
-    let known = facts.and_then(|facts| facts.value.pointer("/status/conditions")).and_then(Value::as_array);
-    let generation = facts.and_then(|facts| facts.value.pointer("/metadata/generation")).cloned();
-    let now = mirror.unix_ms(mirror.cluster().now);
-    let mut conditions = known.cloned().unwrap_or_default();
-    for (kind, holds, reason, message) in set {
-        let mut new = condition(kind, *holds, reason, message, now);
-        if let Some(generation) = &generation {
-            new["observedGeneration"] = generation.clone();
-        }
-        match conditions.iter_mut().find(|own| own["type"] == *kind) {
-            Some(own) => {
-                if own["status"] == new["status"] {
-                    new["lastTransitionTime"] = own["lastTransitionTime"].clone();
-                }
-                *own = new;
-            }
-            None => conditions.push(new),
-        }
-    }
-    conditions
-}
-
-/// A condition.
-pub fn condition(kind: &str, holds: bool, reason: &str, message: &str, now_unix_ms: i64) -> Value {
-    json!({
-        "type": kind, "status": if holds { "True" } else { "False" }, "reason": reason, "message": message,
-        "lastTransitionTime": wire::instant(now_unix_ms),
-    })
 }

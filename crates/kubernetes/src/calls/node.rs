@@ -5,8 +5,9 @@ use cluster::{Node, NodeId, Taint};
 use provisioning::existing::UNREGISTERED;
 use serde_json::{Value, json};
 
-use super::claim::{conditions, status, without_finalizer};
-use super::{Call, FINALIZER, at_version, patch as patch_of};
+use super::claim::{self, status_with, with_finalizer, without_finalizer};
+use super::conditions::Status;
+use super::{Call, at_version, patch as patch_of};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
 
@@ -30,24 +31,16 @@ pub(super) fn register(mirror: &Mirror, node: NodeId) -> Vec<Call> {
     let mut metadata = at_version(Some(value));
     metadata["labels"] = wire::labels(&labels);
     metadata["annotations"] = wire::labels(&facts.annotations);
-    metadata["finalizers"] = finalizers(value);
+    metadata["finalizers"] = with_finalizer(value);
     metadata["ownerReferences"] = json!([{
         "apiVersion": Resource::NodeClaim.api_version(), "kind": Resource::NodeClaim.kind(),
         "name": claim.name.as_str(), "uid": facts.uid.as_str(), "blockOwnerDeletion": true,
     }]);
     let body = json!({"metadata": metadata, "spec": {"taints": written(&taints)}});
-    let conditions = conditions(mirror, claim.id, &[("Registered", true, "Registered", "")]);
-    let joined = json!({"nodeName": node.name.as_str(), "conditions": conditions});
-    vec![patch_of(Resource::Node, &node.name, false, body), status(mirror, claim.id, joined)]
-}
-
-fn finalizers(value: &Value) -> Value {
-    let mut all =
-        value.pointer("/metadata/finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
-    if !all.iter().any(|own| own == FINALIZER) {
-        all.push(json!(FINALIZER));
-    }
-    Value::Array(all)
+    let mut conditions = claim::of(mirror, claim.id);
+    conditions.set("Registered", (Status::True, "Registered", ""));
+    let joined = json!({"nodeName": node.name.as_str(), "conditions": conditions.written()});
+    vec![patch_of(Resource::Node, &node.name, false, body), status_with(mirror, claim.id, joined)]
 }
 
 /// Changes taints and labels. The list of taints is written whole, so the node must be as it is known.

@@ -4,7 +4,7 @@ use cluster::quantity::{format_bytes, format_cpu};
 use cluster::rejection::{PoolReason, PoolRejection};
 
 /// One pool's answer, beginning as Karpenter's does.
-pub(super) fn said(refusal: &PoolRejection) -> String {
+pub(crate) fn said(refusal: &PoolRejection) -> String {
     let pool = refusal.pool.as_str();
     match &refusal.reason {
         PoolReason::NotReady { why } => format!("nodepool {pool:?} is not ready, {why}"),

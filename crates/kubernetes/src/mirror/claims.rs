@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::Mirror;
 
+/// The annotation that ends all waiting for pods of a node.
+const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timestamp";
+
 /// What the mirror knows of a claim beside the model.
 #[derive(Clone, Debug)]
 pub(crate) struct ClaimFacts {
@@ -73,9 +76,20 @@ impl Mirror {
         let now = self.cluster.now;
         let drifted = seen.claim.drifted.map(|_| self.why_drifted(&seen.claim.name));
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));
+        let terminate_by =
+            seen.annotations.get(TERMINATE_BY).and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let terminate_by = terminate_by.map(|at| self.instant(at.as_millisecond()));
         let claim = &mut self.cluster.claims[id.0 as usize];
+        let updated = claim.labels != seen.claim.labels
+            || claim.template_hash != seen.claim.template_hash
+            || claim.terminate_by != terminate_by;
         claim.labels = seen.claim.labels;
         claim.template_hash = seen.claim.template_hash;
+        claim.terminate_by = terminate_by;
+        if updated {
+            changes.push(Change::ClaimUpdated(id));
+        }
+        let claim = &mut self.cluster.claims[id.0 as usize];
         let launched = seen.claim.launched;
         if claim.stage == ClaimStage::Created
             && let Some(launched) = launched
@@ -84,6 +98,10 @@ impl Mirror {
             changes.push(Change::ClaimLaunched(id, Box::new(launched)));
         }
         self.tie_by_provider(&seen.provider_id);
+        let claim = &mut self.cluster.claims[id.0 as usize];
+        if claim.stage == ClaimStage::Launched && seen.registered {
+            claim.stage = ClaimStage::Registered;
+        }
         if seen.initialized {
             self.initialize(id, changes);
         }
@@ -107,6 +125,7 @@ impl Mirror {
         let reason = conditions.find(|own| own["type"] == "Drifted").and_then(|own| own["reason"].as_str());
         match reason {
             Some("RequirementsDrifted") => DriftReason::RequirementsDrifted,
+            Some("NodePoolDrifted") => DriftReason::NodePoolDrifted,
             _ => DriftReason::Condition,
         }
     }

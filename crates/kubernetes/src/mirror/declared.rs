@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use api::RawObject;
 use cluster::admission::BudgetBound;
-use cluster::{Change, Declared, FieldPath, Kind, Name, ObjectKey, WorkloadId};
+use cluster::node_claim::TemplateHash;
+use cluster::{Change, Declared, FieldPath, Kind, Name, ObjectKey, PodTemplate, WorkloadId};
 use serde_json::Value;
 
 use super::Mirror;
@@ -23,6 +24,12 @@ impl Mirror {
             return;
         }
         self.lower_again();
+        // A pool that goes makes nothing any more; its claims are its claims until they are gone.
+        if key.kind == Kind::NodePool && value.pointer("/metadata/deletionTimestamp").is_some() {
+            self.cluster.arrived_objects.remove(&key);
+            changes.push(Change::ObjectDeleted(key));
+            return;
+        }
         self.cluster.arrived_objects.insert(key.clone());
         changes.push(Change::ObjectArrived(key));
     }
@@ -35,10 +42,11 @@ impl Mirror {
         changes: &mut Vec<Change>,
     ) {
         let key = ObjectKey::new(resource.model(), namespace.clone(), name.clone());
-        if !self.cluster.arrived_objects.remove(&key) {
+        self.cluster.arrived_objects.remove(&key);
+        if self.objects.remove(&key).is_none() {
             return;
         }
-        self.objects.remove(&key);
+        self.daemons.remove(&key);
         self.lower_again();
         changes.push(Change::ObjectDeleted(key));
     }
@@ -65,6 +73,8 @@ impl Mirror {
             problems.into_iter().filter(|problem| problem.severity == api::Severity::Error).collect();
         self.note_unread("object", &errors);
         self.take_desired(&mut declared);
+        self.take_hashes(&mut declared);
+        self.take_daemons(&mut declared);
         declared.profile = self.cluster.declared.profile.clone();
         declared.karpenter = self.cluster.declared.karpenter.clone();
         self.cluster.arrived = vec![true; declared.workloads.len()];
@@ -91,6 +101,63 @@ impl Mirror {
             if let Some(desired) = desired.filter(|_| !blocks_all) {
                 budget.bound = BudgetBound::MinAvailable(u32::try_from(desired).unwrap_or(u32::MAX));
             }
+        }
+    }
+
+    /// The hash that a pool's template has now, whether or not it is written already.
+    fn take_hashes(&self, declared: &mut Declared) {
+        for pool in &mut declared.node_pools {
+            let written = self.objects.get(&ObjectKey::new(Kind::NodePool, "", pool.name.clone()));
+            let hash = written.map(|pool| api::nodepool_hash(&pool["spec"]["template"]));
+            let version = Name::from(api::NODEPOOL_HASH_VERSION);
+            pool.template_hash = hash.map(|hash| TemplateHash { version, hash: hash.into() });
+        }
+    }
+
+    /// What a daemon's pods ask for is what its newest one does: limit ranges and webhooks change it on the way
+    /// (`pkg/controllers/state/cluster.go` `GetDaemonSetPod`).
+    fn take_daemons(&self, declared: &mut Declared) {
+        for workload in &mut declared.workloads {
+            let Some((_, newest)) = self.daemons.get(&workload.key) else { continue };
+            let asks = (&newest.containers, &newest.init_containers, &newest.overhead);
+            if asks
+                != (
+                    &workload.template.containers,
+                    &workload.template.init_containers,
+                    &workload.template.overhead,
+                )
+            {
+                workload.template = Arc::new(PodTemplate {
+                    containers: newest.containers.clone(),
+                    init_containers: newest.init_containers.clone(),
+                    requests: newest.requests.clone(),
+                    pod_level: newest.pod_level.clone(),
+                    overhead: newest.overhead.clone(),
+                    ..PodTemplate::clone(&workload.template)
+                });
+            }
+        }
+    }
+
+    /// A daemon's pod has come: the daemon is what its newest one is.
+    pub(super) fn daemon_came(
+        &mut self,
+        daemon: ObjectKey,
+        created_unix_ms: i64,
+        template: &Arc<PodTemplate>,
+        changes: &mut Vec<Change>,
+    ) {
+        let known = self.daemons.get(&daemon);
+        if known.is_some_and(|(at, known)| *at > created_unix_ms || known == template) {
+            return;
+        }
+        let asked = known.map(|(_, known)| known.requests.clone());
+        self.daemons.insert(daemon.clone(), (created_unix_ms, Arc::clone(template)));
+        let declared = self.cluster.declared.workloads.iter().find(|workload| workload.key == daemon);
+        let asked = asked.or_else(|| declared.map(|workload| workload.template.requests.clone()));
+        if asked.is_some_and(|asked| asked != template.requests) {
+            self.lower_again();
+            changes.push(Change::ObjectArrived(daemon));
         }
     }
 

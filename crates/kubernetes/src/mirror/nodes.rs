@@ -59,6 +59,8 @@ impl Mirror {
             self.initialize(claim, changes);
         }
         changes.extend(self.cluster.node(id).ready.then_some(Change::NodeReady(id, true)));
+        let since = seen.unready_since_unix_ms.map(|at| self.instant(at));
+        changes.extend(since.map(|since| Change::NodeUnreadySince(id, since)));
         changes.extend(deleted.map(|_| Change::NodeDeleting(id)));
         for pod in self.homeless.remove(&name).unwrap_or_default() {
             self.bind_to(pod, id, changes);
@@ -81,6 +83,7 @@ impl Mirror {
             && node.capacity == new.capacity;
         *node = new;
         let ready = node.ready;
+        let since = seen.unready_since_unix_ms.map(|at| self.instant(at));
         self.tie_by_provider(&seen.provider_id);
         if !same {
             changes.push(Change::NodeUpdated(id));
@@ -88,6 +91,7 @@ impl Mirror {
         if ready != was_ready {
             changes.push(Change::NodeReady(id, ready));
         }
+        changes.extend(since.map(|since| Change::NodeUnreadySince(id, since)));
         if deleting {
             changes.push(Change::NodeDeleting(id));
         }

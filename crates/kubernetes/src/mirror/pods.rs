@@ -7,6 +7,7 @@ use cluster::change::DeletionCause;
 use cluster::pod::Stage;
 use cluster::rejection::Rejection;
 use cluster::{Change, Kind, Location, Name, NodeId, ObjectKey, Pod, PodId, PodTemplate, Waiting};
+use provisioning::class::of_daemon_set;
 use serde_json::Value;
 
 use super::Mirror;
@@ -18,10 +19,15 @@ pub(super) struct PodEntry {
     pub(super) uid: Name,
     /// Kind and name of its controller.
     pub(super) owner: Option<(Name, Name)>,
+    /// `apiVersion`, kind and name of its first owner.
+    pub(super) first_owner: Option<(Name, Name, Name)>,
 }
 
 /// Different templates of one owner that are kept to be shared; more are rare (an owner rolls from one to the next).
 const SHARED_TEMPLATES: usize = 8;
+
+/// Pods that come and go within this time are one event.
+const SAME_EVENT_MS: i64 = 10_000;
 
 impl Mirror {
     pub(super) fn pod_there(&mut self, value: &Arc<Value>, changes: &mut Vec<Change>) {
@@ -35,9 +41,9 @@ impl Mirror {
             Some(_) => {
                 // A StatefulSet's pod under the name of the one before.
                 self.pod_gone(&key, changes);
-                self.add_pod(&pod, changes)
+                self.add_pod(&pod, value, changes)
             }
-            None => self.add_pod(&pod, changes),
+            None => self.add_pod(&pod, value, changes),
         };
         self.update_pod(id, pod, changes);
     }
@@ -50,18 +56,32 @@ impl Mirror {
             return;
         }
         (pod.stage, pod.since) = (Stage::Gone, now);
-        let node = pod.node;
         self.cluster.refusals.remove(&id);
         changes.push(Change::PodGone(id));
-        self.touch_claim_of(node);
     }
 
-    fn add_pod(&mut self, pod: &WatchedPod, changes: &mut Vec<Change>) -> PodId {
+    /// The path of a pod's first owner in the API, as Karpenter's metrics write it.
+    pub(crate) fn owner_path(&self, pod: &Pod) -> Option<String> {
+        let entry = self.pods.get(&(pod.namespace.clone(), pod.name.clone()))?;
+        let (version, kind, name) = entry.first_owner.as_ref()?;
+        let plural = format!("{}s", kind.to_lowercase());
+        Some(format!("/apis/{version}/namespaces/{}/{plural}/{name}", pod.namespace))
+    }
+
+    fn add_pod(&mut self, pod: &WatchedPod, value: &Value, changes: &mut Vec<Change>) -> PodId {
         let id = PodId(u32::try_from(self.cluster.pods.len()).unwrap_or(u32::MAX));
-        let entry = PodEntry { id, uid: pod.uid.clone(), owner: pod.owner.clone() };
+        let first_owner = value.pointer("/metadata/ownerReferences/0").map(|owner| {
+            let text = |field: &str| Name::from(owner.get(field).and_then(Value::as_str).unwrap_or_default());
+            (text("apiVersion"), text("kind"), text("name"))
+        });
+        let entry = PodEntry { id, uid: pod.uid.clone(), owner: pod.owner.clone(), first_owner };
         let workload = self.workload_of(&pod.namespace, entry.owner.as_ref());
         let created = self.instant(pod.created_unix_ms);
         let template = self.shared_template(pod);
+        if let Some((kind, name)) = entry.owner.as_ref().filter(|(kind, _)| kind == "DaemonSet") {
+            let daemon = ObjectKey::new(Kind::from(kind.as_str()), pod.namespace.clone(), name.clone());
+            self.daemon_came(daemon, pod.created_unix_ms, &template, changes);
+        }
         self.cluster.pods.push(Pod {
             id,
             namespace: pod.namespace.clone(),
@@ -109,11 +129,21 @@ impl Mirror {
     }
 
     fn update_pod(&mut self, id: PodId, seen: WatchedPod, changes: &mut Vec<Change>) {
+        let known = &self.cluster.pod(id).template;
+        let new = &seen.template;
+        if (&known.labels, &known.annotations, &known.requests)
+            != (&new.labels, &new.annotations, &new.requests)
+        {
+            let template = self.shared_template(&seen);
+            self.cluster.pods[id.0 as usize].template = template;
+            changes.push(Change::PodUpdated(id));
+        }
         self.bind(id, seen.node.as_ref(), changes);
         let now = self.cluster.now;
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));
         let nominated = seen.nominated.as_ref().and_then(|node| self.nodes.get(node)).map(|node| node.id);
         let pod = &mut self.cluster.pods[id.0 as usize];
+        let was_over = pod.is_over();
         if pod.node.is_none() && seen.node.is_none() && pod.nominated != nominated {
             pod.nominated = nominated;
             changes.push(match nominated {
@@ -134,13 +164,14 @@ impl Mirror {
                 changes.push(Change::PodStage(id, seen.stage));
             }
         }
-        if pod.deleted.is_none() && deleted.is_some() {
+        let goes = pod.deleted.is_none() && deleted.is_some();
+        if goes {
             pod.deleted = deleted;
             changes.push(Change::PodDeleting { pod: id, why: DeletionCause::Owner });
         }
-        let over = pod.is_over();
-        let node = pod.node.filter(|_| over);
-        self.touch_claim_of(node);
+        if goes || pod.is_over() && !was_over {
+            self.touch_claim_of(id);
+        }
     }
 
     fn bind(&mut self, id: PodId, node: Option<&Name>, changes: &mut Vec<Change>) {
@@ -171,14 +202,19 @@ impl Mirror {
         }
         self.cluster.refusals.remove(&id);
         changes.push(Change::PodBound(id, node));
-        self.touch_claim_of(Some(node));
+        self.touch_claim_of(id);
     }
 
-    /// A node gained or lost a pod: `consolidateAfter` counts from now.
-    fn touch_claim_of(&mut self, node: Option<NodeId>) {
-        let claim = node.and_then(|node| self.cluster.node(node).claim);
-        if let Some(claim) = claim {
-            self.cluster.claims[claim.0 as usize].last_pod_event = self.cluster.now;
+    /// A node gained a pod, or one is going or over: `consolidateAfter` counts from now. What follows within ten
+    /// seconds does not count (`pkg/controllers/nodeclaim/podevents`); nor do daemons.
+    fn touch_claim_of(&mut self, pod: PodId) {
+        let pod = self.cluster.pod(pod);
+        let claim = pod.node.and_then(|node| self.cluster.node(node).claim);
+        let Some(claim) = claim.filter(|_| !of_daemon_set(&self.cluster, pod)) else { return };
+        let now = self.cluster.now;
+        let claim = &mut self.cluster.claims[claim.0 as usize];
+        if claim.last_pod_event <= claim.created || now.since_ms(claim.last_pod_event) >= SAME_EVENT_MS {
+            claim.last_pod_event = now;
         }
     }
 }

@@ -128,6 +128,7 @@ impl Ground {
             termination_grace_period_ms: None,
             made_under: None,
             template_hash: None,
+            terminate_by: None,
             drifted: None,
             last_pod_event: Timestamp::ZERO,
         });

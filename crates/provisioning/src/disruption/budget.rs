@@ -14,6 +14,26 @@ use crate::existing::View;
 
 /// How many more nodes of each pool may be disrupted for a reason. `going` are nodes that a command has marked.
 pub fn allowed(cluster: &Cluster, reason: DisruptionReason, going: &BTreeSet<NodeId>) -> BTreeMap<Name, u32> {
+    let counts = counts(cluster, going);
+    let unix_ms = cluster.declared.profile.now_unix_ms.saturating_add(cluster.now.0);
+    let pools = cluster.declared.node_pools.iter();
+    pools
+        .map(|pool| {
+            let (nodes, disrupting) = counts.get(&pool.name).copied().unwrap_or_default();
+            (pool.name.clone(), allowed_of(pool, nodes, reason, unix_ms).saturating_sub(disrupting))
+        })
+        .collect()
+}
+
+/// How many nodes of each pool take up its budgets: those that go, are marked, or are not Ready.
+pub fn disrupting(cluster: &Cluster, going: &BTreeSet<NodeId>) -> BTreeMap<Name, u32> {
+    let counts = counts(cluster, going);
+    let count = |pool: &NodePool| counts.get(&pool.name).map_or(0, |(_, disrupting)| *disrupting);
+    cluster.declared.node_pools.iter().map(|pool| (pool.name.clone(), count(pool))).collect()
+}
+
+/// The nodes of each pool, and those of them that take up its budgets.
+fn counts<'c>(cluster: &'c Cluster, going: &BTreeSet<NodeId>) -> BTreeMap<&'c Name, (u32, u32)> {
     let mut counts: BTreeMap<&Name, (u32, u32)> = BTreeMap::new();
     for view in cluster.live_nodes().map(|node| View::of_node(cluster, node)) {
         let (Some(node), Some(pool)) = (view.node, view.pool(cluster)) else { continue };
@@ -24,14 +44,7 @@ pub fn allowed(cluster: &Cluster, reason: DisruptionReason, going: &BTreeSet<Nod
         *nodes += 1;
         *disrupting += u32::from(!node.ready || view.is_leaving() || going.contains(&node.id));
     }
-    let unix_ms = cluster.declared.profile.now_unix_ms.saturating_add(cluster.now.0);
-    let pools = cluster.declared.node_pools.iter();
-    pools
-        .map(|pool| {
-            let (nodes, disrupting) = counts.get(&pool.name).copied().unwrap_or_default();
-            (pool.name.clone(), allowed_of(pool, nodes, reason, unix_ms).saturating_sub(disrupting))
-        })
-        .collect()
+    counts
 }
 
 /// How many of a pool's `nodes` may be disrupted for a reason at an instant: the least of its budgets in force.

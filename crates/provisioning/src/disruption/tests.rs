@@ -49,6 +49,7 @@ pub(crate) fn managed(fixture: &mut Fixture, type_name: &str, capacity_type: &st
         last_pod_event: Timestamp::ZERO,
         made_under: None,
         template_hash: None,
+        terminate_by: None,
         drifted: None,
     });
     let subject = &mut fixture.cluster.nodes[node.0 as usize];

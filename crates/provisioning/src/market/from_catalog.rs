@@ -86,7 +86,7 @@ impl Market {
             };
             PoolMarket { not_ready: None, types }
         });
-        Market { pools: pools.collect() }
+        Market { pools: pools.collect() }.overlaid(&cluster.declared).0
     }
 }
 

@@ -152,6 +152,8 @@ impl Karpenter {
             Wanted::DeleteNode(node) => Effect::DeleteNode(node),
             Wanted::ReleaseNode(node) => Effect::NodeGone(node),
             Wanted::Evict(pod) | Wanted::DeletePod(pod) => Effect::DeletePod(pod, DeletionCause::Drained),
+            // There are no statuses here.
+            Wanted::TendPool(_) | Wanted::TendClaim(_) => return,
             Wanted::RefusePod(pod, reasons) => Effect::RefusePod(pod, reasons),
             Wanted::ExpectPod(pod, place) => Effect::ExpectPod(pod, place),
         });

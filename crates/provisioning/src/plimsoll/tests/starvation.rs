@@ -26,6 +26,7 @@ fn stuck(fixture: &mut Fixture, stage: ClaimStage) {
         termination_grace_period_ms: None,
         made_under: None,
         template_hash: None,
+        terminate_by: None,
         drifted: None,
         last_pod_event: Timestamp::ZERO,
     });
