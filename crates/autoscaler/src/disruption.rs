@@ -152,7 +152,6 @@ impl Autoscaler {
             (self.disruption.next_due, self.disruption.budget_change) = (None, None);
             return;
         }
-        self.take_taints_back(cluster, effects);
         let found = self.ask(context, |market, held| disruption::commands(cluster, market, held));
         for command in found.unwrap_or_default() {
             if !command.is_final() {
@@ -165,12 +164,13 @@ impl Autoscaler {
                 self.disruption.changed = true;
             }
         }
+        self.take_taints_back(cluster, effects);
         self.disruption.next_due = next_due(cluster, &self.nominated);
         self.disruption.budget_change = next_budget_change(cluster);
     }
 
     /// Nodes that a command has tainted which nobody carries out any more: its controller was killed, or gave it up
-    /// before it saw the taint.
+    /// before it saw the taint. After the new commands, which keep the taints that they find.
     fn take_taints_back(&self, cluster: &Cluster, effects: &mut Vec<Effect>) {
         let going = self.disruption.going();
         let stays = |node: &&cluster::Node| {

@@ -102,10 +102,10 @@ impl Mirror {
         if claim.stage == ClaimStage::Launched && seen.registered {
             claim.stage = ClaimStage::Registered;
         }
-        if seen.initialized {
-            self.initialize(id, changes);
+        if claim.stage == ClaimStage::Registered && seen.initialized {
+            claim.stage = ClaimStage::Initialized;
+            changes.push(Change::ClaimInitialized(id));
         }
-        let claim = &mut self.cluster.claims[id.0 as usize];
         if drifted != claim.drifted.map(|(_, why)| why) {
             claim.drifted = drifted.map(|why| (now, why));
             changes.push(Change::ClaimDrifted(id, drifted));
@@ -128,23 +128,6 @@ impl Mirror {
             Some("NodePoolDrifted") => DriftReason::NodePoolDrifted,
             _ => DriftReason::Condition,
         }
-    }
-
-    /// A claim that says that it is initialized is, once its node is known: claims are listed before nodes.
-    pub(super) fn initialize(&mut self, id: ClaimId, changes: &mut Vec<Change>) {
-        let claim = &mut self.cluster.claims[id.0 as usize];
-        if claim.stage == ClaimStage::Registered {
-            claim.stage = ClaimStage::Initialized;
-            changes.push(Change::ClaimInitialized(id));
-        }
-    }
-
-    /// Whether a claim said that it is initialized when it was last seen.
-    pub(super) fn says_initialized(&self, id: ClaimId) -> bool {
-        let facts = self.claims.get(&self.cluster.claim(id).name);
-        let conditions = facts.and_then(|facts| facts.value.pointer("/status/conditions"));
-        let mut conditions = conditions.and_then(Value::as_array).into_iter().flatten();
-        conditions.any(|own| own["type"] == "Initialized" && own["status"] == "True")
     }
 
     /// Ties the claim and the node of one instance to each other, once both are known.

@@ -55,9 +55,6 @@ impl Mirror {
         self.nodes.insert(name.clone(), facts);
         self.tie_by_provider(&seen.provider_id);
         changes.push(Change::NodeRegistered(id));
-        if let Some(claim) = self.cluster.node(id).claim.filter(|claim| self.says_initialized(*claim)) {
-            self.initialize(claim, changes);
-        }
         changes.extend(self.cluster.node(id).ready.then_some(Change::NodeReady(id, true)));
         let since = seen.unready_since_unix_ms.map(|at| self.instant(at));
         changes.extend(since.map(|since| Change::NodeUnreadySince(id, since)));
