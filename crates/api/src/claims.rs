@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::node_claim::{ClaimStage, DriftReason, LaunchOption, Launched, TemplateHash};
+use cluster::node_claim::{ClaimStage, DriftReason, LaunchOption, Launched};
 use cluster::{
     ClaimId, Declared, FieldPath, Kind, Labels, Name, NodeClaim, NodeId, SelectorOperator,
     SelectorRequirement, Timestamp,
@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::amounts;
 use crate::decode::{Strictness, decode};
 use crate::node_pool::{self, WireClassRef};
+use crate::nodepool_hash;
 use crate::object::Object;
 use crate::problem::{Problems, Reporter};
 use crate::requirement::{self, WireRequirement, WireTaint};
@@ -136,16 +137,10 @@ pub(crate) fn claim(object: &Object, declared: &Declared, reporter: &mut Reporte
         deleted: object.field("/metadata/deletionTimestamp").map(|_| (Timestamp::ZERO, None)),
         last_pod_event: Timestamp::ZERO,
         made_under: None,
-        template_hash: template_hash(&object.annotations),
+        template_hash: nodepool_hash::remembered(&object.annotations),
         terminate_by: None,
         drifted: drifted(&wire.status, stage),
     })
-}
-
-/// `karpenter.sh/nodepool-hash` of a pool or a claim.
-pub(crate) fn template_hash(annotations: &Labels) -> Option<TemplateHash> {
-    let version = annotations.get("karpenter.sh/nodepool-hash-version")?.clone();
-    Some(TemplateHash { version, hash: annotations.get("karpenter.sh/nodepool-hash")?.clone() })
 }
 
 fn node_of(status: &WireStatus, declared: &Declared) -> Option<NodeId> {

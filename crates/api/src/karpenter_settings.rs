@@ -3,26 +3,52 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/operator/options` and `aws/karpenter-provider-aws` v1.14.1
 //! `pkg/operator/options`.
 
-use std::sync::Arc;
-
-use cluster::FieldPath;
 use cluster::declared::KarpenterSettings;
-use serde_json::json;
 
 use crate::code;
 use crate::duration;
 use crate::environment::{Environment, parse_bool};
-use crate::object::{RawObject, read_all};
-use crate::problem::{Problems, Reporter};
+use crate::problem::Reporter;
 
 /// The settings; what does not parse keeps Karpenter from starting, and is reported.
 pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -> KarpenterSettings {
-    let mut settings = KarpenterSettings::default();
-    let mut wrong = |flag: &str, text: &str, wanted: &str| {
-        let message =
-            format!("{flag}: {text:?} is not {wanted}: Karpenter does not start; its default is taken");
+    let (settings, wrong) = read(environment);
+    for wrong in wrong {
+        let message = format!("{wrong}: Karpenter does not start; its default is taken");
         reporter.warning(&environment.path, code::BAD_VALUE, message, "");
-    };
+    }
+    for name in gates(environment).filter(|(name, on)| *on && *name == "CapacityBuffer").map(|(name, _)| name)
+    {
+        let message = format!("feature gate {name} is on and not modelled");
+        reporter.warning(&environment.path, code::NOT_MODELLED, message, "");
+    }
+    settings
+}
+
+/// The settings that environment variables say.
+///
+/// # Errors
+/// The first one that keeps Karpenter from starting: its flag, and what it should be.
+pub fn karpenter_settings(variables: &[(&str, &str)]) -> Result<KarpenterSettings, String> {
+    let mut environment = Environment::default();
+    variables.iter().for_each(|(name, value)| environment.set(name, *value));
+    let (settings, wrong) = read(&environment);
+    wrong.into_iter().next().map_or(Ok(settings), Err)
+}
+
+/// Feature gates that are said, and whether each is on.
+fn gates(environment: &Environment) -> impl Iterator<Item = (&str, bool)> {
+    let said = environment.option("feature-gates").unwrap_or_default().split(',');
+    let pairs = said.filter_map(|gate| gate.trim().split_once('='));
+    pairs.filter_map(|(name, value)| Some((name.trim(), parse_bool(value.trim())?)))
+}
+
+/// The settings, and what does not parse: its flag, and what it should be.
+fn read(environment: &Environment) -> (KarpenterSettings, Vec<String>) {
+    let mut settings = KarpenterSettings::default();
+    let mut all_wrong = Vec::new();
+    let mut wrong =
+        |flag: &str, text: &str, wanted: &str| all_wrong.push(format!("{flag}: {text:?} is not {wanted}"));
     for (flag, field) in [
         ("batch-idle-duration", &mut settings.batch_idle_ms),
         ("batch-max-duration", &mut settings.batch_max_ms),
@@ -55,46 +81,17 @@ pub(crate) fn settings(environment: &Environment, reporter: &mut Reporter<'_>) -
         Some("BestEffort") => settings.min_values_best_effort = true,
         Some(other) => wrong("min-values-policy", other, "Strict or BestEffort"),
     }
-    let gates = environment.option("feature-gates").unwrap_or_default();
-    for (name, value) in gates.split(',').filter_map(|gate| gate.trim().split_once('=')) {
-        let Some(on) = parse_bool(value.trim()) else { continue };
-        match name.trim() {
+    for (name, on) in gates(environment) {
+        match name {
             "SpotToSpotConsolidation" => settings.spot_to_spot = on,
             "ReservedCapacity" => settings.reserved_capacity = on,
             "StaticCapacity" => settings.static_capacity = on,
             "NodeRepair" => settings.node_repair = on,
             "NodeOverlay" => settings.node_overlay = on,
-            "CapacityBuffer" if on => {
-                reporter.warning(
-                    &environment.path,
-                    code::NOT_MODELLED,
-                    format!("feature gate {name} is on and not modelled"),
-                    "",
-                );
-            }
             _ => {}
         }
     }
-    settings
-}
-
-/// The settings that environment variables say.
-///
-/// # Errors
-/// The first one that keeps Karpenter from starting: its flag, and what it should be.
-pub fn karpenter_settings(variables: &[(&str, &str)]) -> Result<KarpenterSettings, String> {
-    let mut environment = Environment::default();
-    variables.iter().for_each(|(name, value)| environment.set(name, *value));
-    let nobody = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "karpenter"}});
-    let raw = RawObject { value: Arc::new(nobody), root: FieldPath::root(), document: 0 };
-    let mut problems = Problems::default();
-    let Some(object) = read_all(&[raw], &mut problems).pop() else { return Ok(KarpenterSettings::default()) };
-    let settings = settings(&environment, &mut Reporter::new(&mut problems, &object));
-    let problems = problems.finish();
-    match problems.iter().find(|problem| problem.code == code::BAD_VALUE) {
-        Some(problem) => Err(problem.message.split(": Karpenter").next().unwrap_or_default().to_owned()),
-        None => Ok(settings),
-    }
+    (settings, all_wrong)
 }
 
 /// A share (`0.075`) in thousandths of a percent (7500), without floats.

@@ -126,7 +126,7 @@ pub(crate) fn node_pool(object: &Object, context: &Context, reporter: &mut Repor
         weight: weight(spec.weight, reporter),
         labels: requirement::labels(template.metadata.labels.as_ref(), &meta.child("labels"), reporter),
         annotations: selector::labels(template.metadata.annotations.as_ref()),
-        template_hash: crate::claims::template_hash(&object.annotations),
+        template_hash: crate::nodepool_hash::remembered(&object.annotations),
         requirements: requirement::requirements(
             claim.requirements.as_deref().unwrap_or_default(),
             &at.child("requirements"),

@@ -5,14 +5,26 @@
 //! `mitchellh/hashstructure` v2.0.2: FNV-1 of 64 bits over type names, field names and values; zero values left out,
 //! lists taken as sets. So the structs' names and the order of their fields are part of the hash.
 
+use cluster::Labels;
+use cluster::node_claim::TemplateHash;
 use serde_json::Value;
 
 /// `karpenter.sh/nodepool-hash-version`.
 pub const VERSION: &str = "v3";
+/// The annotation of pools and claims that has the hash.
+pub const HASH_ANNOTATION: &str = "karpenter.sh/nodepool-hash";
+/// The annotation of pools and claims that has its version.
+pub const VERSION_ANNOTATION: &str = "karpenter.sh/nodepool-hash-version";
 
 /// The hash of a NodePool's `spec.template` as it is in the API, in decimal.
-pub fn nodepool_hash(template: &Value) -> String {
+pub fn hash(template: &Value) -> String {
     node_claim_template(template).to_string()
+}
+
+/// What the annotations of a pool or a claim remember of a template.
+pub(crate) fn remembered(annotations: &Labels) -> Option<TemplateHash> {
+    let version = annotations.get(VERSION_ANNOTATION)?.clone();
+    Some(TemplateHash { version, hash: annotations.get(HASH_ANNOTATION)?.clone() })
 }
 
 fn node_claim_template(template: &Value) -> u64 {
@@ -169,7 +181,7 @@ mod tests {
         let mut agree = 0;
         for line in recorded.lines() {
             let entry: Value = serde_json::from_str(line).unwrap();
-            assert_eq!(entry["hash"], nodepool_hash(&entry["template"]), "{}", entry["template"]);
+            assert_eq!(entry["hash"], hash(&entry["template"]), "{}", entry["template"]);
             agree += 1;
         }
         println!("nodepool-hash: {agree} of {agree} templates agree with Karpenter");
@@ -182,7 +194,7 @@ mod tests {
             let text = format!(
                 r#"{{"spec":{{"requirements":{requirements},"taints":{taints},"nodeClassRef":{{"kind":"K","name":"n","group":"g"}}}}}}"#
             );
-            nodepool_hash(&serde_json::from_str(&text).unwrap())
+            super::hash(&serde_json::from_str(&text).unwrap())
         };
         let (a, b) = (r#"{"key":"a","effect":"NoSchedule"}"#, r#"{"key":"b","effect":"NoSchedule"}"#);
         assert_eq!(hash("[]", &format!("[{a},{b}]")), hash(r#"[{"key":"k"}]"#, &format!("[{b},{a}]")));

@@ -192,17 +192,21 @@ fn text<'o>(object: &'o Object, path: &str) -> Option<&'o str> {
     object.field(path).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// An RFC 3339 instant in milliseconds of the Unix epoch.
+/// An instant of an object, in milliseconds of the Unix epoch.
 fn instant(object: &Object, path: &str) -> Option<i64> {
-    text(object, path)?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+    unix_ms(text(object, path)?)
+}
+
+/// An RFC 3339 instant in milliseconds of the Unix epoch.
+pub fn unix_ms(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 /// When a node's condition `Ready` became what it is, unless it holds.
 fn unready_since(object: &Object) -> Option<i64> {
     let conditions = object.field("/status/conditions")?.as_array()?;
     let ready = conditions.iter().find(|own| own["type"] == "Ready" && own["status"] != "True")?;
-    let since = ready["lastTransitionTime"].as_str()?.parse::<jiff::Timestamp>().ok()?;
-    Some(since.as_millisecond())
+    unix_ms(ready["lastTransitionTime"].as_str()?)
 }
 
 /// Whether a condition of the status is true.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use cluster::change::ClaimOrNode;
-use cluster::{Change, Cluster, Kind, Name, PodId, Timestamp, Waiting};
+use cluster::{Change, Cluster, Kind, Name, NodeClaim, PodId, Timestamp, Waiting};
 use provisioning::Market;
 use provisioning::class::is_provisionable;
 use provisioning::market::{Offers, Shelf};
@@ -131,11 +131,7 @@ impl Autoscaler {
     pub fn observe(&mut self, change: &Change, context: Context<'_>) {
         let cluster = context.cluster;
         match change {
-            Change::ClaimCreated(claim) => {
-                if !self.planned.created(cluster.claim(*claim)) {
-                    self.launches.submit(*claim, None);
-                }
-            }
+            Change::ClaimCreated(claim) => self.meet(cluster.claim(*claim)),
             Change::ClaimNotCreated(name) => self.planned.not_created(name),
             Change::ClaimFailed(claim, why) => {
                 self.launches.failed(cluster, *claim, why, &mut self.capacity_errors);
@@ -164,6 +160,13 @@ impl Autoscaler {
         self.repair.observe(change, cluster, self.tolerated_ms());
         self.upkeep.observe(change, cluster);
         self.hear(change);
+    }
+
+    /// The API has a claim. One that somebody else made wants an instance as well.
+    fn meet(&mut self, claim: &NodeClaim) {
+        if !self.planned.created(claim) {
+            self.launches.submit(claim.id, None);
+        }
     }
 
     /// Whether there is something to decide now.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::node_pool::DisruptionReason;
-use cluster::{Change, Cluster, NodeId, Timestamp};
+use cluster::{Change, Cluster, NodeClaim, NodeId, Timestamp};
 
 use crate::controller::{Autoscaler, Shop};
 use crate::effect::Effect;
@@ -54,6 +54,21 @@ impl Repair {
         self.wake
     }
 
+    /// Has those replaced that have been unhealthy for too long, where few are.
+    fn replace_due(&mut self, cluster: &Cluster, effects: &mut Vec<Effect>) {
+        for node in std::mem::take(&mut self.due) {
+            let claim = cluster.node(node).claim.map(|claim| cluster.claim(claim));
+            let stays = |claim: &&NodeClaim| claim.deleted.is_none() && cluster.node(node).exists();
+            let Some(claim) = claim.filter(stays) else { continue };
+            if self.is_allowed(cluster, node) {
+                effects.push(Effect::DeleteClaim(claim.id, Some(DisruptionReason::Unhealthy)));
+            } else {
+                self.due.insert(node);
+                self.blocked_until = Some(cluster.now.after_ms(BLOCKED_MS));
+            }
+        }
+    }
+
     /// Whether few enough nodes like this one are unhealthy.
     fn is_allowed(&self, cluster: &Cluster, node: NodeId) -> bool {
         let pool_of = |node: NodeId| cluster.node(node).claim.and_then(|claim| cluster.claim(claim).pool);
@@ -85,27 +100,15 @@ impl Autoscaler {
         }
         let (now, tolerated_ms) = (cluster.now, self.tolerated_ms());
         let repair = &mut self.repair;
-        let ripe = |since: Timestamp| since.after_ms(tolerated_ms);
-        let late = repair.unhealthy.iter().filter(|(_, since)| ripe(**since) <= now);
-        repair.due.extend(late.map(|(node, _)| *node).collect::<Vec<_>>());
-        let next = repair.unhealthy.values().map(|since| ripe(*since)).filter(|at| *at > now).min();
-        if repair.blocked_until.is_some_and(|at| at > now) {
-            return;
+        let ripe = |since: &Timestamp| since.after_ms(tolerated_ms);
+        repair
+            .due
+            .extend(repair.unhealthy.iter().filter(|(_, since)| ripe(since) <= now).map(|(node, _)| *node));
+        if repair.blocked_until.is_none_or(|at| at <= now) {
+            repair.blocked_until = None;
+            repair.replace_due(cluster, effects);
         }
-        repair.blocked_until = None;
-        for node in std::mem::take(&mut repair.due) {
-            let claim = cluster.node(node).claim.map(|claim| cluster.claim(claim));
-            let Some(claim) = claim.filter(|claim| claim.deleted.is_none() && cluster.node(node).exists())
-            else {
-                continue;
-            };
-            if repair.is_allowed(cluster, node) {
-                effects.push(Effect::DeleteClaim(claim.id, Some(DisruptionReason::Unhealthy)));
-            } else {
-                repair.due.insert(node);
-                repair.blocked_until = Some(now.after_ms(BLOCKED_MS));
-            }
-        }
+        let next = repair.unhealthy.values().map(ripe).filter(|at| *at > now).min();
         repair.wake = next.into_iter().chain(repair.blocked_until).min();
     }
 }

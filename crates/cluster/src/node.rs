@@ -6,6 +6,9 @@ use crate::network::NodeNetwork;
 use crate::node_claim::ClaimId;
 use crate::{Name, Resources, Taint, Timestamp};
 
+/// The label of claims and nodes that names their NodePool.
+pub const POOL: &str = "karpenter.sh/nodepool";
+
 /// A node's index in [`crate::Cluster::nodes`]; never reused in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct NodeId(pub u32);
@@ -113,6 +116,6 @@ impl Node {
 
     /// The NodePool that made it.
     pub fn node_pool(&self) -> Option<&Name> {
-        self.labels.get("karpenter.sh/nodepool")
+        self.labels.get(POOL)
     }
 }

@@ -111,3 +111,16 @@ pub enum DisruptionReason {
     Expired,
     Unhealthy,
 }
+
+impl DisruptionReason {
+    /// As Karpenter's API and events have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DisruptionReason::Empty => "Empty",
+            DisruptionReason::Underutilized => "Underutilized",
+            DisruptionReason::Drifted => "Drifted",
+            DisruptionReason::Expired => "Expired",
+            DisruptionReason::Unhealthy => "Unhealthy",
+        }
+    }
+}

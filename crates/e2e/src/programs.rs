@@ -99,15 +99,15 @@ impl Programs {
     /// Builds one of Karpenter's own suites, in its module and with the versions that are pinned there.
     pub fn suite(&self, name: &str, say: &dyn Fn(&str)) -> Result<Suite> {
         let module = self.karpenter_module()?;
-        let (program, stamp) = (self.path(&format!("{name}.test")), self.path(&format!("{name}.built-from")));
-        let version = module.display().to_string();
-        if !program.is_file() || fs::read_to_string(&stamp).ok().as_ref() != Some(&version) {
+        let test = format!("{name}.test");
+        let program = self.path(&test);
+        if self.wants(&[&test], KARPENTER_PIN)? {
             say(&format!("building Karpenter's {name} suite: some minutes"));
             fs::create_dir_all(&self.folder)?;
-            let mut build = Command::new("go");
-            build.current_dir(&module).args(["test", "-c", "-o"]).arg(&program);
+            let mut build = self.go(KARPENTER_PIN, "test")?;
+            build.current_dir(&module).args(["-c", "-o"]).arg(&program);
             run(build.arg(format!("./test/suites/{name}")))?;
-            fs::write(&stamp, version)?;
+            self.stamp(&[&test], KARPENTER_PIN)?;
         }
         Ok(Suite { program, folder: module.join("test/suites").join(name) })
     }

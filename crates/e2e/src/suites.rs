@@ -40,7 +40,7 @@ const fn whole(name: &'static str, file: &'static str) -> Group {
 /// The suite, the longest first; how long each takes with the real Karpenter is in its record. The two Chaos specs bind port
 /// 8080 of the machine, so they are one group.
 pub const GROUPS: [Group; 11] = [
-    Group { name: "nodeclaim", file: "nodeclaim_test", focus: None, skip: None },
+    whole("nodeclaim", "nodeclaim_test"),
     Group {
         name: "drift-initialization",
         file: "drift_test",

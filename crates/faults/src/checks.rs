@@ -168,9 +168,8 @@ fn deadline(store: &Store, node: &str) -> Option<i64> {
 /// When a claim's `terminationGracePeriod` is over, milliseconds since the start.
 fn due(claim: &Value) -> Option<i64> {
     let asked: jiff::Timestamp = text(claim, "/metadata/deletionTimestamp").parse().ok()?;
-    let grace = text(claim, "/spec/terminationGracePeriod");
-    let minutes: i64 = grace.strip_suffix('m')?.parse().ok()?;
-    Some(asked.as_millisecond() - START_UNIX_MS + minutes * 60_000)
+    let grace_ms = api::duration_ms(text(claim, "/spec/terminationGracePeriod")).ok()?;
+    Some(asked.as_millisecond() - START_UNIX_MS + grace_ms)
 }
 
 /// The pool of a claim or a node.

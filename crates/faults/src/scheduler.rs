@@ -16,10 +16,19 @@ use crate::store::{By, Key, Store};
 /// What is counted.
 const RESOURCES: [&str; 3] = ["cpu", "memory", "pods"];
 
-struct Place {
+/// A node that is Ready, and what is left of it.
+#[derive(Debug)]
+pub struct Place {
     node: Arc<Value>,
     left: [i64; 3],
     pods: Vec<Arc<Value>>,
+}
+
+impl Place {
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        text(&self.node, "/metadata/name")
+    }
 }
 
 /// Binds what can be bound.
@@ -39,7 +48,7 @@ pub fn schedule(store: &mut Store) {
     for (key, pod) in waiting {
         let passing = places.iter().position(|place| fits(place, &pod) && spreads(&places, place, &pod));
         if let Some(index) = passing {
-            let name = text(&places[index].node, "/metadata/name").to_owned();
+            let name = places[index].name().to_owned();
             bind(store, &key, &pod, &name);
             for (left, wants) in places[index].left.iter_mut().zip(wants(&pod)) {
                 *left -= wants;
@@ -62,7 +71,8 @@ fn bind(store: &mut Store, key: &Key, pod: &Value, node: &str) {
     let _ = store.patch(By::Cluster, key, true, &status);
 }
 
-fn places(store: &Store) -> Vec<Place> {
+/// The nodes that pods can go to, by name.
+pub fn places(store: &Store) -> Vec<Place> {
     let mut by_node: BTreeMap<&str, Vec<Arc<Value>>> = BTreeMap::new();
     for pod in store.all(Resource::Pod) {
         by_node.entry(text(pod, "/spec/nodeName")).or_default().push(Arc::clone(pod));
@@ -91,7 +101,8 @@ pub fn wants(pod: &Value) -> [i64; 3] {
     wants
 }
 
-fn fits(place: &Place, pod: &Value) -> bool {
+/// Whether a pod passes all filters but the spread over domains.
+pub fn fits(place: &Place, pod: &Value) -> bool {
     let selected = pod.pointer("/spec/nodeSelector").is_none_or(|wanted| has_labels(&place.node, wanted));
     let open = place.node["spec"]["unschedulable"] != true;
     let room = place.left.iter().zip(wants(pod)).all(|(left, wants)| *left >= wants);

@@ -84,6 +84,9 @@ pub const WRITES: [(Resource, &str, &str); 12] = [
 /// The finalizer of nodes and claims.
 pub const FINALIZER: &str = "karpenter.sh/termination";
 
+/// The annotation of claims that says when all waiting for pods of the node ends.
+pub(crate) const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timestamp";
+
 /// The calls of an effect, in order. Launches and terminations are the provider's; they have none here. Nor have
 /// events: see [`Recorder`].
 pub fn calls(mirror: &Mirror, effect: &Effect) -> Vec<Call> {
@@ -123,6 +126,11 @@ fn on_pod(mirror: &Mirror, pod: PodId, call: impl Fn(String, String, String) -> 
 /// A patch of an object without a namespace.
 fn patch(resource: Resource, name: &str, status: bool, body: Value) -> Call {
     Call::Patch { resource, name: name.to_owned(), status, body }
+}
+
+/// The deletion of an object without a namespace, if it is still the one of this `metadata.uid`.
+pub(crate) fn delete(resource: Resource, name: &str, uid: Option<String>) -> Call {
+    Call::Delete { resource, namespace: String::new(), name: name.to_owned(), uid }
 }
 
 /// `metadata` of a patch that must find the object as it is known.

@@ -19,9 +19,9 @@ use crate::provider::Provider;
 use crate::record::Tape;
 
 /// The pause after the first failure; each further one doubles it.
-const RETRY_FIRST_MS: u64 = 200;
+const RETRY_FIRST_MS: i64 = 200;
 /// The longest pause.
-const RETRY_MAX_MS: u64 = 10_000;
+const RETRY_MAX_MS: i64 = 10_000;
 
 /// What the controller is told at its start.
 #[derive(Clone, Debug)]
@@ -278,9 +278,7 @@ impl Edge {
         if self.in_flight.contains(&effect) {
             // What is written now may be of what was known before.
             if matches!(effect, Effect::TendPool(_) | Effect::TendClaim(_)) {
-                let at =
-                    self.mirror.cluster().now.after_ms(i64::try_from(RETRY_FIRST_MS).unwrap_or(i64::MAX));
-                self.again.push((at, effect, tries));
+                self.submit_again(effect, tries, RETRY_FIRST_MS);
             }
             return;
         }
@@ -305,6 +303,12 @@ impl Edge {
         work.push(Work { effect, calls, tries, pause, key });
     }
 
+    /// Comes back to an effect after a pause.
+    fn submit_again(&mut self, effect: Effect, tries: u32, pause_ms: i64) {
+        let at = self.mirror.cluster().now.after_ms(pause_ms);
+        self.again.push((at, effect, tries));
+    }
+
     /// Puts the events that go with an effect around its calls. The last call of a launch stays the last: a pause
     /// comes before it.
     fn tell(&mut self, effect: &Effect, calls: &mut Vec<Call>) {
@@ -323,9 +327,10 @@ impl Edge {
     /// Everything about one claim and its node has one key.
     fn key(&self, effect: &Effect) -> u32 {
         let cluster = self.mirror.cluster();
+        let of_name = |name: &Name| name.bytes().map(u32::from).sum();
         let of_node = |node| cluster.node(node).claim.unwrap_or(ClaimId(u32::MAX)).0;
         match effect {
-            Effect::CreateClaim(new) => new.name.bytes().map(u32::from).sum(),
+            Effect::CreateClaim(new) => of_name(&new.name),
             Effect::Launch(claim, _)
             | Effect::Terminate(claim)
             | Effect::InitializeClaim(claim)
@@ -333,7 +338,7 @@ impl Edge {
             | Effect::DeleteClaim(claim, _)
             | Effect::TendClaim(claim)
             | Effect::ReleaseClaim(claim) => claim.0,
-            Effect::TendPool(pool) => pool.bytes().map(u32::from).sum(),
+            Effect::TendPool(pool) => of_name(pool),
             Effect::Register(node)
             | Effect::PatchNode(node, _)
             | Effect::DeleteNode(node)
@@ -376,8 +381,7 @@ impl Edge {
                 }
                 let pause_ms = (RETRY_FIRST_MS << tries.min(10)).min(RETRY_MAX_MS);
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
-                let at = self.mirror.cluster().now.after_ms(i64::try_from(pause_ms).unwrap_or(i64::MAX));
-                self.again.push((at, effect, tries + 1));
+                self.submit_again(effect, tries + 1, pause_ms);
             }
         }
     }

@@ -114,14 +114,10 @@ pub fn choose<'o>(
 ) -> Option<(&'o TypeOnOffer, &'o Offering)> {
     let types = wanted.get(INSTANCE_TYPE);
     let named = |offered: &&TypeOnOffer| types.is_none_or(|types| types.has(&offered.name));
-    let allocatable = |offered: &TypeOnOffer, name: &str| {
-        let own = offered.allocatable.iter().find(|(own, _)| *own == name);
-        own.map_or(0, |(_, amount)| amount)
-    };
     // What KWOK's nodes do not have of themselves they are given.
     let known = |name: &str| matches!(name, "cpu" | "memory" | "pods" | "ephemeral-storage");
     let fits = |offered: &&TypeOnOffer| {
-        requests.iter().all(|(name, amount)| !known(name) || amount <= allocatable(offered, name))
+        requests.iter().all(|(name, amount)| !known(name) || amount <= offered.allocatable.get(name))
     };
     let agrees = |offered: &&TypeOnOffer| wanted.intersects(&offered.requirements);
     let all = offers.iter().filter(named).filter(agrees).filter(fits).flat_map(|offered| {

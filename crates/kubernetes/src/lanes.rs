@@ -102,7 +102,7 @@ impl Line {
 }
 
 async fn call_out(client: &kube::Client, call: &Call) -> kube::Result<()> {
-    let outcome = match call {
+    match call {
         Call::Create(resource, body) => {
             let namespace = body.pointer("/metadata/namespace").and_then(serde_json::Value::as_str);
             let object: DynamicObject =
@@ -129,8 +129,7 @@ async fn call_out(client: &kube::Client, call: &Call) -> kube::Result<()> {
                 EvictParams { delete_options: Some(only(Some(uid.clone()))), ..EvictParams::default() };
             api.evict(name, &parameters).await.map(drop)
         }
-    };
-    outcome
+    }
 }
 
 fn only(uid: Option<String>) -> DeleteParams {

@@ -3,6 +3,7 @@
 //! `sigs.k8s.io/karpenter` v1.14.1 logs `controller`, `NodeClaim`, `Node` and `NodePool` as objects with a name; here they are the name.
 
 use autoscaler::Effect;
+use cluster::node_pool::DisruptionReason;
 use cluster::{ClaimId, NodeId};
 
 use crate::Mirror;
@@ -44,7 +45,7 @@ pub(crate) fn done(mirror: &Mirror, effect: &Effect) {
             );
         }
         Effect::DeleteClaim(id, why) => {
-            let reason = why.map_or_else(String::new, |why| format!("{why:?}"));
+            let reason = why.map_or("", DisruptionReason::as_str);
             tracing::info!(controller = "disruption", "NodeClaim" = claim(*id), reason, "deleting nodeclaim");
         }
         Effect::ReleaseNode(id) => {

@@ -80,34 +80,15 @@ impl Provider {
             return vec![terminating];
         }
         let name = kwok::node_name(&claim.name, &facts.uid);
-        vec![
-            terminating,
-            Call::Delete { resource: Resource::Node, namespace: String::new(), name, uid: None },
-        ]
+        vec![terminating, calls::delete(Resource::Node, &name, None)]
     }
 }
 
-/// `spec.nodeRegistrationDelay` of a node class: whole hours, minutes and seconds.
+/// `spec.nodeRegistrationDelay` of a node class.
 fn registration_delay(class: &Value) -> Duration {
     let text = class.pointer("/spec/nodeRegistrationDelay").and_then(Value::as_str).unwrap_or_default();
-    let (mut seconds, mut number) = (0_u64, 0_u64);
-    for letter in text.chars() {
-        match letter {
-            '0'..='9' => {
-                number = number.saturating_mul(10).saturating_add(u64::from(letter) - u64::from('0'));
-            }
-            unit => {
-                let unit_seconds = match unit {
-                    'h' => 3_600,
-                    'm' => 60,
-                    _ => 1,
-                };
-                seconds = seconds.saturating_add(number.saturating_mul(unit_seconds));
-                number = 0;
-            }
-        }
-    }
-    Duration::from_secs(seconds)
+    let ms = api::duration_ms(text).ok().and_then(|ms| u64::try_from(ms).ok());
+    Duration::from_millis(ms.unwrap_or(0))
 }
 
 /// `spec.requirements` of a claim.

@@ -73,16 +73,21 @@ pub fn in_order(input: &Input<'_>) -> Vec<u32> {
     order
 }
 
-/// The limit that a pool's nodes have passed: then no claim is created from it (`pkg/apis/v1/nodepool.go`
-/// `Limits.ExceededBy`). Nodes that go count until they are gone.
-pub fn limit_passed(cluster: &Cluster, pool: u32) -> Option<(Name, i64)> {
-    let declared = cluster.declared.node_pools.get(pool as usize)?;
+/// What a pool's nodes have, and how many there are; those that go count until they are gone.
+pub fn used(cluster: &Cluster, pool: u32) -> Resources {
     let mut used = Resources::ZERO;
     for view in View::all(cluster).filter(|view| view.claim.is_some_and(|claim| claim.pool == Some(pool))) {
         used.add(&view.capacity());
         used.set("nodes", used.get("nodes").saturating_add(1));
     }
-    declared.exceeded_limit(&used).map(|(name, limit)| (name.clone(), limit))
+    used
+}
+
+/// The limit that a pool's nodes have passed: then no claim is created from it (`pkg/apis/v1/nodepool.go`
+/// `Limits.ExceededBy`).
+pub fn limit_passed(cluster: &Cluster, pool: u32) -> Option<(Name, i64)> {
+    let declared = cluster.declared.node_pools.get(pool as usize)?;
+    declared.exceeded_limit(&used(cluster, pool)).map(|(name, limit)| (name.clone(), limit))
 }
 
 /// What a pool's nodes are, before any pod asks for more.

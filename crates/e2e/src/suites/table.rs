@@ -5,28 +5,33 @@ use std::fmt::Write as _;
 
 use super::report::Spec;
 
-/// How many passed and failed, and how long they took.
+/// How many passed, how many there were, and how many seconds they took.
+fn counts<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> (usize, usize, u64) {
+    let (passed, all, ms) = specs.into_iter().fold((0, 0, 0), |(passed, all, ms), spec| {
+        (passed + usize::from(spec.passed()), all + 1, ms + spec.took_ms)
+    });
+    (passed, all, ms / 1_000)
+}
+
+/// How many passed, and how long they took.
 pub fn summary(specs: &[Spec]) -> String {
-    let passed = specs.iter().filter(|spec| spec.passed()).count();
-    let seconds = specs.iter().map(|spec| spec.took_ms).sum::<u64>() / 1_000;
-    format!("{passed} of {} passed, {seconds} s", specs.len())
+    let (passed, all, seconds) = counts(specs);
+    format!("{passed} of {all} passed, {seconds} s")
 }
 
 /// A Markdown table of contexts: passed, all, seconds.
 pub fn table(specs: &[Spec]) -> String {
-    let mut contexts: BTreeMap<&str, Vec<Spec>> = BTreeMap::new();
+    let mut contexts: BTreeMap<&str, Vec<&Spec>> = BTreeMap::new();
     for spec in specs {
-        contexts.entry(&spec.context).or_default().push(spec.clone());
+        contexts.entry(&spec.context).or_default().push(spec);
     }
     let mut text = String::from("| context | passed | of | s |\n|---|---|---|---|\n");
-    let mut row = |name: &str, specs: &[Spec]| {
-        let passed = specs.iter().filter(|spec| spec.passed()).count();
-        let seconds = specs.iter().map(|spec| spec.took_ms).sum::<u64>() / 1_000;
+    let mut row = |name: &str, (passed, all, seconds): (usize, usize, u64)| {
         // Writing to a String does not fail.
-        let _ = writeln!(text, "| {name} | {passed} | {} | {seconds} |", specs.len());
+        let _ = writeln!(text, "| {name} | {passed} | {all} | {seconds} |");
     };
-    contexts.iter().for_each(|(name, specs)| row(name, specs));
-    row("**all**", specs);
+    contexts.iter().for_each(|(name, specs)| row(name, counts(specs.iter().copied())));
+    row("**all**", counts(specs));
     text
 }
 

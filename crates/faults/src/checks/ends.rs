@@ -1,7 +1,7 @@
 //! What still waits when everything should be at rest, and for what. What waits for something that nobody will do is
 //! well: a pod that no pool can take, a node whose pods must not be disrupted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubernetes::{Resource, kwok};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::pool;
 use crate::eviction::about;
 use crate::json::{amount, has_labels, holds, is_going, is_kept_off, list, text};
-use crate::scheduler::wants;
+use crate::scheduler::{Place, fits, places, wants};
 use crate::store::Store;
 use crate::world::World;
 
@@ -161,12 +161,11 @@ fn is_held(store: &Store, node: &Value) -> bool {
 
 fn nodes(store: &Store, waits: &mut Vec<String>) {
     let claims = provider_ids(store, Resource::NodeClaim, "/status/providerID");
+    let mut idle = Vec::new();
     for node in store.all(Resource::Node) {
         let name = text(node, "/metadata/name");
         let provider = text(node, "/spec/providerID");
-        let claim =
-            store.all(Resource::NodeClaim).find(|claim| text(claim, "/status/providerID") == provider);
-        let goes = is_going(node) || claim.is_some_and(|claim| is_going(claim));
+        let goes = is_leaving(store, node);
         let has_taint = |key: &str| list(node, "/spec/taints").any(|taint| taint["key"] == key);
         if !claims.contains(provider) {
             waits.push(format!("a node without a claim: {name}"));
@@ -177,9 +176,10 @@ fn nodes(store: &Store, waits: &mut Vec<String>) {
         } else if has_taint("karpenter.sh/unregistered") {
             waits.push(format!("a node that is not registered: {name}"));
         } else if !goes && is_idle(store, node) {
-            waits.push(format!("a node that nobody needs: {name}"));
+            idle.push(name);
         }
     }
+    waits.extend(unwanted(store, &idle).iter().map(|name| format!("a node that nobody needs: {name}")));
 }
 
 /// Nothing but DaemonSets' pods on it, and its pool's budgets let it go at any time.
@@ -191,7 +191,68 @@ fn is_idle(store: &Store, node: &Value) -> bool {
         .into_iter()
         .all(|pod| list(pod, "/metadata/ownerReferences").any(|own| own["kind"] == "DaemonSet"));
     let scheduled = list(pool, "/spec/disruption/budgets").any(|own| own.get("schedule").is_some());
-    // A pod that waits may be nominated there.
-    let pending = store.all(Resource::Pod).any(|pod| text(pod, "/spec/nodeName").is_empty());
-    is_empty && !scheduled && !pending && has_labels(node, &pool["spec"]["template"]["metadata"]["labels"])
+    is_empty && !scheduled && has_labels(node, &pool["spec"]["template"]["metadata"]["labels"])
+}
+
+/// Idle nodes that no pod is planned for. Every ten seconds pods that wait are planned anew, with those that are held on
+/// nodes that go (`pkg/controllers/provisioning/provisioner.go`, `Schedule`); as long their places are not disrupted
+/// (`pkg/controllers/state/statenode.go`, `ValidateNodeDisruptable`). A pod keeps one node, where it fits.
+fn unwanted<'s>(store: &'s Store, idle: &[&'s str]) -> Vec<&'s str> {
+    let places = places(store);
+    let fitting: Vec<Vec<&str>> = store
+        .all(Resource::Pod)
+        .filter(|pod| is_planned_for(store, pod))
+        .map(|pod| {
+            let own = places.iter().filter(|place| fits(place, pod));
+            let names: BTreeSet<&str> = own.map(Place::name).collect();
+            idle.iter().copied().filter(|name| names.contains(name)).collect()
+        })
+        .collect();
+    let mut kept = BTreeMap::new();
+    (0..fitting.len()).for_each(|pod| drop(keep(&fitting, pod, &mut BTreeSet::new(), &mut kept)));
+    idle.iter().copied().filter(|name| !kept.contains_key(name)).collect()
+}
+
+/// Finds a node for a pod; pods that have one move over.
+fn keep<'s>(
+    fitting: &[Vec<&'s str>],
+    pod: usize,
+    asked: &mut BTreeSet<&'s str>,
+    kept: &mut BTreeMap<&'s str, usize>,
+) -> bool {
+    for name in &fitting[pod] {
+        if !asked.insert(name) {
+            continue;
+        }
+        let other = kept.get(name).copied();
+        if other.is_none_or(|other| keep(fitting, other, asked, kept)) {
+            kept.insert(name, pod);
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a place is planned for a pod: it has none, or it is held on a node that goes, though not for ever
+/// (`pkg/utils/pdb/pdb.go`, `IsCurrentlyReschedulable`).
+fn is_planned_for(store: &Store, pod: &Value) -> bool {
+    let node = text(pod, "/spec/nodeName");
+    if is_going(pod) || list(pod, "/metadata/ownerReferences").any(|own| own["kind"] == "DaemonSet") {
+        return false;
+    }
+    let leaves = store.get(Resource::Node, "", node).is_some_and(|node| is_leaving(store, node));
+    let protected = text(pod, "/metadata/annotations/karpenter.sh~1do-not-disrupt") == "true";
+    let never = |budget: &Value| {
+        let spec = &budget["spec"];
+        let none = |field: &Value| *field == 0 || *field == "0%";
+        none(&spec["maxUnavailable"]) || spec["minAvailable"] == "100%"
+    };
+    let blocked = about(store, pod).count() > 1 || about(store, pod).any(|budget| never(budget));
+    node.is_empty() || leaves && !protected && !blocked
+}
+
+fn is_leaving(store: &Store, node: &Value) -> bool {
+    let provider = text(node, "/spec/providerID");
+    let claim = store.all(Resource::NodeClaim).find(|claim| text(claim, "/status/providerID") == provider);
+    is_going(node) || claim.is_some_and(|claim| is_going(claim))
 }

@@ -1,5 +1,6 @@
 //! Calls about NodeClaims.
 
+use cluster::node::POOL;
 use cluster::node_claim::{ClaimStage, DriftReason, NewClaim};
 use cluster::node_pool::DisruptionReason;
 use cluster::{ClaimId, Cluster, Kind, Labels, NodeClaim};
@@ -7,9 +8,9 @@ use provisioning::disruption::candidate::consolidatable_at;
 use provisioning::existing::View;
 use serde_json::{Map, Value, json};
 
-use super::conditions::{Conditions, Status};
+use super::conditions::{AWAITING, Conditions, Status};
 use super::pool::hash_of;
-use super::{Call, FINALIZER, at_version, patch};
+use super::{Call, FINALIZER, TERMINATE_BY, at_version, delete as delete_of, patch};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
 
@@ -21,21 +22,30 @@ pub(super) fn create(mirror: &Mirror, new: &NewClaim) -> Option<Call> {
     let template = written.pointer("/spec/template")?;
     let class = template.pointer("/spec/nodeClassRef").cloned().unwrap_or_default();
     let mut labels = pool.labels.clone();
-    labels.insert("karpenter.sh/nodepool".into(), pool.name.clone());
+    labels.insert(POOL.into(), pool.name.clone());
     let class_text = |field: &str| class.get(field).and_then(Value::as_str).unwrap_or_default();
     let class_label = format!("{}/{}", class_text("group"), class_text("kind").to_lowercase());
     labels.insert(class_label.as_str().into(), class_text("name").into());
     let mut spec = json!({
         "requirements": new.requirements.iter().map(wire::requirement).collect::<Vec<Value>>(),
-        "resources": {"requests": wire::resources(&new.requests)},
-        "taints": new.taints.iter().map(wire::taint).collect::<Vec<Value>>(),
-        "startupTaints": new.startup_taints.iter().map(wire::taint).collect::<Vec<Value>>(),
+        "resources": {},
         "nodeClassRef": class,
     });
-    for field in ["expireAfter", "terminationGracePeriod"] {
-        if let Some(value) = template.pointer(&format!("/spec/{field}")) {
-            spec[field] = value.clone();
+    // Nothing that Go would leave out: whoever writes a claim back must not have changed its spec.
+    let requests = wire::resources(&new.requests);
+    if requests.as_object().is_some_and(|requests| !requests.is_empty()) {
+        spec["resources"]["requests"] = requests;
+    }
+    for (field, taints) in [("taints", &new.taints), ("startupTaints", &new.startup_taints)] {
+        if !taints.is_empty() {
+            spec[field] = taints.iter().map(wire::taint).collect();
         }
+    }
+    if let Some(after) = template.pointer("/spec/expireAfter") {
+        spec["expireAfter"] = after.clone();
+    }
+    if let Some(grace_ms) = pool.termination_grace_period_ms {
+        spec["terminationGracePeriod"] = json!(wire::duration(grace_ms));
     }
     let mut annotations = wire::labels(&pool.annotations);
     hash_of(template).into_iter().for_each(|(key, value)| annotations[key] = json!(value));
@@ -74,8 +84,7 @@ pub fn launched(
     let mut conditions = of(mirror, claim);
     conditions.set("Launched", (Status::True, "Launched", ""));
     for later in ["Registered", "Initialized", "Ready"] {
-        conditions
-            .set(later, (Status::Unknown, "AwaitingReconciliation", "object is awaiting reconciliation"));
+        conditions.set(later, AWAITING);
     }
     let status = json!({
         "providerID": provider_id,
@@ -137,13 +146,13 @@ pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
     }
     let mut changed = json!({});
     let mut conditions = of(mirror, id);
-    let is_consolidatable = conditions.status("Consolidatable") == Some(Status::True);
-    match (is_consolidatable, becomes_consolidatable(cluster, claim)) {
-        (false, true) => conditions.set("Consolidatable", (Status::True, "Consolidatable", "")),
-        (true, false) => conditions.clear("Consolidatable"),
-        _ => {}
-    }
-    if is_consolidatable != (conditions.status("Consolidatable") == Some(Status::True)) {
+    let consolidates = becomes_consolidatable(cluster, claim);
+    if consolidates != (conditions.status("Consolidatable") == Some(Status::True)) {
+        if consolidates {
+            conditions.set("Consolidatable", (Status::True, "Consolidatable", ""));
+        } else {
+            conditions.clear("Consolidatable");
+        }
         changed["conditions"] = json!(conditions.written());
     }
     let pod_event = wire::instant(mirror.unix_ms(claim.last_pod_event));
@@ -170,7 +179,7 @@ fn annotations(mirror: &Mirror, claim: &NodeClaim, written: &Value) -> Map<Strin
     let pool = mirror.cluster().declared.pool_of(claim);
     let template = pool.and_then(|pool| mirror.object(Kind::NodePool, &pool.name));
     let known = claim.template_hash.as_ref().map(|known| known.version.as_str());
-    if let Some(template) = template.filter(|_| known != Some(api::NODEPOOL_HASH_VERSION)) {
+    if let Some(template) = template.filter(|_| known != Some(api::nodepool_hash::VERSION)) {
         let [hash, version] = hash_of(&template["spec"]["template"]);
         // One that has drifted stays so: hashes of two versions cannot be compared.
         let hash = (claim.drifted.is_none()).then_some(hash);
@@ -185,9 +194,6 @@ fn annotations(mirror: &Mirror, claim: &NodeClaim, written: &Value) -> Map<Strin
     lacking
 }
 
-/// When all waiting for pods of the node ends.
-const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timestamp";
-
 /// Asks a claim to go; one of an unhealthy node at once.
 pub(super) fn delete(mirror: &Mirror, claim: ClaimId, why: Option<DisruptionReason>) -> Vec<Call> {
     let claim = mirror.cluster().claim(claim);
@@ -197,8 +203,7 @@ pub(super) fn delete(mirror: &Mirror, claim: ClaimId, why: Option<DisruptionReas
         let body = json!({"metadata": {"annotations": {TERMINATE_BY: now}}});
         patch(Resource::NodeClaim, &claim.name, false, body)
     });
-    let name = claim.name.to_string();
-    let delete = Call::Delete { resource: Resource::NodeClaim, namespace: String::new(), name, uid };
+    let delete = delete_of(Resource::NodeClaim, &claim.name, uid);
     by_force.into_iter().chain([delete]).collect()
 }
 

@@ -29,6 +29,13 @@ impl Status {
     }
 }
 
+/// What a condition says of itself: whether it holds, the reason, a message.
+pub type Said<'a> = (Status, &'a str, &'a str);
+
+/// Nobody has worked it out yet.
+pub const AWAITING: Said<'static> =
+    (Status::Unknown, "AwaitingReconciliation", "object is awaiting reconciliation");
+
 /// An object's conditions.
 #[derive(Clone, Debug)]
 pub struct Conditions {
@@ -67,8 +74,8 @@ impl Conditions {
         self.get(kind).is_some_and(|own| own["observedGeneration"] == *generation)
     }
 
-    /// Sets one: whether it holds, the reason, a message.
-    pub fn set(&mut self, kind: &str, (status, reason, message): (Status, &str, &str)) {
+    /// Sets one.
+    pub fn set(&mut self, kind: &str, (status, reason, message): Said<'_>) {
         let mut new = json!({
             "type": kind, "status": status.as_str(), "reason": reason, "message": message,
             "lastTransitionTime": wire::instant(self.now_unix_ms),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::claim::{self, status_with, with_finalizer, without_finalizer};
 use super::conditions::Status;
-use super::{Call, at_version, patch as patch_of};
+use super::{Call, at_version, delete as delete_of, patch as patch_of};
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
 
@@ -72,8 +72,7 @@ fn written(taints: &[Taint]) -> Vec<Value> {
 pub(super) fn delete(mirror: &Mirror, node: NodeId) -> Vec<Call> {
     let node: &Node = mirror.cluster().node(node);
     let uid = mirror.node_facts(&node.name).map(|facts| facts.uid.to_string());
-    let name = node.name.to_string();
-    vec![Call::Delete { resource: Resource::Node, namespace: String::new(), name, uid }]
+    vec![delete_of(Resource::Node, &node.name, uid)]
 }
 
 /// Takes the finalizer off: the node goes at once.

@@ -3,23 +3,27 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/nodepool/{counter,hash,readiness,registrationhealth,validation}`.
 //! What makes a pool invalid beyond its CRD's rules keeps it out of the model, and is its condition's message.
 
+use api::nodepool_hash::{self, HASH_ANNOTATION, VERSION_ANNOTATION};
 use cluster::node_claim::ClaimStage;
 use cluster::{Cluster, Kind, Name, Resources};
-use provisioning::existing::View;
+use provisioning::pool;
 use serde_json::{Map, Value, json};
 
-use super::conditions::{Conditions, Status};
+use super::conditions::{AWAITING, Conditions, Said, Status};
 use super::{Call, at_version, patch};
 use crate::kwok;
 use crate::mirror::Mirror;
 use crate::{Resource, wire};
 
-const HASH: &str = "karpenter.sh/nodepool-hash";
-const HASH_VERSION: &str = "karpenter.sh/nodepool-hash-version";
+/// The condition that says whether nodes of a pool join.
+const HEALTHY: &str = "NodeRegistrationHealthy";
 
 /// The annotations that remember a template.
 pub(super) fn hash_of(template: &Value) -> [(&'static str, String); 2] {
-    [(HASH, api::nodepool_hash(template)), (HASH_VERSION, api::NODEPOOL_HASH_VERSION.to_owned())]
+    [
+        (HASH_ANNOTATION, nodepool_hash::hash(template)),
+        (VERSION_ANNOTATION, nodepool_hash::VERSION.to_owned()),
+    ]
 }
 
 /// What is not so any more.
@@ -47,8 +51,9 @@ pub(super) fn tend(mirror: &Mirror, name: &Name) -> Vec<Call> {
 
 fn status(mirror: &Mirror, name: &Name, written: &Value) -> Value {
     let cluster = mirror.cluster();
-    let pool = (0_u32..).zip(&cluster.declared.node_pools).find(|(_, pool)| pool.name == *name);
-    let used = used(cluster, pool.map(|(index, _)| index));
+    let mut pools = (0_u32..).zip(&cluster.declared.node_pools);
+    let pool = pools.find(|(_, pool)| pool.name == *name).map(|(index, _)| index);
+    let used = pool.map_or(Resources::ZERO, |pool| pool::used(cluster, pool));
     let class = written["spec"]["template"]["spec"]["nodeClassRef"]["name"].as_str().unwrap_or_default();
     let class = mirror.object(kwok::node_class(), &class.into());
     let generation = class.and_then(|class| class["metadata"]["generation"].as_i64());
@@ -61,17 +66,14 @@ fn status(mirror: &Mirror, name: &Name, written: &Value) -> Value {
     conditions.set("ValidationSucceeded", valid);
     let class_ready = class_ready(class);
     conditions.set("NodeClassReady", class_ready);
-    conditions.set(
-        "NodeRegistrationHealthy",
-        health(cluster, pool.map(|(index, _)| index), &conditions, was_observed),
-    );
+    conditions.set(HEALTHY, health(cluster, pool, &conditions, was_observed));
     let ready = [valid.0, class_ready.0].iter().all(|status| *status == Status::True);
     conditions.set(
         "Ready",
         if ready { (Status::True, "Ready", "") } else { (Status::False, "UnhealthyDependents", "") },
     );
     let mut status = json!({
-        "resources": wire::amounts(&used), "nodes": used.get("nodes"), "conditions": conditions.written(),
+        "resources": wire::resources(&used), "nodes": used.get("nodes"), "conditions": conditions.written(),
     });
     if let Some(generation) = generation {
         status["nodeClassObservedGeneration"] = json!(generation);
@@ -79,22 +81,8 @@ fn status(mirror: &Mirror, name: &Name, written: &Value) -> Value {
     status
 }
 
-/// What a pool's nodes have.
-fn used(cluster: &Cluster, pool: Option<u32>) -> Resources {
-    let mut used = Resources::ZERO;
-    for base in ["cpu", "memory", "pods", "ephemeral-storage", "nodes"] {
-        used.set(base, 0);
-    }
-    let of_pool = |view: &View<'_>| pool.is_some() && view.claim.is_some_and(|claim| claim.pool == pool);
-    for view in View::all(cluster).filter(of_pool) {
-        used.add(&view.capacity());
-        used.set("nodes", used.get("nodes").saturating_add(1));
-    }
-    used
-}
-
 /// Whether a pool's node class can be used.
-fn class_ready(class: Option<&std::sync::Arc<Value>>) -> (Status, &'static str, &'static str) {
+fn class_ready(class: Option<&std::sync::Arc<Value>>) -> Said<'static> {
     let Some(class) = class else {
         return (Status::False, "NodeClassNotFound", "NodeClass not found on cluster");
     };
@@ -115,19 +103,16 @@ fn health(
     pool: Option<u32>,
     conditions: &Conditions,
     was_observed: bool,
-) -> (Status, &'static str, &'static str) {
-    let unknown = (Status::Unknown, "AwaitingReconciliation", "object is awaiting reconciliation");
-    let known = conditions
-        .status("NodeRegistrationHealthy")
-        .filter(|_| conditions.is_current("NodeRegistrationHealthy"));
-    let Some(known) = known.filter(|_| was_observed) else { return unknown };
-    let registered = |claim: &&cluster::NodeClaim| {
+) -> Said<'static> {
+    let known = conditions.status(HEALTHY).filter(|_| was_observed && conditions.is_current(HEALTHY));
+    let registered = |claim: &cluster::NodeClaim| {
         pool.is_some()
             && claim.pool == pool
             && matches!(claim.stage, ClaimStage::Registered | ClaimStage::Initialized)
     };
     match known {
-        Status::Unknown if !cluster.claims.iter().any(|claim| registered(&claim)) => unknown,
-        _ => (Status::True, "NodeRegistrationHealthy", ""),
+        None => AWAITING,
+        Some(Status::Unknown) if !cluster.claims.iter().any(registered) => AWAITING,
+        Some(_) => (Status::True, HEALTHY, ""),
     }
 }

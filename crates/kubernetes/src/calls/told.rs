@@ -112,10 +112,10 @@ impl Recorder {
         let Some(why) = self.memory.replacing.remove(&mirror.cluster().claim(claim).name) else {
             return Vec::new();
         };
-        let launching = format!("Launching NodeClaim: {}", title(why));
+        let launching = format!("Launching NodeClaim: {}", why.as_str());
         let waits = "Waiting on readiness to continue disruption";
         vec![
-            Said { apart: title(why), ..Said::normal(about, "DisruptionLaunching", launching) },
+            Said { apart: why.as_str(), ..Said::normal(about, "DisruptionLaunching", launching) },
             Said::normal(about, "DisruptionWaitingReadiness", waits),
         ]
     }
@@ -136,8 +136,8 @@ impl Recorder {
         let Some(why) = why.filter(said) else { return Vec::new() };
         self.memory.why.insert(id, why);
         let said = |about, kind: &str| Said {
-            apart: title(why),
-            ..Said::normal(about, "DisruptionTerminating", format!("Disrupting {kind}: {}", title(why)))
+            apart: why.as_str(),
+            ..Said::normal(about, "DisruptionTerminating", format!("Disrupting {kind}: {}", why.as_str()))
         };
         let node = claim.node.map(|node| said(About::Node(node), "Node"));
         node.into_iter().chain([said(about, "NodeClaim")]).collect()
@@ -155,18 +155,8 @@ impl Recorder {
         let cluster = mirror.cluster();
         let claim = cluster.pod(pod).node.and_then(|node| cluster.node(node).claim);
         let why = claim.and_then(|claim| self.memory.why.get(&claim)).copied();
-        let why = why.map_or("Forceful Termination", title);
+        let why = why.map_or("Forceful Termination", DisruptionReason::as_str);
         Said::normal(About::Pod(pod), "Evicted", format!("Evicted pod: {why}"))
-    }
-}
-
-fn title(why: DisruptionReason) -> &'static str {
-    match why {
-        DisruptionReason::Empty => "Empty",
-        DisruptionReason::Underutilized => "Underutilized",
-        DisruptionReason::Drifted => "Drifted",
-        DisruptionReason::Expired => "Expired",
-        DisruptionReason::Unhealthy => "Unhealthy",
     }
 }
 

@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use autoscaler::{Autoscaler, Effect};
+use cluster::node::POOL;
 use cluster::node_claim::{ClaimStage, LaunchFailure};
 use cluster::node_pool::DisruptionReason;
 use cluster::{Change, ClaimId, Cluster, Labels, Name, NodeClaim, NodeId, Timestamp};
+use provisioning::market::{CAPACITY_TYPE, ZONE};
 
 use super::family::{DOUBLED_TO_1024_S, DOUBLED_TO_2048_S, Family, LIVES_MS};
 use super::registry::Registry;
@@ -107,10 +109,6 @@ pub(super) fn label(reason: DisruptionReason) -> &'static str {
 pub(super) fn of<'l>(labels: &'l Labels, key: &str) -> &'l str {
     labels.get(key).map_or("", Name::as_str)
 }
-
-pub(super) const POOL: &str = "karpenter.sh/nodepool";
-pub(super) const ZONE: &str = "topology.kubernetes.io/zone";
-pub(super) const CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
 
 impl Known {
     /// Something was decided.

@@ -185,5 +185,5 @@ fn text<'v>(value: &'v Value, path: &str) -> &'v str {
 }
 
 fn instant(value: &Value, path: &str) -> Option<i64> {
-    text(value, path).parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+    api::watched::unix_ms(text(value, path))
 }

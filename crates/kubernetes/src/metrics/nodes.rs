@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use cluster::{Cluster, Node, NodeId, Resources};
-use provisioning::class::of_daemon_set;
+use cluster::{Node, NodeId, Resources};
 use provisioning::existing::View;
 use serde_json::Value;
 
 use super::claims::of;
 use super::family::Family;
+use super::load::Load;
 use super::registry::{Number, Registry};
 use crate::Mirror;
 
@@ -30,41 +30,19 @@ const LABELS: [(&str, &str); 12] = [
     ("instance_cpu", "karpenter.kwok.sh/instance-cpu"),
     ("instance_memory", "karpenter.kwok.sh/instance-memory"),
 ];
-const NAMES: &[&str] = &[
-    "node_name",
-    "phase",
-    "managed",
-    "nodepool",
-    "zone",
-    "region",
-    "instance_type",
-    "arch",
-    "os",
-    "capacity_type",
-    "windows_build",
-    "instance_size",
-    "instance_family",
-    "instance_cpu",
-    "instance_memory",
-];
-const NAMES_AND_RESOURCE: &[&str] = &[
-    "resource_type",
-    "node_name",
-    "phase",
-    "managed",
-    "nodepool",
-    "zone",
-    "region",
-    "instance_type",
-    "arch",
-    "os",
-    "capacity_type",
-    "windows_build",
-    "instance_size",
-    "instance_family",
-    "instance_cpu",
-    "instance_memory",
-];
+/// The names of all labels of a node's resource.
+const ALL_NAMES: [&str; 16] = {
+    let mut all = [""; 16];
+    (all[0], all[1], all[2], all[3]) = ("resource_type", "node_name", "phase", "managed");
+    let mut index = 0;
+    while index < LABELS.len() {
+        all[4 + index] = LABELS[index].0;
+        index += 1;
+    }
+    all
+};
+const NAMES_AND_RESOURCE: &[&str] = &ALL_NAMES;
+const NAMES: &[&str] = NAMES_AND_RESOURCE.split_at(1).1;
 
 const fn of_resource(name: &'static str, help: &'static str) -> Family {
     Family::gauge(name, NAMES_AND_RESOURCE, help)
@@ -123,19 +101,9 @@ pub(super) static ALL: &[&Family] = &[
     &UNSYNCED,
 ];
 
-/// What the pods of one node come to.
-#[derive(Clone, Debug, Default)]
-struct Load {
-    requests: Resources,
-    limits: Resources,
-    daemon_requests: Resources,
-    daemon_limits: Resources,
-}
-
 /// Everything about nodes at the moment.
-pub(super) fn scrape(mirror: &Mirror, leads: bool, now: &mut Registry) {
+pub(super) fn scrape(mirror: &Mirror, loads: &BTreeMap<NodeId, Load>, leads: bool, now: &mut Registry) {
     let cluster = mirror.cluster();
-    let loads = loads(cluster);
     let none = Load::default();
     let (mut room, mut used) = (Resources::ZERO, Resources::ZERO);
     for node in cluster.live_nodes() {
@@ -153,25 +121,6 @@ pub(super) fn scrape(mirror: &Mirror, leads: bool, now: &mut Registry) {
     now.set(&SYNCED, &[], Number::flag(leads));
     let unsynced_ms = if leads { 0 } else { cluster.now.0 };
     now.set(&UNSYNCED, &[], Number::thousandths(unsynced_ms));
-}
-
-fn loads(cluster: &Cluster) -> BTreeMap<NodeId, Load> {
-    let mut loads: BTreeMap<NodeId, Load> = BTreeMap::new();
-    for pod in cluster.pods.iter().filter(|pod| pod.holds_node()) {
-        let Some(node) = pod.node else { continue };
-        let load = loads.entry(node).or_default();
-        let mut requests = pod.template.requests.clone();
-        requests.pods = 1;
-        let mut limits = Resources::ZERO;
-        pod.template.containers.iter().for_each(|container| limits.add(&container.limits));
-        if of_daemon_set(cluster, pod) {
-            load.daemon_requests.add(&requests);
-            load.daemon_limits.add(&limits);
-        }
-        load.requests.add(&requests);
-        load.limits.add(&limits);
-    }
-    loads
 }
 
 fn of_node(mirror: &Mirror, node: &Node, load: &Load, now: &mut Registry) {

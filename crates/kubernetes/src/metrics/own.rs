@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use cluster::node::POOL;
 use cluster::node_selector::required_affinity_matches;
 use cluster::role::Program;
 use cluster::taint::untolerated;
-use cluster::{Cluster, Effect, Node, NodeId, Pod, Resources};
+use cluster::{Cluster, Effect, Node, NodeId, Pod};
 
-use super::claims::{POOL, of};
+use super::claims::of;
 use super::family::Family;
+use super::load::Load;
 use super::registry::{Number, Registry};
 
 const NODE: &[&str] = &["node_name", "nodepool"];
@@ -99,20 +101,11 @@ pub(super) static ALL: &[&Family] = &[
 const VITAL: [(Program, &str); 2] =
     [(Program::ClusterDns, "cluster-dns"), (Program::Karpenter, "controller")];
 
-/// What one node holds.
-#[derive(Clone, Debug, Default)]
-struct Held {
-    requests: Resources,
-    addressed: usize,
-    short: usize,
-}
-
 /// Everything of ours at the moment.
-pub(super) fn scrape(cluster: &Cluster, now: &mut Registry) {
-    let held = held(cluster);
-    let none = Held::default();
+pub(super) fn scrape(cluster: &Cluster, loads: &BTreeMap<NodeId, Load>, now: &mut Registry) {
+    let none = Load::default();
     for node in cluster.live_nodes() {
-        let own = held.get(&node.id).unwrap_or(&none);
+        let own = loads.get(&node.id).unwrap_or(&none);
         let labels = [node.name.as_str(), of(&node.labels, POOL)];
         now.set(&PODS_CAPACITY, &labels, Number::whole(node.allocatable.pods));
         now.set(&PODS_HELD, &labels, Number::whole(own.requests.pods));
@@ -133,26 +126,17 @@ pub(super) fn scrape(cluster: &Cluster, now: &mut Registry) {
         now.set(&SUBNET_FREE, &labels, Number::whole(subnet.space.free));
     }
     for (program, name) in VITAL {
-        vital(cluster, &held, program, name, now);
+        vital(cluster, loads, program, name, now);
     }
 }
 
-fn held(cluster: &Cluster) -> BTreeMap<NodeId, Held> {
-    let mut held: BTreeMap<NodeId, Held> = BTreeMap::new();
-    for pod in cluster.pods.iter().filter(|pod| pod.holds_node()) {
-        let Some(node) = pod.node else { continue };
-        let own = held.entry(node).or_default();
-        own.requests.add(&pod.template.requests);
-        own.requests.pods += 1;
-        if pod.template.needs_address() {
-            own.addressed += usize::from(pod.addressed);
-            own.short += usize::from(!pod.addressed);
-        }
-    }
-    held
-}
-
-fn vital(cluster: &Cluster, held: &BTreeMap<NodeId, Held>, program: Program, name: &str, now: &mut Registry) {
+fn vital(
+    cluster: &Cluster,
+    loads: &BTreeMap<NodeId, Load>,
+    program: Program,
+    name: &str,
+    now: &mut Registry,
+) {
     let pods: Vec<&Pod> = cluster.live_pods().filter(|pod| is_of(pod, program)).collect();
     let Some(one) = pods.first() else { return };
     let ready = pods.iter().filter(|pod| pod.stage == cluster::pod::Stage::Ready).count();
@@ -161,7 +145,7 @@ fn vital(cluster: &Cluster, held: &BTreeMap<NodeId, Held>, program: Program, nam
     now.set(&WAITING, &[name], Number::count(waiting));
     let homes = cluster.live_nodes().filter(|node| {
         let made = program == Program::Karpenter && node.node_pool().is_some();
-        !made && takes(node, held.get(&node.id), one)
+        !made && takes(node, loads.get(&node.id), one)
     });
     now.set(&HOMES, &[name], Number::count(homes.count()));
 }
@@ -173,18 +157,16 @@ fn is_of(pod: &Pod, program: Program) -> bool {
 }
 
 /// Whether a node could take one more such pod: it is Ready, asked for, tolerated, and has room.
-fn takes(node: &Node, held: Option<&Held>, pod: &Pod) -> bool {
+fn takes(node: &Node, load: Option<&Load>, pod: &Pod) -> bool {
     let hard = [Effect::NoSchedule, Effect::NoExecute];
-    let mut wanted = pod.template.requests.clone();
-    wanted.pods = 1;
     let mut room = node.allocatable.clone();
-    if let Some(held) = held {
-        room.subtract(&held.requests);
+    if let Some(load) = load {
+        room.subtract(&load.requests);
     }
     node.ready
         && node.deleted.is_none()
         && !node.unschedulable
         && required_affinity_matches(&pod.template, node)
         && untolerated(&node.taints, &pod.template.tolerations, &hard).is_none()
-        && wanted.exceeds(&room).is_none()
+        && pod.template.requests.exceeds(&room).is_none()
 }

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 
 use autoscaler::Effect;
+use cluster::node::POOL;
 use cluster::pod::Stage;
 use cluster::{Change, Cluster, Pod, PodId, Timestamp, Waiting};
+use provisioning::market::{CAPACITY_TYPE, ZONE};
 
-use super::claims::{CAPACITY_TYPE, POOL, ZONE, of};
+use super::claims::of;
 use super::family::{DURATIONS_MS, Family};
 use super::registry::{Number, Registry};
 use crate::Mirror;

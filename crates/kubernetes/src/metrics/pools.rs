@@ -111,16 +111,14 @@ pub(super) fn scrape(cluster: &Cluster, mind: &Autoscaler, offers: &Offers, now:
         }
     }
     let going = mind.going();
-    for (reason, name) in [
-        (DisruptionReason::Empty, "Empty"),
-        (DisruptionReason::Underutilized, "Underutilized"),
-        (DisruptionReason::Drifted, "Drifted"),
-    ] {
+    let disrupting = budget::disrupting(cluster, &going);
+    for reason in [DisruptionReason::Empty, DisruptionReason::Underutilized, DisruptionReason::Drifted] {
+        let name = reason.as_str();
         for (pool, allowed) in budget::allowed(cluster, reason, &going) {
             now.set(&ALLOWED, &[&pool, name], Number::whole(allowed));
         }
-        for (pool, disrupting) in budget::disrupting(cluster, &going) {
-            now.set(&CONSUMING, &[&pool, name], Number::whole(disrupting));
+        for (pool, count) in &disrupting {
+            now.set(&CONSUMING, &[pool, name], Number::whole(*count));
         }
     }
 }

@@ -8,9 +8,7 @@ use cluster::{Change, ClaimId, Labels, Name, NodeClaim};
 use serde_json::Value;
 
 use super::Mirror;
-
-/// The annotation that ends all waiting for pods of a node.
-const TERMINATE_BY: &str = "karpenter.sh/nodeclaim-termination-timestamp";
+use crate::calls::TERMINATE_BY;
 
 /// What the mirror knows of a claim beside the model.
 #[derive(Clone, Debug)]
@@ -76,9 +74,8 @@ impl Mirror {
         let now = self.cluster.now;
         let drifted = seen.claim.drifted.map(|_| self.why_drifted(&seen.claim.name));
         let deleted = seen.deleted_unix_ms.map(|at| self.instant(at));
-        let terminate_by =
-            seen.annotations.get(TERMINATE_BY).and_then(|at| at.parse::<jiff::Timestamp>().ok());
-        let terminate_by = terminate_by.map(|at| self.instant(at.as_millisecond()));
+        let terminate_by = seen.annotations.get(TERMINATE_BY).and_then(|at| watched::unix_ms(at));
+        let terminate_by = terminate_by.map(|at| self.instant(at));
         let claim = &mut self.cluster.claims[id.0 as usize];
         let updated = claim.labels != seen.claim.labels
             || claim.template_hash != seen.claim.template_hash
@@ -89,7 +86,6 @@ impl Mirror {
         if updated {
             changes.push(Change::ClaimUpdated(id));
         }
-        let claim = &mut self.cluster.claims[id.0 as usize];
         let launched = seen.claim.launched;
         if claim.stage == ClaimStage::Created
             && let Some(launched) = launched

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::RawObject;
+use api::{RawObject, nodepool_hash};
 use cluster::admission::BudgetBound;
+use cluster::node::POOL;
 use cluster::node_claim::TemplateHash;
 use cluster::{Change, Declared, FieldPath, Kind, Name, ObjectKey, PodTemplate, WorkloadId};
 use serde_json::Value;
 
 use super::Mirror;
 use crate::Resource;
-
-/// The label that names a claim's pool.
-const NODE_POOL: &str = "karpenter.sh/nodepool";
 
 impl Mirror {
     pub(super) fn object_there(&mut self, resource: Resource, value: &Arc<Value>, changes: &mut Vec<Change>) {
@@ -108,8 +106,8 @@ impl Mirror {
     fn take_hashes(&self, declared: &mut Declared) {
         for pool in &mut declared.node_pools {
             let written = self.objects.get(&ObjectKey::new(Kind::NodePool, "", pool.name.clone()));
-            let hash = written.map(|pool| api::nodepool_hash(&pool["spec"]["template"]));
-            let version = Name::from(api::NODEPOOL_HASH_VERSION);
+            let hash = written.map(|pool| nodepool_hash::hash(&pool["spec"]["template"]));
+            let version = Name::from(nodepool_hash::VERSION);
             pool.template_hash = hash.map(|hash| TemplateHash { version, hash: hash.into() });
         }
     }
@@ -166,7 +164,7 @@ impl Mirror {
         let index: BTreeMap<&Name, u32> =
             declared.node_pools.iter().map(|pool| &pool.name).zip(0_u32..).collect();
         for claim in &mut self.cluster.claims {
-            let pool = claim.labels.get(NODE_POOL);
+            let pool = claim.labels.get(POOL);
             claim.pool = pool.and_then(|pool| index.get(pool)).copied();
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn said(mirror: &Mirror, effect: &Effect) -> String {
         Effect::InitializeClaim(id) => format!("{} is initialized", claim(id)),
         Effect::DriftClaim(id, Some(why)) => format!("{} has drifted: {}", claim(id), why.as_str()),
         Effect::DriftClaim(id, None) => format!("{} has not drifted any more", claim(id)),
-        Effect::DeleteClaim(id, Some(why)) => format!("delete {}: {why:?}", claim(id)),
+        Effect::DeleteClaim(id, Some(why)) => format!("delete {}: {}", claim(id), why.as_str()),
         Effect::DeleteClaim(id, None) => format!("delete {}", claim(id)),
         Effect::ReleaseClaim(id) => format!("let go of {}", claim(id)),
         Effect::PatchNode(id, patch) => {

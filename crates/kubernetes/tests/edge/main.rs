@@ -48,6 +48,14 @@ fn pod(name: &str, cpu: &str) -> Value {
     })
 }
 
+/// A budget under which none of the pods may go.
+fn budget() -> Value {
+    json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}},
+        "status": {"desiredHealthy": 4}})
+}
+
 /// A server with one pool and so many pods of one CPU.
 fn started(pods: usize) -> Server {
     let mut server = Server::new();
@@ -108,13 +116,7 @@ fn nodes_without_pods_go_and_leave_nothing() {
 #[test]
 fn a_disruption_budget_holds_an_eviction_back_until_it_allows_it() {
     let mut server = started(4);
-    server.apply(
-        Resource::PodDisruptionBudget,
-        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-            "metadata": {"name": "web", "namespace": "shop"},
-            "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}},
-            "status": {"desiredHealthy": 4}}),
-    );
+    server.apply(Resource::PodDisruptionBudget, budget());
     server.run_for_s(60);
     let claim = server.all(Resource::NodeClaim)[0]["metadata"]["name"].as_str().unwrap().to_owned();
     server.delete(Resource::NodeClaim, "", &claim);

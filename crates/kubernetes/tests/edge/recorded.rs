@@ -2,10 +2,9 @@
 
 use kubernetes::Resource;
 use kubernetes::record::{self, Tape};
-use serde_json::json;
 
 use super::server::{START_UNIX_MS, Server, settings};
-use super::{pod, started};
+use super::{budget, pod, started};
 
 /// What is written while `live` goes on.
 pub(super) fn recorded(mut server: Server, live: impl FnOnce(&mut Server)) -> String {
@@ -17,13 +16,7 @@ pub(super) fn recorded(mut server: Server, live: impl FnOnce(&mut Server)) -> St
 
 pub(super) fn up_and_down(server: &mut Server) {
     server.run_for_s(60);
-    server.apply(
-        Resource::PodDisruptionBudget,
-        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-            "metadata": {"name": "web", "namespace": "shop"},
-            "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}},
-            "status": {"desiredHealthy": 4}}),
-    );
+    server.apply(Resource::PodDisruptionBudget, budget());
     let claim = server.all(Resource::NodeClaim)[0]["metadata"]["name"].as_str().unwrap().to_owned();
     server.delete(Resource::NodeClaim, "", &claim);
     server.run_for_s(30);

@@ -17,12 +17,18 @@ fn static_pool(replicas: u64) -> Value {
     pool
 }
 
+/// A server with these settings and one static pool, half a minute on.
+fn with_replicas(settings: KarpenterSettings, replicas: u64) -> Server {
+    let mut server = Server::with(settings);
+    server.apply(Resource::KwokNodeClass, class());
+    server.apply(Resource::NodePool, static_pool(replicas));
+    server.run_for_s(30);
+    server
+}
+
 #[test]
 fn a_static_pool_has_its_replicas_and_its_status_says_so() {
-    let mut server = Server::with(gates());
-    server.apply(Resource::KwokNodeClass, class());
-    server.apply(Resource::NodePool, static_pool(3));
-    server.run_for_s(30);
+    let mut server = with_replicas(gates(), 3);
     assert_eq!(server.all(Resource::Node).len(), 3);
     let pool = server.get(Resource::NodePool, "", "fixed").unwrap();
     assert_eq!(pool["status"]["nodes"], 3);
@@ -39,10 +45,7 @@ fn a_static_pool_has_its_replicas_and_its_status_says_so() {
 /// Without its feature gate a static pool is nobody's.
 #[test]
 fn a_static_pool_needs_its_gate() {
-    let mut server = Server::new();
-    server.apply(Resource::KwokNodeClass, class());
-    server.apply(Resource::NodePool, static_pool(3));
-    server.run_for_s(30);
+    let server = with_replicas(KarpenterSettings::default(), 3);
     assert_eq!(server.all(Resource::NodeClaim), Vec::<Value>::new());
 }
 
@@ -106,10 +109,7 @@ fn break_node(server: &mut Server, name: &str, for_s: i64) {
 
 #[test]
 fn a_node_that_is_not_ready_for_long_is_replaced() {
-    let mut server = Server::with(gates());
-    server.apply(Resource::KwokNodeClass, class());
-    server.apply(Resource::NodePool, static_pool(5));
-    server.run_for_s(30);
+    let mut server = with_replicas(gates(), 5);
     let before = names(&server, Resource::Node);
     break_node(&mut server, &before[0], 60);
     server.run_for_s(30);
@@ -123,10 +123,7 @@ fn a_node_that_is_not_ready_for_long_is_replaced() {
 /// More than a fifth: something else is wrong than the nodes.
 #[test]
 fn many_nodes_that_are_not_ready_stay() {
-    let mut server = Server::with(gates());
-    server.apply(Resource::KwokNodeClass, class());
-    server.apply(Resource::NodePool, static_pool(5));
-    server.run_for_s(30);
+    let mut server = with_replicas(gates(), 5);
     let before = names(&server, Resource::Node);
     before.iter().take(2).for_each(|name| break_node(&mut server, name, 10));
     server.run_for_s(5);
@@ -184,7 +181,7 @@ fn a_claim_without_a_pool_is_served() {
     assert!(holds(own, "Ready"), "{own:#}");
     let node = server.all(Resource::Node)[0].clone();
     assert_eq!(node["metadata"]["labels"]["kubernetes.io/arch"], "arm64");
-    assert_eq!(node["status"]["capacity"]["cpu"], "4000m");
+    assert_eq!(node["status"]["capacity"]["cpu"], "4");
     server.delete(Resource::NodeClaim, "", "mine");
     server.run_for_s(60);
     assert!(server.all(Resource::Node).is_empty() && server.all(Resource::NodeClaim).is_empty());
@@ -219,10 +216,7 @@ fn a_pod_that_loses_its_protection_lets_its_node_go() {
 /// A static pool that goes makes nothing any more while its claims go.
 #[test]
 fn a_pool_that_goes_makes_no_claims() {
-    let mut server = Server::with(gates());
-    server.apply(Resource::KwokNodeClass, class());
-    server.apply(Resource::NodePool, static_pool(3));
-    server.run_for_s(30);
+    let mut server = with_replicas(gates(), 3);
     server.change(Resource::NodePool, "", "fixed", |pool| {
         pool["metadata"]["finalizers"] = json!(["foregroundDeletion"])
     });
