@@ -147,7 +147,12 @@ impl Autoscaler {
             self.disruption.next_due = Some(next_poll);
             return;
         }
-        (self.disruption.changed, self.disruption.looked) = (false, Some(now));
+        self.disruption.changed = false;
+        if self.take_taints_back(cluster, effects) {
+            self.disruption.next_due = Some(now.after_ms(POLL_MS));
+            return;
+        }
+        self.disruption.looked = Some(now);
         if !has_managed_nodes(cluster) {
             (self.disruption.next_due, self.disruption.budget_change) = (None, None);
             return;
@@ -164,20 +169,22 @@ impl Autoscaler {
                 self.disruption.changed = true;
             }
         }
-        self.take_taints_back(cluster, effects);
         self.disruption.next_due = next_due(cluster, &self.nominated);
         self.disruption.budget_change = next_budget_change(cluster);
     }
 
     /// Nodes that a command has tainted which nobody carries out any more: its controller was killed, or gave it up
-    /// before it saw the taint. After the new commands, which keep the taints that they find.
-    fn take_taints_back(&self, cluster: &Cluster, effects: &mut Vec<Effect>) {
+    /// before it saw the taint. Nothing else is begun before they are free, or there would be more of them than budgets
+    /// allow (`controller.go`, `Reconcile`).
+    fn take_taints_back(&self, cluster: &Cluster, effects: &mut Vec<Effect>) -> bool {
         let going = self.disruption.going();
         let stays = |node: &&cluster::Node| {
             node.claim.is_some() && !going.contains(&node.id) && !View::of_node(cluster, node).is_leaving()
         };
+        let before = effects.len();
         let staying = cluster.live_nodes().filter(|node| node.deleted.is_none()).filter(stays);
         staying.for_each(|node| set_taint(cluster, node.id, false, effects));
+        effects.len() > before
     }
 
     /// A command that still holds after 15 seconds is carried out.

@@ -209,7 +209,9 @@ fn unwanted<'s>(store: &'s Store, idle: &[&'s str]) -> Vec<&'s str> {
         })
         .collect();
     let mut kept = BTreeMap::new();
-    (0..fitting.len()).for_each(|pod| drop(keep(&fitting, pod, &mut BTreeSet::new(), &mut kept)));
+    for pod in 0..fitting.len() {
+        keep(&fitting, pod, &mut BTreeSet::new(), &mut kept);
+    }
     idle.iter().copied().filter(|name| !kept.contains_key(name)).collect()
 }
 
