@@ -109,7 +109,9 @@ pub(super) fn initialize(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
     let label = json!({"metadata": {"labels": {"karpenter.sh/initialized": "true"}}});
     let mut calls: Vec<Call> =
         node.map(|node| patch(Resource::Node, &node.name, false, label)).into_iter().collect();
-    calls.push(status(mirror, claim, conditions));
+    let mut status = json!({"conditions": conditions.written()});
+    node.into_iter().for_each(|node| status["nodeName"] = json!(node.name.as_str()));
+    calls.push(status_with(mirror, claim, status));
     calls
 }
 
@@ -131,7 +133,7 @@ pub(crate) fn terminating(mirror: &Mirror, claim: ClaimId) -> Call {
 }
 
 /// What is not so any more: the hash of the template that it was made from (`pkg/controllers/nodepool/hash`), the end
-/// of its grace period, `Consolidatable`, and when its node last gained or lost a pod.
+/// of its grace period, conditions that it had, `Consolidatable`, and when its node last gained or lost a pod.
 pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
     let cluster = mirror.cluster();
     let claim = cluster.claim(id);
@@ -146,6 +148,9 @@ pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
     }
     let mut changed = json!({});
     let mut conditions = of(mirror, id);
+    if claim.stage == ClaimStage::Initialized && says_again(&mut conditions) {
+        changed["conditions"] = json!(conditions.clone().written());
+    }
     let consolidates = becomes_consolidatable(cluster, claim);
     if consolidates != (conditions.status("Consolidatable") == Some(Status::True)) {
         if consolidates {
@@ -165,6 +170,14 @@ pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
         calls.push(patch(Resource::NodeClaim, &claim.name, true, body));
     }
     calls
+}
+
+/// A call that arrived late, a launch's say, may have written over what was true by then.
+fn says_again(conditions: &mut Conditions) -> bool {
+    let lost = |kind: &&str| conditions.status(kind) != Some(Status::True);
+    let lost: Vec<&str> = ["Registered", "Initialized", "Ready"].into_iter().filter(lost).collect();
+    lost.iter().for_each(|kind| conditions.set(kind, (Status::True, kind, "")));
+    !lost.is_empty()
 }
 
 fn becomes_consolidatable(cluster: &Cluster, claim: &NodeClaim) -> bool {
