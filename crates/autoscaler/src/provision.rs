@@ -199,18 +199,20 @@ impl Autoscaler {
         }
     }
 
-    /// Creates a claim unless the pool's limits are passed already; true when it was asked for.
+    /// Creates a claim unless the pool has gone since or its limits are passed already; true when it was asked for.
     pub(crate) fn create(
         &mut self,
         cluster: &Cluster,
-        claim: PlannedClaim,
+        mut claim: PlannedClaim,
         command: Option<u32>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        if pool::limit_passed(cluster, claim.pool).is_some() {
+        let Some(pool) = claim.pool_in(&cluster.declared) else { return false };
+        claim.pool = pool;
+        if pool::limit_passed(cluster, pool).is_some() {
             return false;
         }
-        let pool = &cluster.declared.node_pools[claim.pool as usize].name;
+        let pool = &cluster.declared.node_pools[pool as usize].name;
         let name = self.planned.next_name(cluster, pool);
         let new = claim.new_claim(cluster, name.clone());
         self.planned.asked.insert(name, Asked { pods: claim.pods, command, subnet: claim.subnet });

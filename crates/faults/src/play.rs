@@ -91,8 +91,24 @@ impl Outcome {
     }
 }
 
-/// Plays it.
+/// Plays it. A controller that panics is a broken rule like any other.
 pub fn play(play: &Play) -> Outcome {
+    let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| played(play)));
+    played.unwrap_or_else(|cause| {
+        let said = cause.downcast_ref::<String>().map(String::as_str);
+        let what = said.or(cause.downcast_ref::<&str>().copied()).unwrap_or_default().to_owned();
+        Outcome {
+            rested_ms: None,
+            healed_ms: 0,
+            problems: vec![Problem { at_ms: 0, rule: "the controller panics", what }],
+            waits: Vec::new(),
+            counts: [0; 3],
+            trace: Vec::new(),
+        }
+    })
+}
+
+fn played(play: &Play) -> Outcome {
     let faults = Faults { all: play.faults.clone(), seed: play.seed };
     let mut checks = Checks::new(faults.slack_ms());
     let mut world = World::new(play.provisioner, faults);

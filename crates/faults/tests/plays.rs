@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use autoscaler::Provisioner;
 use faults::World;
-use faults::fault::Faults;
+use faults::fault::{Fault, Faults, Kind};
 use faults::json::holds;
 use faults::owners::Workload;
 use kubernetes::Resource;
@@ -45,7 +45,11 @@ fn pod_of(cpu: &str) -> Value {
 
 /// A cluster with one pool and so many pods of one CPU.
 fn started(pods: i64) -> World {
-    let mut world = World::new(Provisioner::Karpenter, Faults::default());
+    world(pods, Faults::default())
+}
+
+fn world(pods: i64, faults: Faults) -> World {
+    let mut world = World::new(Provisioner::Karpenter, faults);
     world.apply(Resource::KwokNodeClass, &class());
     world.apply(Resource::NodePool, &pool("default", "0s"));
     let template = pod_of("1");
@@ -205,4 +209,44 @@ fn a_pod_that_no_pool_can_take_is_told_why() {
         said[0].starts_with("Failed to schedule pod, incompatible with nodepool \"default\""),
         "{said:?}"
     );
+}
+
+/// The plan of a command is 15 seconds old when it is carried out, and says of pools which they are by their number.
+#[test]
+fn a_pool_that_goes_while_a_command_is_checked_makes_no_claims_of_others() {
+    for moment_ms in (0..30_000).step_by(3_000) {
+        let mut server = started(20);
+        let mut other = pool("a-first", "0s");
+        other["spec"]["template"]["spec"]["taints"] = json!([{"key": "apart", "effect": "NoSchedule"}]);
+        server.apply(Resource::NodePool, &other);
+        server.run_for_s(60);
+        server.owners.workloads[0].replicas = 3;
+        server.poke();
+        server.run_for_ms(moment_ms);
+        server.delete(Resource::NodePool, "", "a-first");
+        server.run_for_s(120);
+        assert_eq!(unbound(&server), 0, "after {moment_ms} ms");
+        for claim in server.all(Resource::NodeClaim) {
+            assert_eq!(claim["metadata"]["labels"]["karpenter.sh/nodepool"], "default", "{moment_ms} ms");
+            assert!(holds(&claim, "Ready"), "after {moment_ms} ms: {:#?}", server.trace());
+        }
+    }
+}
+
+/// A call about a pool that has gone is not made, and nothing waits for it.
+#[test]
+fn a_pool_that_goes_while_its_claims_are_made_holds_nobody_up() {
+    for moment_ms in (0..3_000).step_by(300) {
+        let kind = Kind::ApiError;
+        let fault = Fault { kind, from_ms: 500, for_ms: 2_500, per_mille: 1_000 };
+        let mut server = world(20, Faults { all: vec![fault], seed: 0 });
+        server.apply(Resource::NodePool, &pool("a-first", "0s"));
+        server.run_for_ms(moment_ms);
+        server.delete(Resource::NodePool, "", "a-first");
+        server.run_for_s(120);
+        assert_eq!(unbound(&server), 0, "after {moment_ms} ms: {:#?}", server.trace());
+        for claim in server.all(Resource::NodeClaim) {
+            assert_eq!(claim["metadata"]["labels"]["karpenter.sh/nodepool"], "default", "{moment_ms} ms");
+        }
+    }
 }

@@ -296,7 +296,11 @@ impl Edge {
         }
         tracing::debug!(?effect, tries, calls = calls.len(), "wanted");
         if calls.is_empty() {
-            return self.done(&effect);
+            return match effect {
+                // Its pool has gone since.
+                Effect::CreateClaim(new) => self.observe(&Change::ClaimNotCreated(new.name)),
+                effect => self.done(&effect),
+            };
         }
         self.in_flight.push(effect.clone());
         let key = self.key(&effect);

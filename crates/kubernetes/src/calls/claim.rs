@@ -15,9 +15,10 @@ use crate::mirror::Mirror;
 use crate::{Resource, wire};
 
 /// Creates a claim: what its pool's template says, narrowed to what was planned. Fields that the model does not need
-/// come from the pool as it is in the API.
+/// come from the pool as it is in the API; nothing when the pool has gone since.
 pub(super) fn create(mirror: &Mirror, new: &NewClaim) -> Option<Call> {
-    let pool = mirror.cluster().declared.node_pools.get(new.pool as usize)?;
+    let name = new.labels.get(POOL)?;
+    let pool = mirror.cluster().declared.node_pools.iter().find(|pool| pool.name == *name)?;
     let written = mirror.object(Kind::NodePool, &pool.name)?;
     let template = written.pointer("/spec/template")?;
     let class = template.pointer("/spec/nodeClassRef").cloned().unwrap_or_default();
