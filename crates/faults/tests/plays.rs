@@ -250,3 +250,19 @@ fn a_pool_that_goes_while_its_claims_are_made_holds_nobody_up() {
         }
     }
 }
+
+/// `pkg/controllers/disruption/controller.go`: a controller that was killed leaves its taints; the next one knows of no
+/// command, and takes them back.
+#[test]
+fn a_taint_that_a_killed_controller_left_is_taken_back() {
+    let mut server = started(4);
+    server.run_for_s(60);
+    let name = server.all(Resource::Node)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    let key = (Resource::Node, String::new(), name.clone());
+    let tainted = json!({"spec": {"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}});
+    server.replace_the_controller();
+    server.store.patch(faults::store::By::User, &key, false, &tainted).unwrap();
+    server.run_for_s(60);
+    let node = server.store.get(Resource::Node, "", &name).unwrap();
+    assert_eq!(node["spec"]["taints"], json!([]), "{:#?}", server.trace());
+}

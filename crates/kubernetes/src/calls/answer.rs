@@ -24,3 +24,30 @@ pub fn judge(call: &Call, code: u16, reason: &str, text: String) -> Result<(), F
         _ => Err(Failure::Final(text)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_answer_means() {
+        let create = |resource| Call::Create(resource, json!({}));
+        let delete = Call::Delete {
+            resource: Resource::NodeClaim,
+            namespace: String::new(),
+            name: "a".to_owned(),
+            uid: None,
+        };
+        let judged = |call: &Call, code, reason: &str| judge(call, code, reason, "why".to_owned());
+        let (passing, never) =
+            (Err(Failure::Passing("why".to_owned())), Err(Failure::Final("why".to_owned())));
+        assert_eq!(judged(&create(Resource::Event), 403, "Forbidden"), Ok(()), "nothing depends on it");
+        assert_eq!(judged(&create(Resource::NodeClaim), 403, "Forbidden"), never);
+        assert_eq!(judged(&create(Resource::NodeClaim), 409, "AlreadyExists"), Ok(()));
+        assert_eq!(judged(&create(Resource::NodeClaim), 409, "Conflict"), passing);
+        assert_eq!(judged(&create(Resource::NodeClaim), 503, "ServiceUnavailable"), passing);
+        assert_eq!(judged(&delete, 404, "NotFound"), Ok(()));
+        assert_eq!(judged(&delete, 409, "Conflict"), Ok(()), "another one of the name");
+    }
+}
