@@ -22,6 +22,7 @@ use crate::effect::Effect;
 use crate::launches::Launches;
 use crate::lifecycle::Claims;
 use crate::nominations::Nominations;
+use crate::orphans::Orphans;
 use crate::policy::Provisioner;
 use crate::provision::Planned;
 use crate::repair::Repair;
@@ -72,6 +73,7 @@ pub struct Autoscaler {
     pub(crate) nominated: Nominations,
     pub(crate) claims: Claims,
     pub(crate) repair: Repair,
+    pub(crate) orphans: Orphans,
     pub(crate) upkeep: Upkeep,
     /// Pods that may be provisionable: a superset of those that are.
     pub(crate) pending: BTreeSet<PodId>,
@@ -112,6 +114,9 @@ impl Autoscaler {
         self.market = None;
         self.claims.take_over(cluster);
         self.drains.take_over(cluster);
+        if self.has_orphans() {
+            self.orphans.take_over(cluster);
+        }
         self.launches.take_over(cluster);
         self.upkeep.take_over(cluster);
         for pod in cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)) {
@@ -158,6 +163,9 @@ impl Autoscaler {
         }
         self.claims.observe(change, cluster);
         self.repair.observe(change, cluster, self.tolerated_ms());
+        if self.has_orphans() {
+            self.orphans.observe(change, cluster);
+        }
         self.upkeep.observe(change, cluster);
         self.hear(change);
     }
@@ -180,6 +188,7 @@ impl Autoscaler {
         self.news = false;
         self.look_after_claims(context.cluster, effects);
         self.repair(context.cluster, effects);
+        self.end_orphans(context.cluster, effects);
         self.drains.decide(context.cluster, self.reaches_cloud, effects);
         self.keep_replicas(context, effects);
         self.provision(context, effects);
@@ -189,7 +198,12 @@ impl Autoscaler {
 
     /// When to be asked again if nothing happens before.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let always = [self.claims.next_deadline(), self.launches.next_retry(), self.drains.wake_at()];
+        let always = [
+            self.claims.next_deadline(),
+            self.launches.next_retry(),
+            self.drains.wake_at(),
+            self.orphans.wake_at(),
+        ];
         // Before every claim is launched nothing is planned; the answer that is missing is waited for.
         let planning = [self.batch.due(), self.retry_provisioning, self.disruption.wake_at()];
         let planning = planning.into_iter().filter(|_| self.is_settled());

@@ -7,7 +7,7 @@ mod budgets;
 mod ends;
 mod limits;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kubernetes::Resource;
 use serde_json::Value;
@@ -36,8 +36,7 @@ pub struct Checks {
     problems: Vec<Problem>,
     /// When pods were bound.
     bound: BTreeMap<Key, i64>,
-    /// Claims that a life created which did not lead any more: its calls were on their way.
-    pub(crate) late_claims: BTreeSet<String>,
+    limits: limits::Limits,
     budgets: budgets::Budgets,
 }
 
@@ -48,7 +47,7 @@ impl Checks {
             slack_ms,
             problems: Vec::new(),
             bound: BTreeMap::new(),
-            late_claims: BTreeSet::new(),
+            limits: limits::Limits::default(),
             budgets: budgets::Budgets::default(),
         }
     }
@@ -62,6 +61,7 @@ impl Checks {
             what: format!("claim {claim}"),
         });
         problems.extend(doubled);
+        problems.extend(self.limits.problems(world, self.slack_ms));
         problems
     }
 
@@ -75,7 +75,7 @@ impl Checks {
             match own.key.0 {
                 Resource::Pod => self.pod(world, own),
                 Resource::Node => self.node(world, own),
-                Resource::NodeClaim => self.claim(world, own),
+                Resource::NodeClaim => self.limits.claim(&world.store, own),
                 _ => {}
             }
         }
@@ -116,6 +116,7 @@ impl Checks {
 
     fn node(&mut self, world: &World, written: &Written) {
         let at = written.at_ms;
+        self.limits.node(&world.store, written);
         if let Some(broken) = self.budgets.node(&world.store, written, self.slack_ms) {
             self.find(at, "more nodes disrupted than the budget allows", broken);
         }
@@ -139,21 +140,6 @@ impl Checks {
             .collect();
         if !left.is_empty() {
             self.find(at, "a node went before its pods", format!("{name}: {}", left.join(", ")));
-        }
-    }
-
-    fn claim(&mut self, world: &World, written: &Written) {
-        let Some(new) = &written.new else { return };
-        if let (None, By::Controller(run)) = (&written.old, written.by)
-            && run != world.leader()
-        {
-            self.late_claims.insert(written.key.2.clone());
-        }
-        let has_capacity = |value: &Value| value.pointer("/status/capacity").is_some();
-        if has_capacity(new) && !written.old.as_ref().is_some_and(|old| has_capacity(old)) {
-            if let Some(broken) = limits::broken(&world.store, new, &self.late_claims) {
-                self.find(written.at_ms, "more than the pool's limits", broken);
-            }
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct World {
     kubelets: Kubelets,
     clients: Vec<Client>,
     lives: u32,
+    /// When each life began and ended.
+    spans: Vec<(i64, Option<i64>)>,
     next_life: Option<i64>,
     calls: u64,
     arriving: BTreeMap<(i64, u64), Sent>,
@@ -81,6 +83,7 @@ impl World {
             kubelets: Kubelets::default(),
             clients: Vec::new(),
             lives: 0,
+            spans: Vec::new(),
             next_life: Some(0),
             calls: 0,
             arriving: BTreeMap::new(),
@@ -109,6 +112,11 @@ impl World {
     pub fn replace_the_controller(&mut self) {
         self.clients.clear();
         self.next_life = Some(self.store.now_ms);
+    }
+
+    /// When a life began, and when it ended.
+    pub fn life(&self, run: u32) -> (i64, Option<i64>) {
+        self.spans.get(run as usize).copied().unwrap_or_default()
     }
 
     /// The life that leads.
@@ -218,18 +226,21 @@ impl World {
             |client: &Client| client.frozen_until.is_none() && client.ends_at.is_some_and(|at| at <= now);
         for client in self.clients.extract_if(.., |client| over(client)) {
             self.notes.push((now, format!("controller {} finds its lease lost", client.run)));
+            self.spans[client.run as usize].1 = Some(now);
         }
         if self.next_life.is_some_and(|at| at <= now) {
             self.next_life = None;
             self.note(format!("controller {} leads", self.lives));
             self.clients.push(Client::begin(self.lives, self.provisioner, &self.store, &self.faults));
             self.lives += 1;
+            self.spans.push((now, None));
         }
     }
 
     fn kill(&mut self, run: u32) {
         self.note(format!("controller {run} is killed"));
         self.clients.retain(|client| client.run != run);
+        self.spans[run as usize].1 = Some(self.store.now_ms);
         if run == self.leader() && self.next_life.is_none() {
             self.next_life = Some(self.store.now_ms + LEASE_MS);
         }

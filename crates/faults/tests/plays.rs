@@ -266,3 +266,24 @@ fn a_taint_that_a_killed_controller_left_is_taken_back() {
     let node = server.store.get(Resource::Node, "", &name).unwrap();
     assert_eq!(node["spec"]["taints"], json!([]), "{:#?}", server.trace());
 }
+
+/// A launch that arrived after its claim was given up.
+#[test]
+fn a_node_of_a_claim_that_is_gone_is_ended_when_it_is_old_enough() {
+    let mut server = started(0);
+    server.run_for_s(10);
+    let node = |name: &str, taint: &str| {
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "spec": {"providerID": format!("kwok://{name}"), "taints": [{"key": taint, "effect": "NoExecute"}]}})
+    };
+    server.apply(Resource::Node, &node("lost", "karpenter.sh/unregistered"));
+    server.apply(Resource::Node, &node("foreign", "example.com/own"));
+    let names = |server: &World| -> Vec<String> {
+        let nodes = server.all(Resource::Node);
+        nodes.iter().map(|node| node["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    server.run_for_s(25);
+    assert_eq!(names(&server), ["foreign", "lost"], "its claim may not have been seen yet");
+    server.run_for_s(10);
+    assert_eq!(names(&server), ["foreign"], "{:#?}", server.trace());
+}

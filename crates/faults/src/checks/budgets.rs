@@ -69,16 +69,20 @@ impl Budgets {
         (going > allowed).then(|| format!("{}: {going}, {allowed} allowed", pool(new)))
     }
 
-    /// The most that the pool's budgets allowed lately.
+    /// The most that the pool's budgets allowed lately, whatever the reason.
     fn allowed(&self, store: &Store, name: &str) -> Option<i64> {
         let nodes = self.counts.get(name)?.iter().map(|(_, count)| *count).max()?;
-        let pool = store.get(Resource::NodePool, "", name)?;
-        let budgets = list(pool, "/spec/disruption/budgets");
-        let plain = budgets.filter(|own| own.get("schedule").is_none() && own.get("reasons").is_none());
-        let allowed = plain.filter_map(|own| match text(own, "/nodes").strip_suffix('%') {
-            Some(percent) => Some((percent.parse::<i64>().ok()? * nodes + 99).div_euclid(100)),
-            None => text(own, "/nodes").parse().ok(),
-        });
-        allowed.min()
+        allowed(store.get(Resource::NodePool, "", name)?, nodes, |budget| budget.get("reasons").is_none())
     }
+}
+
+/// How many of a pool's so many nodes may be disrupted by those of its budgets that always hold and that are `about` it.
+pub fn allowed(pool: &Value, nodes: i64, about: impl Fn(&Value) -> bool) -> Option<i64> {
+    let budgets = list(pool, "/spec/disruption/budgets");
+    let plain = budgets.filter(|own| own.get("schedule").is_none() && about(own));
+    let allowed = plain.filter_map(|own| match text(own, "/nodes").strip_suffix('%') {
+        Some(percent) => Some((percent.parse::<i64>().ok()? * nodes + 99).div_euclid(100)),
+        None => text(own, "/nodes").parse().ok(),
+    });
+    allowed.min()
 }

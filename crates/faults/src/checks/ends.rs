@@ -2,10 +2,12 @@
 //! well: a pod that no pool can take, a node whose pods must not be disrupted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kubernetes::{Resource, kwok};
 use serde_json::Value;
 
+use super::budgets::allowed;
 use super::pool;
 use crate::eviction::about;
 use crate::json::{amount, has_labels, holds, is_going, is_kept_off, list, text};
@@ -191,7 +193,29 @@ fn is_idle(store: &Store, node: &Value) -> bool {
         .into_iter()
         .all(|pod| list(pod, "/metadata/ownerReferences").any(|own| own["kind"] == "DaemonSet"));
     let scheduled = list(pool, "/spec/disruption/budgets").any(|own| own.get("schedule").is_some());
-    is_empty && !scheduled && has_labels(node, &pool["spec"]["template"]["metadata"]["labels"])
+    is_empty
+        && !scheduled
+        && !is_spent(store, pool)
+        && has_labels(node, &pool["spec"]["template"]["metadata"]["labels"])
+}
+
+/// Whether nodes that go already, or are not Ready, take up what the pool's budgets allow
+/// (`pkg/controllers/disruption/helpers.go`, `BuildDisruptionBudgetMapping`).
+fn is_spent(store: &Store, pool: &Value) -> bool {
+    let of_pool = |claim: &&Arc<Value>| super::pool(claim) == text(pool, "/metadata/name");
+    let claims = store.all(Resource::NodeClaim).filter(of_pool);
+    let counted = claims.filter(|claim| holds(claim, "Initialized") && !holds(claim, "InstanceTerminating"));
+    let (mut nodes, mut taken) = (0, 0);
+    for claim in counted {
+        let provider = text(claim, "/status/providerID");
+        let node = store.all(Resource::Node).find(|node| text(node, "/spec/providerID") == provider);
+        nodes += 1;
+        taken += i64::from(node.is_none_or(|node| is_leaving(store, node) || !holds(node, "Ready")));
+    }
+    let about = |budget: &Value| {
+        budget.get("reasons").is_none() || list(budget, "/reasons").any(|reason| reason == "Empty")
+    };
+    allowed(pool, nodes, about).is_some_and(|allowed| taken >= allowed)
 }
 
 /// Idle nodes that no pod is planned for. Every ten seconds pods that wait are planned anew, with those that are held on
