@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kubernetes::Resource;
 use serde_json::{Value, json};
 
+use crate::fault::Group;
 use crate::json::{holds, is_going, list, text};
 use crate::store::{By, Key, Store};
 
@@ -40,6 +41,8 @@ pub struct Kubelets {
     asked: BTreeMap<Key, i64>,
     /// When something is to be done.
     pub wake: Option<i64>,
+    /// What the trouble changed since this was last taken.
+    pub effects: Vec<Group>,
 }
 
 impl Kubelets {
@@ -65,8 +68,11 @@ impl Kubelets {
     /// A node whose kubelet is there.
     fn keep(&mut self, store: &mut Store, key: &Key, node: &Value, trouble: &Trouble) {
         let joined = *self.joined.entry(key.2.clone()).or_insert(store.now_ms);
-        if holds(node, "Ready") || trouble.unready && list(node, "/status/conditions").next().is_none() {
+        if holds(node, "Ready") {
             return;
+        }
+        if trouble.unready && list(node, "/status/conditions").next().is_none() {
+            return self.effects.push(Group::Cloud);
         }
         if store.now_ms < joined + READY_AFTER_MS {
             return self.later(joined + READY_AFTER_MS);
@@ -89,6 +95,7 @@ impl Kubelets {
         if list(node, "/spec/taints").any(|taint| taint["key"] == "node.kubernetes.io/unreachable") {
             return;
         }
+        self.effects.push(Group::Zone);
         let unknown = json!({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}});
         let _ = store.patch(By::Cluster, key, true, &unknown);
         let mut taints: Vec<Value> = list(node, "/spec/taints").cloned().collect();
@@ -109,6 +116,7 @@ impl Kubelets {
             } else if is_going(pod) {
                 let asked = *self.asked.entry(key.clone()).or_insert(store.now_ms);
                 if stuck {
+                    self.effects.push(Group::Pods);
                     continue;
                 }
                 if store.now_ms < asked + ENDS_AFTER_MS {

@@ -15,6 +15,7 @@ pub mod fault;
 pub mod generate;
 pub mod json;
 pub mod kubelets;
+pub mod many;
 pub mod owners;
 pub mod play;
 pub mod said;

@@ -5,9 +5,7 @@
 use std::process::ExitCode;
 
 use faults::fault::Group;
-use faults::play::play;
-use faults::{generate, said, shrink};
-use rayon::prelude::*;
+use faults::many::many;
 
 /// `faults COUNT [FIRST [GROUP,…]]`.
 fn main() -> ExitCode {
@@ -20,21 +18,7 @@ fn main() -> ExitCode {
         }
         None => Group::ALL.to_vec(),
     };
-    let failing: Vec<(u64, Vec<String>)> = (first..first.saturating_add(count))
-        .into_par_iter()
-        .filter_map(|seed| {
-            let outcome = play(&generate::play(seed, &groups));
-            let kinds = outcome.kinds().into_iter().map(str::to_owned).collect();
-            (!outcome.is_well()).then_some((seed, kinds))
-        })
-        .collect();
-    for (seed, kinds) in &failing {
-        println!("seed {seed}: {}", kinds.join("; "));
-    }
-    println!("{} of {count} seeds fail", failing.len());
-    let Some((seed, _)) = failing.first() else { return ExitCode::SUCCESS };
-    println!("\nplay it again: {}\nshrunk:", said::command(*seed, &groups));
-    let smallest = shrink::shrink(generate::play(*seed, &groups));
-    println!("{}", said::text(&smallest, &play(&smallest), true));
-    ExitCode::FAILURE
+    let played = many(first, count, &groups);
+    print!("{}", played.text(&groups));
+    if played.failing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,11 +1,13 @@
 //! One play: a cluster is broken, heals, and has to come to rest.
 
+use std::collections::BTreeMap;
+
 use autoscaler::Provisioner;
 use kubernetes::Resource;
 use serde_json::{Value, json};
 
 use crate::checks::{Checks, Problem, waits};
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, Group};
 use crate::json::text;
 use crate::owners::Workload;
 use crate::store::{By, Key};
@@ -70,6 +72,8 @@ pub struct Outcome {
     pub waits: Vec<String>,
     /// Lives of the controller, instances launched, pods evicted.
     pub counts: [usize; 3],
+    /// How often faults of each group made a difference.
+    pub effects: BTreeMap<Group, usize>,
     /// Everything that happened.
     pub trace: Vec<String>,
 }
@@ -103,6 +107,7 @@ pub fn play(play: &Play) -> Outcome {
             problems: vec![Problem { at_ms: 0, rule: "the controller panics", what }],
             waits: Vec::new(),
             counts: [0; 3],
+            effects: BTreeMap::new(),
             trace: Vec::new(),
         }
     })
@@ -143,6 +148,7 @@ fn played(play: &Play) -> Outcome {
         waits: waiting,
         counts: [world.leader() as usize + 1, launched.count(), world.evicted],
         trace: world.trace(),
+        effects: world.effects,
     }
 }
 

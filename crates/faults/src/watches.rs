@@ -44,8 +44,9 @@ impl Watches {
         self.queues.insert(resource, queue);
     }
 
-    /// Takes up what was written.
-    pub fn follow(&mut self, store: &Store, faults: &Faults) {
+    /// Takes up what was written; how much of that is told late or twice.
+    pub fn follow(&mut self, store: &Store, faults: &Faults) -> usize {
+        let mut touched = 0;
         for written in &store.written[self.read..] {
             let (resource, namespace, name) = &written.key;
             let Some(queue) = self.queues.get_mut(resource) else { continue };
@@ -59,12 +60,14 @@ impl Watches {
             let before = queue.back().map_or(0, |(at, _)| *at);
             let at = before.max(until + LAG_MS);
             let twice = faults.on(written.at_ms).any(|fault| fault.kind == Kind::WatchTwice(*resource));
+            touched += usize::from(twice || until > written.at_ms);
             if twice {
                 queue.push_back((at, Told::Seen(seen.clone())));
             }
             queue.push_back((at, Told::Seen(seen)));
         }
         self.read = store.written.len();
+        touched
     }
 
     /// What is told by now.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::cloud::{self, Cloud};
 use crate::eviction::evict;
-use crate::fault::{Faults, Kind};
+use crate::fault::{Faults, Group, Kind};
 use crate::json::text;
 use crate::kubelets::{Kubelets, Trouble};
 use crate::owners::Owners;
@@ -41,6 +41,8 @@ pub struct World {
     pub notes: Vec<(i64, String)>,
     /// Evictions that were granted.
     pub evicted: usize,
+    /// How often faults of each group made a difference.
+    pub effects: BTreeMap<Group, usize>,
     provisioner: Provisioner,
     kubelets: Kubelets,
     clients: Vec<Client>,
@@ -79,6 +81,7 @@ impl World {
             faults,
             notes: Vec::new(),
             evicted: 0,
+            effects: BTreeMap::new(),
             provisioner,
             kubelets: Kubelets::default(),
             clients: Vec::new(),
@@ -171,7 +174,8 @@ impl World {
         self.arrive();
         self.run_the_cluster();
         for client in &mut self.clients {
-            client.watches.follow(&self.store, &self.faults);
+            let touched = client.watches.follow(&self.store, &self.faults);
+            *self.effects.entry(Group::Watch).or_default() += touched;
             if client.frozen_until.is_none() {
                 client.think(&self.store, &self.faults);
             }
@@ -182,6 +186,10 @@ impl World {
 
     fn note(&mut self, what: impl Into<String>) {
         self.notes.push((self.store.now_ms, what.into()));
+    }
+
+    fn took_effect(&mut self, group: Group) {
+        *self.effects.entry(group).or_default() += 1;
     }
 
     /// Faults that are no matter of calls, at their beginning.
@@ -199,6 +207,11 @@ impl World {
             }
             self.seen = usize::MAX;
             self.note(format!("fault: {}", fault.kind.said()));
+            if !self.clients.is_empty()
+                && matches!(fault.kind, Kind::WatchBreaks(_) | Kind::Freeze | Kind::Clock(_))
+            {
+                self.took_effect(fault.kind.group());
+            }
             match fault.kind {
                 Kind::WatchBreaks(resource) => {
                     self.clients.iter_mut().for_each(|client| client.watches.list(&self.store, resource));
@@ -263,6 +276,7 @@ impl World {
             }
         }
         self.kubelets.step(&mut self.store, &trouble);
+        std::mem::take(&mut self.kubelets.effects).into_iter().for_each(|group| self.took_effect(group));
         self.owners.step(&mut self.store);
         schedule(&mut self.store);
         for written in &self.store.written[self.seen.min(self.store.written.len())..] {
@@ -283,6 +297,7 @@ impl World {
                 self.calls += 1;
                 let number = self.calls;
                 if self.faults.hit(now, number, |kind| *kind == Kind::Crash).is_some() {
+                    self.took_effect(Group::Crash);
                     // Before the call, or between it and its answer.
                     if self.faults.draw(number, 2) == 1 {
                         let call = work.calls[index].clone();
@@ -304,7 +319,8 @@ impl World {
         };
         if let (Effect::Launch(..), 0, Some(Call::Create(_, node))) = (&work.effect, index, work.calls.last())
         {
-            if let Some(why) = self.refuse_launch(node, number) {
+            if let Some((group, why)) = self.refuse_launch(node, number) {
+                self.took_effect(group);
                 return answer_now(self, now + TICK_MS, why);
             }
         }
@@ -318,6 +334,8 @@ impl World {
         let hit = self.faults.hit(now, number, is_about_calls).cloned();
         let creates_node = matches!(call, Call::Create(Resource::Node, _));
         let dead = creates_node && self.faults.hit(now, number, |kind| *kind == Kind::NeverJoins).is_some();
+        let effects = hit.iter().map(Kind::group).chain(dead.then_some(Group::Cloud));
+        effects.for_each(|group| self.took_effect(group));
         let gives_up = now + GIVES_UP_MS;
         let timeout = || Failure::Passing("timed out".to_owned());
         let (arrives, answered) = match hit {
@@ -347,18 +365,18 @@ impl World {
     }
 
     /// What the cloud says against a launch.
-    fn refuse_launch(&self, node: &Value, number: u64) -> Option<Failure> {
+    fn refuse_launch(&self, node: &Value, number: u64) -> Option<(Group, Failure)> {
         let now = self.store.now_ms;
         if self.faults.hit(now, number, |kind| *kind == Kind::Throttle).is_some() {
-            return Some(Failure::Passing("RequestLimitExceeded".to_owned()));
+            return Some((Group::Cloud, Failure::Passing("RequestLimitExceeded".to_owned())));
         }
         let (zone, capacity) = cloud::offering(node);
         self.faults.on(now).find_map(|fault| match fault.kind {
             Kind::ZoneAway(own) if own == zone => {
-                Some(Failure::SoldOut(cloud::refusals(own, &["on-demand", "spot"])))
+                Some((Group::Zone, Failure::SoldOut(cloud::refusals(own, &["on-demand", "spot"]))))
             }
             Kind::SoldOut(own, kind) if own == zone && kind == capacity => {
-                Some(Failure::SoldOut(cloud::refusals(own, &[kind])))
+                Some((Group::Cloud, Failure::SoldOut(cloud::refusals(own, &[kind]))))
             }
             _ => None,
         })
