@@ -120,7 +120,9 @@ fn played(play: &Play) -> Outcome {
     set_up(&mut world, play);
     for (at, action) in &play.script {
         world.run_until(*at, |world, written| checks.see(world, written));
+        let before = world.store.written.len();
         act(&mut world, action);
+        checks.see(&world, &world.store.written[before..]);
     }
     let over = play.faults.iter().map(Fault::until_ms).chain(play.script.iter().map(|(at, _)| *at));
     let healed_ms = over.max().unwrap_or(0);
