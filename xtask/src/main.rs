@@ -9,6 +9,7 @@ mod bench;
 #[cfg(any(test, feature = "catalog"))]
 mod catalog;
 mod e2e;
+mod faults;
 mod fuzz;
 mod instructions;
 mod oracle;
@@ -50,6 +51,8 @@ enum Chore {
     Bench(bench::Request),
     /// Play cases on a real control plane, or start and stop one (needs Go).
     E2e(e2e::Request),
+    /// Play the controller on seeded clusters that go wrong; a seed that fails is printed, shrunk, and fails.
+    Faults(faults::Request),
     /// Count the instructions of the main benchmarks (needs valgrind) and compare them with the committed figures.
     Instructions {
         /// Commit what was counted now.
@@ -64,6 +67,7 @@ fn main() -> Result<ExitCode> {
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()).map(|()| true)?,
         Chore::Oracle(request) => oracle::run(&request)?,
         Chore::Bench(request) => bench::run(&request)?,
+        Chore::Faults(request) => faults::run(&request)?,
         Chore::E2e(request) => e2e::run(&request)?,
         Chore::Instructions { bless } => instructions::run(bless)?,
         Chore::Catalog => regenerate_catalog().map(|()| true)?,

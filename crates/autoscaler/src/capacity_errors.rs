@@ -60,6 +60,11 @@ impl CapacityErrors {
         self.changed = true;
     }
 
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.offerings.is_empty() && self.subnets.is_empty()
+    }
+
     /// Whether an offering is remembered.
     pub fn covers(&self, option: &LaunchOption) -> bool {
         self.offerings

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use catalog::Catalog;
 use cluster::change::ClaimOrNode;
 use cluster::node_claim::ClaimStage;
-use cluster::{Change, Cluster, Kind, Name, NodeClaim, NodeId, PodId, Timestamp, Waiting};
+use cluster::{Change, Cluster, Kind, Name, NodeClaim, PodId, Timestamp, Waiting};
 use provisioning::Market;
 use provisioning::class::is_provisionable;
 use provisioning::market::{Offers, Shelf};
@@ -23,6 +23,8 @@ use crate::drain::Drains;
 use crate::effect::Effect;
 use crate::launches::Launches;
 use crate::lifecycle::Claims;
+use crate::nominations::Nominations;
+use crate::orphans::Orphans;
 use crate::policy::Provisioner;
 use crate::provision::Planned;
 use crate::repair::Repair;
@@ -71,9 +73,10 @@ pub struct Autoscaler {
     /// Where each pending pod is expected to go.
     pub(crate) expected: BTreeMap<PodId, ClaimOrNode>,
     /// Nodes that pods were planned for, and until when they are protected.
-    pub(crate) nominated: BTreeMap<NodeId, Timestamp>,
+    pub(crate) nominated: Nominations,
     pub(crate) claims: Claims,
     pub(crate) repair: Repair,
+    pub(crate) orphans: Orphans,
     pub(crate) upkeep: Upkeep,
     /// Pods that may be provisionable: a superset of those that are.
     pub(crate) pending: BTreeSet<PodId>,
@@ -110,11 +113,14 @@ impl Autoscaler {
         self.disruption = Disruption::default();
         self.disruption.changed = true;
         self.buffers = Buffers::default();
-        self.nominated.clear();
+        self.nominated = Nominations::default();
         self.capacity_errors = CapacityErrors::default();
         self.market = None;
         self.claims.take_over(cluster);
         self.drains.take_over(cluster);
+        if self.has_orphans() {
+            self.orphans.take_over(cluster);
+        }
         self.launches.take_over(cluster, matches!(self.shop, Shop::Listed(..)));
         self.upkeep.take_over(cluster);
         for pod in cluster.pods.iter().filter(|pod| is_provisionable(cluster, pod)) {
@@ -163,6 +169,9 @@ impl Autoscaler {
         self.claims.observe(change, cluster);
         self.buffers.observe(change, cluster);
         self.repair.observe(change, cluster, self.tolerated_ms());
+        if self.has_orphans() {
+            self.orphans.observe(change, cluster);
+        }
         self.upkeep.observe(change, cluster);
         self.hear(change);
     }
@@ -185,6 +194,7 @@ impl Autoscaler {
         self.news = false;
         self.look_after_claims(context.cluster, effects);
         self.repair(context.cluster, effects);
+        self.end_orphans(context.cluster, effects);
         self.drains.decide(context.cluster, self.reaches_cloud, effects);
         self.keep_replicas(context, effects);
         self.look_at_buffers(context.cluster, effects);
@@ -200,6 +210,7 @@ impl Autoscaler {
             self.launches.next_retry(),
             self.drains.wake_at(),
             self.buffers.wake_at(),
+            self.orphans.wake_at(),
         ];
         // Before every claim is launched nothing is planned; the answer that is missing is waited for.
         let planning = [self.batch.due(), self.retry_provisioning, self.disruption.wake_at()];

@@ -15,6 +15,7 @@ use provisioning::existing::View;
 
 use crate::controller::{Autoscaler, Context};
 use crate::effect::Effect;
+use crate::nominations::Nominations;
 use crate::policy;
 
 /// Between two looks.
@@ -156,7 +157,12 @@ impl Autoscaler {
             self.disruption.next_due = Some(next_poll);
             return;
         }
-        (self.disruption.changed, self.disruption.looked) = (false, Some(now));
+        self.disruption.changed = false;
+        if self.take_taints_back(cluster, effects) {
+            self.disruption.next_due = Some(now.after_ms(POLL_MS));
+            return;
+        }
+        self.disruption.looked = Some(now);
         if !has_managed_nodes(cluster) {
             (self.disruption.next_due, self.disruption.budget_change) = (None, None);
             return;
@@ -175,6 +181,20 @@ impl Autoscaler {
         }
         self.disruption.next_due = next_due(cluster, &self.nominated);
         self.disruption.budget_change = next_budget_change(cluster);
+    }
+
+    /// Nodes that a command has tainted which nobody carries out any more: its controller was killed, or gave it up
+    /// before it saw the taint. Nothing else is begun before they are free, or there would be more of them than budgets
+    /// allow (`controller.go`, `Reconcile`).
+    fn take_taints_back(&self, cluster: &Cluster, effects: &mut Vec<Effect>) -> bool {
+        let going = self.disruption.going();
+        let stays = |node: &&cluster::Node| {
+            node.claim.is_some() && !going.contains(&node.id) && !View::of_node(cluster, node).is_leaving()
+        };
+        let before = effects.len();
+        let staying = cluster.live_nodes().filter(|node| node.deleted.is_none()).filter(stays);
+        staying.for_each(|node| set_taint(cluster, node.id, false, effects));
+        effects.len() > before
     }
 
     /// A command that still holds after 15 seconds is carried out.
@@ -196,7 +216,8 @@ impl Autoscaler {
         let going = self.disruption.going();
         let facts = self.provisioner.facts(context.cluster, context.catalog);
         let policy = policy::policy(facts.as_ref());
-        let (nominated, buffered) = (&self.nominated, self.buffers.hosts());
+        self.nominated.renew(context.cluster, &going);
+        let (nominated, buffered) = (self.nominated.until(), self.buffers.hosts());
         let held = Held { going: &going, nominated, buffered, policy };
         self.market.as_ref().map(|market| ask(market, held))
     }
@@ -272,12 +293,12 @@ fn has_managed_nodes(cluster: &Cluster) -> bool {
 }
 
 /// When a node leaves `consolidateAfter` or its nomination, or a pod its protection.
-fn next_due(cluster: &Cluster, nominated: &BTreeMap<NodeId, Timestamp>) -> Option<Timestamp> {
+fn next_due(cluster: &Cluster, nominated: &Nominations) -> Option<Timestamp> {
     let now = cluster.now;
     let views =
         cluster.live_nodes().filter(|node| node.claim.is_some()).map(|node| View::of_node(cluster, node));
     let consolidatable = views.filter_map(|view| consolidatable_at(cluster, &view));
-    let released = nominated.iter().filter(|(node, _)| cluster.node(**node).exists()).map(|(_, at)| *at);
+    let released = nominated.ends();
     let on_managed = |pod: &&cluster::Pod| {
         pod.holds_node() && pod.node.is_some_and(|node| cluster.node(node).claim.is_some())
     };

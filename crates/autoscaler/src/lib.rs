@@ -20,6 +20,8 @@ mod drain;
 pub mod effect;
 mod launches;
 mod lifecycle;
+mod nominations;
+mod orphans;
 mod policy;
 mod provision;
 mod repair;

@@ -15,7 +15,6 @@ use provisioning::disruption::consolidation::pods_of_leaving;
 use provisioning::disruption::pdb::PodBudgets;
 use provisioning::{Input, PlannedClaim, Purpose, Solution, pool};
 
-use crate::batch::REQUEUE_MS;
 use crate::controller::{Autoscaler, Context};
 use crate::effect::Effect;
 use crate::policy;
@@ -173,6 +172,7 @@ impl Autoscaler {
         self.pending.retain(|pod| is_provisionable(cluster, cluster.pod(*pod)));
         let mut pods: Vec<PodId> = self.pending.iter().copied().collect();
         pods.extend(pods_of_leaving(cluster, &budgets, &going));
+        self.nominated.replan();
         if !pods.is_empty() || self.buffers.are_planned_for(cluster) {
             let facts = self.provisioner.facts(cluster, context.catalog);
             let (solution, hosted) = solve_with_room(&Input {
@@ -194,8 +194,7 @@ impl Autoscaler {
     fn carry_out(&mut self, cluster: &Cluster, solution: Solution, effects: &mut Vec<Effect>) {
         for (pod, place) in solution.on_existing {
             if let ClaimOrNode::Node(node) = place {
-                let window_ms = cluster.declared.karpenter.batch_max_ms.saturating_mul(2).max(REQUEUE_MS);
-                self.nominated.insert(node, cluster.now.after_ms(window_ms));
+                self.nominated.note(cluster, node, pod);
             }
             if is_provisionable(cluster, cluster.pod(pod)) {
                 self.expect(pod, place, effects);
@@ -214,18 +213,20 @@ impl Autoscaler {
         }
     }
 
-    /// Creates a claim unless the pool's limits are passed already; true when it was asked for.
+    /// Creates a claim unless the pool has gone since or its limits are passed already; true when it was asked for.
     pub(crate) fn create(
         &mut self,
         cluster: &Cluster,
-        claim: PlannedClaim,
+        mut claim: PlannedClaim,
         command: Option<u32>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        if pool::limit_passed(cluster, claim.pool).is_some() {
+        let Some(pool) = claim.pool_in(&cluster.declared) else { return false };
+        claim.pool = pool;
+        if pool::limit_passed(cluster, pool).is_some() {
             return false;
         }
-        let pool = &cluster.declared.node_pools[claim.pool as usize].name;
+        let pool = &cluster.declared.node_pools[pool as usize].name;
         let name = self.planned.next_name(cluster, pool);
         let new = claim.new_claim(cluster, name.clone());
         self.planned.asked.insert(name, Asked { pods: claim.pods, command, subnet: claim.subnet });

@@ -4,6 +4,7 @@
 //! (`pkg/controllers/{provisioning/scheduling/nodeclaimtemplate,nodeclaim/lifecycle/registration,node/termination}`),
 //! so that dashboards and other controllers find what they look for.
 
+mod answer;
 mod buffer;
 mod claim;
 mod conditions;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use crate::Resource;
 use crate::mirror::Mirror;
 
+pub use answer::judge;
 pub use claim::launched;
 pub(crate) use claim::terminating;
 pub use conditions::{Conditions, Status};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
 use catalog::Catalog;
 use cluster::declared::KarpenterSettings;
-use cluster::node_claim::LaunchFailure;
+use cluster::node_claim::{LaunchFailure, RefusedOffering};
 use cluster::{Change, Name, ObjectKey, Timestamp};
 
 use crate::Resource;
@@ -307,7 +307,11 @@ impl Edge {
         }
         tracing::debug!(?effect, tries, calls = calls.len(), "wanted");
         if calls.is_empty() {
-            return self.done(&effect);
+            return match effect {
+                // Its pool has gone since.
+                Effect::CreateClaim(new) => self.observe(&Change::ClaimNotCreated(new.name)),
+                effect => self.done(&effect),
+            };
         }
         self.in_flight.push(effect.clone());
         let key = key::of(self.mirror.cluster(), &effect);
@@ -351,6 +355,7 @@ impl Edge {
         self.mirror.advance(now_unix_ms);
         match (result, &effect) {
             (Ok(()), _) => self.done(&effect),
+            (Err(Failure::SoldOut(refused)), effect) => self.sold_out(refused, effect),
             // Provider errors are the autoscaler's to retry.
             (Err(Failure::Passing(why) | Failure::Final(why)), Effect::Launch(claim, _)) => {
                 tracing::warn!(why, "launch failed");
@@ -377,6 +382,16 @@ impl Edge {
                 tracing::debug!(why, ?effect, pause_ms, "tried again");
                 self.submit_again(effect, tries + 1, pause_ms);
             }
+        }
+    }
+
+    /// The cloud has none of what was asked for: the next plan does without it.
+    fn sold_out(&mut self, refused: Vec<RefusedOffering>, effect: &Effect) {
+        tracing::warn!(offerings = refused.len(), "sold out");
+        self.provider.sold_out(&refused, self.mirror.cluster().now);
+        self.observe(&Change::OfferingsRefused(refused));
+        if let Effect::Launch(claim, _) = effect {
+            self.observe(&Change::ClaimFailed(*claim, LaunchFailure::InsufficientCapacity));
         }
     }
 

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use autoscaler::capacity_errors::CapacityErrors;
+use cluster::node_claim::LaunchOption;
 use cluster::requirements::{Requirement, Requirements};
 use cluster::{Kind, Labels, Name, NodeClaim, Resources, SelectorOperator};
 use provisioning::market::{CAPACITY_TYPE, INSTANCE_TYPE, Offering, Offers, TypeOnOffer, ZONE};
@@ -102,11 +104,13 @@ fn memory_text(gib: i64) -> String {
     if gib % 1_024 == 0 { format!("{}Ti", gib / 1_024) } else { format!("{gib}Gi") }
 }
 
-/// What is launched for a claim with these requirements and requests: the cheapest type and offering that they leave.
+/// What is launched for a claim with these requirements and requests: the cheapest type and offering that they leave and
+/// that was not sold out lately.
 pub fn choose<'o>(
     offers: &'o Offers,
     wanted: &Requirements,
     requests: &Resources,
+    sold_out: &CapacityErrors,
 ) -> Option<(&'o TypeOnOffer, &'o Offering)> {
     let types = wanted.get(INSTANCE_TYPE);
     let named = |offered: &&TypeOnOffer| types.is_none_or(|types| types.has(&offered.name));
@@ -120,6 +124,15 @@ pub fn choose<'o>(
         let own = offered.offerings.iter().filter(|own| own.available && own.satisfies(wanted));
         own.map(move |offering| (offered, offering))
     });
+    let gone = |(offered, own): &(&TypeOnOffer, &Offering)| {
+        sold_out.covers(&LaunchOption {
+            instance_type: offered.name.clone(),
+            zone: own.zone.clone(),
+            capacity_type: own.capacity_type.clone(),
+            price_micro_usd: own.price_micro_usd,
+        })
+    };
+    let all = all.filter(|offer| sold_out.is_empty() || !gone(offer));
     all.min_by_key(|(offered, offering)| (offering.price_micro_usd, &offered.name, &offering.zone))
 }
 

@@ -10,7 +10,7 @@ use kube::api::{
 use tokio::sync::mpsc;
 
 use crate::Resource;
-use crate::calls::Call;
+use crate::calls::{self, Call};
 use crate::edge::{Done, Failure, Work};
 use crate::metrics::registry::Registry;
 use crate::metrics::traffic;
@@ -145,27 +145,12 @@ fn api(client: &kube::Client, resource: Resource, namespace: &str) -> Api<Dynami
     }
 }
 
-/// What an error means: done already, worth another try, or the end of it.
 fn judge(call: &Call, error: &kube::Error) -> Result<(), Failure> {
     let text = error.to_string();
-    let status = match error {
-        kube::Error::Api(status) => status,
+    match error {
+        kube::Error::Api(status) => calls::judge(call, status.code, &status.reason, text),
         // Ours is not an object: another try would not be one either.
-        kube::Error::SerdeError(_) => return Err(Failure::Final(text)),
-        _ => return Err(Failure::Passing(text)),
-    };
-    match (status.code, call) {
-        // Nothing depends on an event.
-        (_, Call::Create(Resource::Event, _)) => {
-            tracing::debug!(error = text, "an event is not taken");
-            Ok(())
-        }
-        // It is there, or gone, as it was wanted.
-        (409, Call::Create(..)) if status.reason == "AlreadyExists" => Ok(()),
-        (404, Call::Delete { .. } | Call::Evict { .. } | Call::Patch { .. }) => Ok(()),
-        // Another object of the name.
-        (409, Call::Delete { .. }) => Ok(()),
-        (409 | 429 | 500.., _) => Err(Failure::Passing(text)),
-        _ => Err(Failure::Final(text)),
+        kube::Error::SerdeError(_) => Err(Failure::Final(text)),
+        _ => Err(Failure::Passing(text)),
     }
 }

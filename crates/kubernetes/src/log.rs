@@ -3,8 +3,9 @@
 //! `sigs.k8s.io/karpenter` v1.14.1 logs `controller`, `NodeClaim`, `Node` and `NodePool` as objects with a name; here they are the name.
 
 use autoscaler::Effect;
+use cluster::node::POOL;
 use cluster::node_pool::DisruptionReason;
-use cluster::{ClaimId, NodeId};
+use cluster::{ClaimId, Name, NodeId};
 
 use crate::Mirror;
 
@@ -15,8 +16,7 @@ pub(crate) fn done(mirror: &Mirror, effect: &Effect) {
     let node = |id: NodeId| cluster.node(id).name.as_str();
     match effect {
         Effect::CreateClaim(new) => {
-            let pool = cluster.declared.node_pools.get(new.pool as usize);
-            let pool = pool.map_or("", |pool| pool.name.as_str());
+            let pool = new.labels.get(POOL).map_or("", Name::as_str);
             let requests = new.requests.to_string();
             tracing::info!(
                 controller = "provisioner",

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::node_claim::LaunchFailure;
+use autoscaler::capacity_errors::CapacityErrors;
+use cluster::node_claim::{LaunchFailure, RefusedOffering};
 use cluster::requirements::Requirements;
-use cluster::{ClaimId, SelectorOperator, SelectorRequirement};
+use cluster::{ClaimId, SelectorOperator, SelectorRequirement, Timestamp};
 use provisioning::market::Offers;
 use serde_json::Value;
 
@@ -18,12 +19,13 @@ use crate::mirror::Mirror;
 #[derive(Clone, Debug)]
 pub struct Provider {
     offers: Arc<Offers>,
+    sold_out: CapacityErrors,
 }
 
 impl Provider {
     /// KWOK.
     pub fn kwok() -> Provider {
-        Provider { offers: kwok::offers() }
+        Provider { offers: kwok::offers(), sold_out: CapacityErrors::default() }
     }
 
     /// What it sells.
@@ -31,12 +33,19 @@ impl Provider {
         Arc::clone(&self.offers)
     }
 
+    /// Remembers what there is none of.
+    pub fn sold_out(&mut self, refused: &[RefusedOffering], now: Timestamp) {
+        self.sold_out.expire(now);
+        refused.iter().for_each(|offering| self.sold_out.note(offering, now));
+    }
+
     /// The calls that launch a claim's instance, and the pause before the last of them: the claim learns what it is,
     /// then its node joins. Asked again for the same claim it makes the same node.
     ///
     /// # Errors
     /// Why nothing can be launched for the claim.
-    pub fn launch(&self, mirror: &Mirror, id: ClaimId) -> Result<(Vec<Call>, Duration), LaunchFailure> {
+    pub fn launch(&mut self, mirror: &Mirror, id: ClaimId) -> Result<(Vec<Call>, Duration), LaunchFailure> {
+        self.sold_out.expire(mirror.cluster().now);
         let claim = mirror.cluster().claim(id);
         let gone = || LaunchFailure::ServiceError("the claim is gone".into());
         let facts = mirror.claim_facts(&claim.name).ok_or_else(gone)?;
@@ -48,7 +57,7 @@ impl Provider {
             ));
         };
         let wanted = requirements(&facts.value);
-        let (offered, offering) = kwok::choose(&self.offers, &wanted, &claim.requests)
+        let (offered, offering) = kwok::choose(&self.offers, &wanted, &claim.requests, &self.sold_out)
             .ok_or(LaunchFailure::InsufficientCapacity)?;
         let name = kwok::node_name(&claim.name, &facts.uid);
         let labels = kwok::labels(offered, offering, &wanted);

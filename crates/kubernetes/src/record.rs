@@ -91,6 +91,7 @@ impl Tape {
             Ok(()) => {}
             Err(Failure::Passing(why)) => what["passing"] = json!(why),
             Err(Failure::Final(why)) => what["final"] = json!(why),
+            Err(Failure::SoldOut(refused)) => what["soldOut"] = line::sold_out(refused),
         }
         self.write_at(now_unix_ms, json!({"finish": what}));
     }

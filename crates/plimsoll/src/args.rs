@@ -226,6 +226,29 @@ pub struct SimulateArgs {
     /// again, byte for byte. With `-o json` for programs.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "filename", "kustomize", "with", "why", "policy"])]
     pub replay: Option<PathBuf>,
+    /// Play plimsoll's controller on a cluster that goes wrong, made from `--seed`, rather than an input: API errors,
+    /// watches that break, crashes, no capacity, zones and clocks. Exits with 1 when it does not come to rest.
+    #[arg(long, conflicts_with_all = ["with", "why", "policy", "paths", "filename", "kustomize", "replay"])]
+    pub faults: bool,
+    /// So many seeds from `--seed` on rather than one; the first that fails is shrunk.
+    #[arg(long, value_name = "N", requires = "faults")]
+    pub count: Option<u64>,
+    /// Only faults of these groups: api, watch, crash, cloud, zone, clock, pods.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', requires = "faults")]
+    pub faults_of: Vec<FaultGroup>,
+}
+
+/// See [`SimulateArgs::faults_of`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum FaultGroup {
+    Api,
+    Watch,
+    Crash,
+    Cloud,
+    Zone,
+    Clock,
+    Pods,
 }
 
 /// `plan`.

@@ -93,6 +93,9 @@ fn check(args: &CheckArgs) -> anyhow::Result<u8> {
 }
 
 fn simulate(args: &SimulateArgs) -> anyhow::Result<u8> {
+    if args.faults {
+        return simulate::faults(args);
+    }
     let mut timings = Timings::start(args.output.timings);
     let mut loaded = load::load(&args.input)?;
     loaded.cases = load::patched(loaded.cases, &args.with)?;

@@ -6,6 +6,8 @@
 mod bad_input;
 #[path = "scenarios/elision.rs"]
 mod elision;
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/formats.rs"]
 mod formats;
 #[path = "scenarios/process.rs"]

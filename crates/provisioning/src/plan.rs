@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cluster::network::SubnetId;
+use cluster::node::POOL;
 use cluster::node_claim::{LaunchOption, NewClaim};
 use cluster::rejection::{PoolReason, PoolRejection};
 use cluster::requirements::{Requirement, Requirements, Shape, is_well_known};
-use cluster::{Cluster, Labels, Name, PodId, Resources, SelectorOperator, SelectorRequirement};
+use cluster::{Cluster, Declared, Labels, Name, PodId, Resources, SelectorOperator, SelectorRequirement};
 
 use crate::bits::Bits;
 use crate::claim::OpenClaim;
@@ -132,11 +133,18 @@ impl PlannedClaim {
         prices.min().unwrap_or(0)
     }
 
+    /// Its pool among those that are declared by now: pools may have come and gone since it was planned. `None`: its own
+    /// has gone.
+    pub fn pool_in(&self, declared: &Declared) -> Option<u32> {
+        let own = self.requirements.get(POOL)?;
+        (0_u32..).zip(&declared.node_pools).find(|(_, pool)| own.has(&pool.name)).map(|(index, _)| index)
+    }
+
     /// The claim as it is created: at most [`LAUNCH_TYPES_MAX`] types with every way to buy them.
     pub fn new_claim(&self, cluster: &Cluster, name: Name) -> NewClaim {
         let declared = &cluster.declared.node_pools[self.pool as usize];
         let mut labels = declared.labels.clone();
-        labels.insert("karpenter.sh/nodepool".into(), declared.name.clone());
+        labels.insert(POOL.into(), declared.name.clone());
         labels.insert("karpenter.k8s.aws/ec2nodeclass".into(), declared.node_class.clone());
         labels.extend(resolved_labels(&self.requirements));
         // Nodes do not report addresses: a claim that asked for them would never be initialized.

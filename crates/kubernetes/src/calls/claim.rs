@@ -21,9 +21,10 @@ const DRAINED: &str = "Drained";
 const DETACHED: &str = "VolumesDetached";
 
 /// Creates a claim: what its pool's template says, narrowed to what was planned. Fields that the model does not need
-/// come from the pool as it is in the API.
+/// come from the pool as it is in the API; nothing when the pool has gone since.
 pub(super) fn create(mirror: &Mirror, new: &NewClaim) -> Option<Call> {
-    let pool = mirror.cluster().declared.node_pools.get(new.pool as usize)?;
+    let name = new.labels.get(POOL)?;
+    let pool = mirror.cluster().declared.node_pools.iter().find(|pool| pool.name == *name)?;
     let written = mirror.object(Kind::NodePool, &pool.name)?;
     let template = written.pointer("/spec/template")?;
     let class = template.pointer("/spec/nodeClassRef").cloned().unwrap_or_default();
@@ -104,16 +105,20 @@ pub fn launched(
     ]
 }
 
-/// The claim's node is initialized; so is the claim, which is Ready with that.
+/// The claim's node is initialized; so is the claim, which is Ready with that. It is registered: the one who registered
+/// the node may have been killed before it said so.
 pub(super) fn initialize(mirror: &Mirror, claim: ClaimId) -> Vec<Call> {
     let mut conditions = of(mirror, claim);
+    conditions.set("Registered", (Status::True, "Registered", ""));
     conditions.set("Initialized", (Status::True, "Initialized", ""));
     conditions.set("Ready", (Status::True, "Ready", ""));
     let node = mirror.cluster().claim(claim).node.map(|node| mirror.cluster().node(node));
     let label = json!({"metadata": {"labels": {"karpenter.sh/initialized": "true"}}});
     let mut calls: Vec<Call> =
         node.map(|node| patch(Resource::Node, &node.name, false, label)).into_iter().collect();
-    calls.push(status(mirror, claim, conditions));
+    let mut status = json!({"conditions": conditions.written()});
+    node.into_iter().for_each(|node| status["nodeName"] = json!(node.name.as_str()));
+    calls.push(status_with(mirror, claim, status));
     calls
 }
 
@@ -162,7 +167,7 @@ pub(crate) fn terminating(mirror: &Mirror, claim: ClaimId) -> Call {
 }
 
 /// What is not so any more: the hash of the template that it was made from (`pkg/controllers/nodepool/hash`), the end
-/// of its grace period, `Consolidatable`, and when its node last gained or lost a pod.
+/// of its grace period, conditions that it had, `Consolidatable`, and when its node last gained or lost a pod.
 pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
     let cluster = mirror.cluster();
     let claim = cluster.claim(id);
@@ -177,6 +182,9 @@ pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
     }
     let mut changed = json!({});
     let mut conditions = of(mirror, id);
+    if claim.stage == ClaimStage::Initialized && says_again(&mut conditions) {
+        changed["conditions"] = json!(conditions.clone().written());
+    }
     let consolidates = becomes_consolidatable(cluster, claim);
     if consolidates != (conditions.status("Consolidatable") == Some(Status::True)) {
         if consolidates {
@@ -196,6 +204,14 @@ pub(super) fn tend(mirror: &Mirror, id: ClaimId) -> Vec<Call> {
         calls.push(patch(Resource::NodeClaim, &claim.name, true, body));
     }
     calls
+}
+
+/// A call that arrived late, a launch's say, may have written over what was true by then.
+fn says_again(conditions: &mut Conditions) -> bool {
+    let lost = |kind: &&str| conditions.status(kind) != Some(Status::True);
+    let lost: Vec<&str> = ["Registered", "Initialized", "Ready"].into_iter().filter(lost).collect();
+    lost.iter().for_each(|kind| conditions.set(kind, (Status::True, kind, "")));
+    !lost.is_empty()
 }
 
 fn becomes_consolidatable(cluster: &Cluster, claim: &NodeClaim) -> bool {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use autoscaler::Effect;
+use cluster::node_claim::RefusedOffering;
 
 use crate::calls::Call;
 
@@ -33,10 +34,12 @@ pub struct Done {
 }
 
 /// Why a call failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// Trying again can help: somebody was faster, a budget is used up, the server is busy or away.
     Passing(String),
     /// It cannot.
     Final(String),
+    /// The cloud had none of these; nothing was launched.
+    SoldOut(Vec<RefusedOffering>),
 }

@@ -130,8 +130,7 @@ impl Known {
         match effect {
             Effect::CreateClaim(new) => {
                 let why = self.asked.remove(&new.name).unwrap_or("provisioned");
-                let pool = cluster.declared.node_pools.get(new.pool as usize);
-                let pool = pool.map_or("", |pool| pool.name.as_str());
+                let pool = of(&new.labels, POOL);
                 counted.count(&CREATED, &[why, pool, "false"]);
             }
             Effect::Register(node) => {

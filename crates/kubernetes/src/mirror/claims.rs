@@ -103,6 +103,10 @@ impl Mirror {
             claim.stage = ClaimStage::Initialized;
             changes.push(Change::ClaimInitialized(id));
         }
+        // Somebody, or a call of ours that arrived late, wrote over what it had become.
+        if claim.stage == ClaimStage::Initialized && !(seen.registered && seen.initialized) && !updated {
+            changes.push(Change::ClaimUpdated(id));
+        }
         if drifted != claim.drifted.map(|(_, why)| why) {
             claim.drifted = drifted.map(|why| (now, why));
             changes.push(Change::ClaimDrifted(id, drifted));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use autoscaler::Provisioner;
 use cluster::Name;
 use cluster::declared::KarpenterSettings;
+use cluster::node_claim::{LaunchFailure, LaunchOption, RefusedOffering};
 use serde_json::{Value, json};
 
 use super::VERSION;
@@ -190,6 +191,11 @@ fn read_entry(value: &Value) -> Result<Entry, String> {
     if let Some(finish) = value.get("finish") {
         let work = finish["work"].as_u64().ok_or("has no number of work")?;
         let failed = |field: &str| finish.get(field).and_then(Value::as_str).map(str::to_owned);
+        if let Some(refused) = finish.get("soldOut").and_then(Value::as_array) {
+            let refused: Option<Vec<RefusedOffering>> = refused.iter().map(read_refused).collect();
+            let refused = refused.ok_or("soldOut is no list of [type, zone, capacity type, price]")?;
+            return Ok(Entry::Finish(at, work, Err(Failure::SoldOut(refused))));
+        }
         let result = match (failed("passing"), failed("final")) {
             (Some(why), _) => Err(Failure::Passing(why)),
             (_, Some(why)) => Err(Failure::Final(why)),
@@ -201,6 +207,30 @@ fn read_entry(value: &Value) -> Result<Entry, String> {
         Some(wanted) => Ok(Entry::Act(at, wanted.clone())),
         None => Err("is neither there, gone, listed, finish nor act".to_owned()),
     }
+}
+
+/// What the cloud had none of, as it is written.
+pub(super) fn sold_out(refused: &[RefusedOffering]) -> Value {
+    let row = |own: &LaunchOption| {
+        json!([
+            own.instance_type.as_str(),
+            own.zone.as_str(),
+            own.capacity_type.as_str(),
+            own.price_micro_usd
+        ])
+    };
+    refused.iter().map(|own| row(&own.option)).collect()
+}
+
+fn read_refused(row: &Value) -> Option<RefusedOffering> {
+    let name = |index: usize| row[index].as_str().map(Name::from);
+    let option = LaunchOption {
+        instance_type: name(0)?,
+        zone: name(1)?,
+        capacity_type: name(2)?,
+        price_micro_usd: row[3].as_i64()?,
+    };
+    Some(RefusedOffering { option, subnet: None, why: LaunchFailure::InsufficientCapacity })
 }
 
 fn kind(value: &Value) -> Result<Resource, String> {
@@ -230,6 +260,17 @@ mod tests {
         let problems = bad.unwrap_err();
         assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2, 4]);
         assert_eq!(problems[1].message, "kind \"Secret\" is not watched");
+    }
+
+    #[test]
+    fn what_was_sold_out_is_read_as_it_was_written() {
+        let row = json!(["c-4x-amd64-linux", "test-zone-a", "spot", 70_000]);
+        let refused = read_refused(&row).unwrap();
+        assert_eq!(sold_out(std::slice::from_ref(&refused)), json!([row]));
+        let finish = |refused: Value| json!({"at": 7, "finish": {"work": 0, "soldOut": refused}});
+        let Ok(Entry::Finish(7, 0, result)) = read_entry(&finish(json!([row]))) else { panic!("not read") };
+        assert_eq!(result, Err(Failure::SoldOut(vec![refused])));
+        assert!(read_entry(&finish(json!([["c"]]))).is_err());
     }
 
     #[test]
