@@ -149,7 +149,15 @@ impl Autoscaler {
                 refused.iter().for_each(|offering| self.capacity_errors.note(offering, cluster.now));
             }
             Change::InstanceTerminated(claim) => self.drains.terminated(*claim),
-            Change::ObjectArrived(_) | Change::ObjectDeleted(_) => self.market = None,
+            Change::ObjectArrived(key) => {
+                self.market = None;
+                // Upstream comes back to a pod that waits ten seconds after it last looked.
+                let hopes = key.kind == Kind::NodePool && !self.pending.is_empty();
+                if hopes && self.provisioner == Provisioner::Plimsoll {
+                    self.batch.open(cluster.now);
+                }
+            }
+            Change::ObjectDeleted(_) => self.market = None,
             Change::PodWaits(pod, waiting)
                 if matches!(**waiting, Waiting::Unschedulable(_))
                     && is_provisionable(cluster, cluster.pod(*pod)) =>

@@ -3,14 +3,14 @@
 //! Told what watches brought and what came of its work, it says at each instant which work is to be done.
 
 mod key;
+mod settings;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use autoscaler::{Autoscaler, Context, Effect, Provisioner, Shop};
+use autoscaler::{Autoscaler, Context, Effect, Shop};
 use catalog::Catalog;
-use cluster::declared::KarpenterSettings;
 use cluster::node_claim::{LaunchFailure, RefusedOffering};
 use cluster::{Change, Name, ObjectKey, Timestamp};
 
@@ -22,25 +22,13 @@ use crate::provider::Provider;
 use crate::record::Tape;
 use crate::shadow::{Report, Shadow};
 
+pub use settings::Settings;
 pub use work::{Done, Failure, Work};
 
 /// The pause after the first failure; each further one doubles it.
 const RETRY_FIRST_MS: i64 = 200;
 /// The longest pause.
 const RETRY_MAX_MS: i64 = 10_000;
-
-/// What the controller is told at its start.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Whose decisions are made.
-    pub provisioner: Provisioner,
-    /// Tells this run's claims from those of others; a few letters and digits.
-    pub run: Name,
-    /// Whether it only says what it would do, beside what is done by whoever leads.
-    pub shadow: bool,
-    /// Those that are Karpenter's as well.
-    pub karpenter: KarpenterSettings,
-}
 
 /// What a watch tells.
 #[derive(Clone, Debug)]
@@ -305,14 +293,15 @@ impl Edge {
         if says || !calls.is_empty() {
             self.tell(&effect, &mut calls);
         }
-        tracing::debug!(?effect, tries, calls = calls.len(), "wanted");
         if calls.is_empty() {
+            tracing::trace!(?effect, tries, "wanted, and so already");
             return match effect {
                 // Its pool has gone since.
                 Effect::CreateClaim(new) => self.observe(&Change::ClaimNotCreated(new.name)),
                 effect => self.done(&effect),
             };
         }
+        tracing::debug!(?effect, tries, calls = calls.len(), "wanted");
         self.in_flight.push(effect.clone());
         let key = key::of(self.mirror.cluster(), &effect);
         work.push(Work { effect, calls, tries, pause, key });
