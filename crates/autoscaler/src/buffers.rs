@@ -3,7 +3,7 @@
 //! Follows `sigs.k8s.io/karpenter` v1.14.1 `pkg/controllers/capacitybuffer/controller.go` and
 //! `pkg/controllers/provisioning/provisioner.go` (`Reconcile`): a buffer is looked at when it, its status or its
 //! template changes, and every 30 seconds, and each look asks for a plan. Here the look after 30 seconds is only taken
-//! when something has changed since the last one; and a plan follows the deletion of a buffer, where Karpenter's next
+//! when something has changed since the last one, what a buffer refers to is looked at when it comes or changes; and a plan follows the deletion of a buffer, where Karpenter's next
 //! plan may be long in coming. What is decided is `provisioning::buffers`'s to say.
 
 use std::collections::BTreeSet;
@@ -45,7 +45,8 @@ impl Buffers {
         }
         self.called |= match change {
             Change::ObjectArrived(key) | Change::ObjectDeleted(key) => {
-                matches!(key.kind.as_str(), KIND | "PodTemplate")
+                let mut buffers = cluster.declared.capacity_buffers.iter();
+                key.kind.as_str() == KIND || buffers.any(|buffer| buffer.is_made_from(key))
             }
             Change::BufferStatus(..) => true,
             _ => false,

@@ -60,6 +60,17 @@ impl CapacityBuffer {
     pub fn key(namespace: impl Into<Name>, name: impl Into<Name>) -> ObjectKey {
         ObjectKey::new(Kind::from(KIND), namespace, name)
     }
+
+    /// Whether this is what its pods are made like, whether or not it is there.
+    pub fn is_made_from(&self, key: &ObjectKey) -> bool {
+        match &self.shape {
+            BufferShape::PodTemplate { name, .. } => {
+                key.kind.as_str() == "PodTemplate" && key.namespace == self.key.namespace && key.name == *name
+            }
+            BufferShape::Scalable { of, .. } => of == key,
+            BufferShape::Unset | BufferShape::Unsupported(_) => false,
+        }
+    }
 }
 
 /// The status of a buffer, as it is in the API.

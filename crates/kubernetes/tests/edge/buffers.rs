@@ -167,6 +167,8 @@ fn a_buffer_follows_the_workload_that_it_names() {
     server.run_for_s(40);
     assert_eq!(server.log.len(), written, "it names another one: {:?}", &server.log[written..]);
     server.apply(Resource::Deployment, deployment("web", 5, "1"));
+    server.run_for_s(2);
+    assert_eq!(condition(&server, "ReadyForProvisioning").0, "True", "at once");
     server.run_for_s(60);
     assert_eq!((status(&server)["replicas"].as_u64(), claims(&server)), (Some(1), 1));
     server.change(Resource::Deployment, "shop", "web", |web| web["spec"]["replicas"] = json!(20));
